@@ -1,0 +1,1 @@
+"""Signing keys that rotate by themselves; usable without the broker."""
