@@ -1,0 +1,327 @@
+"""One hierarchy of failures. Only ``broker.web.errors`` knows what HTTP makes of them.
+
+::
+
+    BrokerError                  code, public text, private detail
+    ├── ProtocolError            a standard's error code, for a program
+    │   ├── InvalidRequest  InvalidScope  InvalidTarget  InvalidGrant
+    │   ├── UnauthorizedClient  UnsupportedGrantType  UnsupportedResponseType
+    │   ├── AccessDenied  LoginRequired  ConsentRequired  InteractionRequired
+    │   ├── RequestNotSupported  RequestUriNotSupported  RegistrationNotSupported
+    │   ├── InvalidClient        401 at the token endpoint
+    │   └── ResourceError        RFC 6750 at a protected resource
+    │       ├── MissingToken  InvalidToken  InsufficientScope
+    ├── AuthorizationRefused     a ProtocolError that goes back to a *validated* redirect URI
+    ├── PageError                for a person; never a redirect
+    │   ├── BadAuthorizationRequest  ForeignBrowser  RequestExpired  RequestUnknown
+    │   ├── BadCallback  SignInRefused
+    └── Unavailable              something we need is out of reach: 503, try again
+        └── UpstreamUnavailable  (Discord) with the seconds to wait
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class BrokerError(Exception):
+    """The root.
+
+    Args:
+        public: what anyone may read; no secret, no input echoed.
+        private: what only the log may hold.
+    """
+
+    code: ClassVar[str] = "server_error"
+    title: ClassVar[str] = "Something went wrong"
+
+    def __init__(self, public: str = "", private: str = "") -> None:
+        super().__init__(public or self.title)
+        self.public = public or self.title
+        self.private = private
+
+
+class ProtocolError(BrokerError):
+    """An error that a standard names by ``code`` (RFC 6749 §4.1.2.1 and §5.2)."""
+
+
+class InvalidRequest(ProtocolError):
+    """RFC 6749 §5.2 ``invalid_request``."""
+
+    code = "invalid_request"
+    title = "The request is malformed"
+
+
+class InvalidScope(ProtocolError):
+    """RFC 6749 §5.2 ``invalid_scope``."""
+
+    code = "invalid_scope"
+    title = "The scope is invalid, unknown or more than was granted"
+
+
+class InvalidTarget(ProtocolError):
+    """RFC 8707 §2 ``invalid_target``."""
+
+    code = "invalid_target"
+    title = "The resource is unknown or more than was granted"
+
+
+class InvalidGrant(ProtocolError):
+    """RFC 6749 §5.2 ``invalid_grant``."""
+
+    code = "invalid_grant"
+    title = "The code or token is invalid, expired, used or not yours"
+
+
+class UnauthorizedClient(ProtocolError):
+    """RFC 6749 §5.2 ``unauthorized_client``."""
+
+    code = "unauthorized_client"
+    title = "This client may not use this grant type"
+
+
+class UnsupportedGrantType(ProtocolError):
+    """RFC 6749 §5.2 ``unsupported_grant_type``."""
+
+    code = "unsupported_grant_type"
+    title = "This grant type is not offered"
+
+
+class UnsupportedResponseType(ProtocolError):
+    """RFC 6749 §4.1.2.1 ``unsupported_response_type``."""
+
+    code = "unsupported_response_type"
+    title = "Only response_type=code is offered"
+
+
+class AccessDenied(ProtocolError):
+    """RFC 6749 §4.1.2.1 ``access_denied``."""
+
+    code = "access_denied"
+    title = "The sign-in was declined"
+
+
+class LoginRequired(ProtocolError):
+    """OpenID Connect Core §3.1.2.6 ``login_required``."""
+
+    code = "login_required"
+    title = "The person is not signed in"
+
+
+class ConsentRequired(ProtocolError):
+    """OpenID Connect Core §3.1.2.6 ``consent_required``."""
+
+    code = "consent_required"
+    title = "The person has to confirm on a page"
+
+
+class InteractionRequired(ProtocolError):
+    """OpenID Connect Core §3.1.2.6 ``interaction_required``."""
+
+    code = "interaction_required"
+    title = "The person has to do something on a page"
+
+
+class RequestNotSupported(ProtocolError):
+    """OpenID Connect Core §3.1.2.6 ``request_not_supported``."""
+
+    code = "request_not_supported"
+    title = "Request objects are not offered"
+
+
+class RequestUriNotSupported(ProtocolError):
+    """OpenID Connect Core §3.1.2.6 ``request_uri_not_supported``."""
+
+    code = "request_uri_not_supported"
+    title = "This request_uri is not one of ours"
+
+
+class RegistrationNotSupported(ProtocolError):
+    """OpenID Connect Core §3.1.2.6 ``registration_not_supported``."""
+
+    code = "registration_not_supported"
+    title = "Registration inside a request is not offered"
+
+
+class TemporarilyUnavailable(ProtocolError):
+    """RFC 6749 §4.1.2.1 ``temporarily_unavailable``."""
+
+    code = "temporarily_unavailable"
+    title = "Sign-in is not possible at the moment"
+
+
+class ServerError(ProtocolError):
+    """RFC 6749 §4.1.2.1 ``server_error``."""
+
+    code = "server_error"
+    title = "The sign-in failed on our side"
+
+
+class InvalidClient(ProtocolError):
+    """RFC 6749 §5.2 ``invalid_client``: always the same words, whatever was wrong."""
+
+    code = "invalid_client"
+    title = "Client authentication failed"
+
+
+class ResourceError(ProtocolError):
+    """An error of a protected resource (RFC 6750 §3.1)."""
+
+
+class MissingToken(ResourceError):
+    """RFC 6750 §3.1: no authentication information at all, so no error code."""
+
+    code = ""
+    title = "An access token is needed"
+
+
+class InvalidToken(ResourceError):
+    """RFC 6750 §3.1 ``invalid_token``."""
+
+    code = "invalid_token"
+    title = "The access token is invalid, expired or revoked"
+
+
+class InsufficientScope(ResourceError):
+    """RFC 6750 §3.1 ``insufficient_scope``.
+
+    Args:
+        scope: the scope that would suffice.
+    """
+
+    code = "insufficient_scope"
+    title = "The access token does not carry the scope this needs"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__()
+        self.scope = scope
+
+
+class AuthorizationRefused(BrokerError):
+    """An error answer of the authorization endpoint, to a validated redirect URI.
+
+    Args:
+        redirect_uri: the validated redirect URI of the client.
+        state: the request's ``state``, or None.
+        cause: the protocol error it carries.
+    """
+
+    def __init__(self, redirect_uri: str, state: str | None, cause: ProtocolError) -> None:
+        super().__init__(cause.public, cause.private)
+        self.redirect_uri = redirect_uri
+        self.state = state
+        self.cause = cause
+
+
+class PageError(BrokerError):
+    """Something a person has to read; it is never answered with a redirect.
+
+    Args:
+        public: what happened.
+        advice: what to do next.
+        private: for the log.
+        links: (label, address) pairs that lead on, addresses already validated.
+    """
+
+    advice: ClassVar[str] = "Go back to the app and start again."
+
+    def __init__(
+        self,
+        public: str = "",
+        advice: str = "",
+        private: str = "",
+        links: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(public, private)
+        self.next_step = advice or self.advice
+        self.links = tuple(links)
+
+
+class BadAuthorizationRequest(PageError):
+    """The client or its redirect URI is not to be trusted (RFC 6749 §4.1.2.1): stay here."""
+
+    code = "invalid_request"
+    title = "This sign-in link is not valid"
+    advice = "The app that sent you here has to be corrected by the people who run it."
+
+
+class ForeignBrowser(PageError):
+    """A page of a sign-in that began in another browser (CVE-2022-39222)."""
+
+    code = "foreign_browser"
+    title = "This sign-in was started in another browser"
+    advice = "Go back to the app and sign in from there, in this browser."
+
+
+class BadForm(PageError):
+    """A form without the token that our page put into it (cross-site request forgery)."""
+
+    code = "bad_form"
+    title = "This form did not come from our page"
+
+
+class RequestExpired(PageError):
+    """A sign-in that waited longer than its lifetime."""
+
+    code = "request_expired"
+    title = "This sign-in took too long"
+
+
+class RequestUnknown(PageError):
+    """A sign-in that is finished, or was never begun."""
+
+    code = "request_unknown"
+    title = "This sign-in is already finished"
+
+
+class BadCallback(PageError):
+    """A callback with a missing, foreign or used ``state`` (login CSRF; RFC 9700 §4.7)."""
+
+    code = "bad_callback"
+    title = "This answer from Discord does not belong to a sign-in of yours"
+
+
+class SignInRefused(PageError):
+    """The account may not sign in here."""
+
+    code = "sign_in_refused"
+    title = "This account cannot sign in"
+    advice = "If you think this is a mistake, write to the people who run this service."
+
+
+class Unavailable(BrokerError):
+    """Something we need is out of reach; nothing was changed.
+
+    Args:
+        retry_after: seconds after which to try again.
+    """
+
+    code = "temporarily_unavailable"
+    title = "The service is not available at the moment"
+
+    def __init__(self, public: str = "", private: str = "", retry_after: int = 2) -> None:
+        super().__init__(public, private)
+        self.retry_after = retry_after
+
+
+class StoreUnavailable(Unavailable):
+    """Redis or SQL did not answer in time."""
+
+
+class UpstreamUnavailable(Unavailable):
+    """Discord did not answer as it should, or told us to wait."""
+
+    title = "Discord is not answering at the moment"
+
+
+class UpstreamRejected(BrokerError):
+    """Discord refused what we sent, or answered with something that makes no sense."""
+
+    code = "upstream_rejected"
+    title = "Discord did not accept this sign-in"
+
+
+class UpstreamDenied(BrokerError):
+    """The person said no at Discord (RFC 6749 §4.1.2.1 ``access_denied``)."""
+
+    code = "access_denied"
+    title = "The sign-in was declined at Discord"

@@ -1,0 +1,311 @@
+"""Frozen records: what the rules speak of.
+
+Times are UTC seconds since the epoch (float), lifetimes are seconds. Identifiers of accounts,
+sessions, grants, codes and requests are 16 random bytes, written as 32 hexadecimal digits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from broker.core import vocabulary as v
+
+JsonValue = Any
+"""A JSON value."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSecret:
+    """A client secret as kept: only its digest.
+
+    Attributes:
+        digest: SHA-256 of the secret, hexadecimal. Secrets have 256 random bits, so a plain digest
+            is as strong as they are.
+        created_at: when it was made.
+        expires_at: until when it is accepted, or None.
+    """
+
+    digest: str
+    created_at: float
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A registered client (RFC 7591 §2, OpenID Connect Registration §2).
+
+    Attributes:
+        client_id: its identifier.
+        name: what people read on our pages.
+        auth_method: how it authenticates at the token endpoint; ``none`` for a public client.
+        secrets: accepted secrets, newest first; two while one is being replaced.
+        application_type: ``web`` or ``native`` (RFC 8252 loopback rules apply to native only).
+        redirect_uris: exact redirect URIs.
+        post_logout_redirect_uris: exact addresses to return to after logout.
+        grant_types: what it may use at the token endpoint.
+        scopes: what it may ask for.
+        resources: resource indicators (RFC 8707) it may ask for.
+        audience: ``aud`` of its access tokens when it asks for no resource; None: its client_id.
+        origins: web origins that may call token, userinfo and revoke from a browser.
+        first_party: operated by us: consent is not asked where redirects are https.
+        require_pkce: whether a request without PKCE is refused; never False for public clients.
+        id_token_at_refresh: whether a refresh answers with a new ID token (Core §12.2).
+        access_token_lifetime: seconds, or None for the default.
+        client_uri: its home page; shown, and the way back from an error page.
+        logo_uri: its logo.
+        policy_uri: its privacy policy.
+        tos_uri: its terms.
+        disabled: whether an operator has switched it off.
+    """
+
+    client_id: str
+    name: str
+    auth_method: str = v.AUTH_NONE
+    secrets: tuple[ClientSecret, ...] = ()
+    application_type: str = v.APPLICATION_WEB
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    grant_types: tuple[str, ...] = v.GRANT_TYPES
+    scopes: tuple[str, ...] = v.SCOPES
+    resources: tuple[str, ...] = ()
+    audience: str | None = None
+    origins: tuple[str, ...] = ()
+    first_party: bool = False
+    require_pkce: bool = True
+    id_token_at_refresh: bool = True
+    access_token_lifetime: int | None = None
+    client_uri: str | None = None
+    logo_uri: str | None = None
+    policy_uri: str | None = None
+    tos_uri: str | None = None
+    disabled: bool = False
+
+    @property
+    def public(self) -> bool:
+        """Whether the client cannot keep a secret (RFC 6749 §2.1)."""
+        return self.auth_method == v.AUTH_NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long things live, in seconds; the defaults are those of the design."""
+
+    request: int = 600
+    code: int = 60
+    access_token: int = 300
+    id_token: int = 300
+    session_idle: int = 7 * 86400
+    session: int = 30 * 86400
+    grant_idle: int = 30 * 86400
+    grant: int = 90 * 86400
+    refresh_grace: int = 10
+    skew: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What an upstream says of a person at the moment of a sign-in.
+
+    Attributes:
+        upstream: the upstream's name, ``discord``.
+        subject: its only stable identifier of the person (Discord: the snowflake).
+        username: the login name; it may change.
+        display_name: what to call the person, never empty.
+        email: the address, or None.
+        email_verified: what the upstream says of it; False where it says nothing.
+        picture: avatar address, or None.
+        locale: BCP 47 language tag, or None.
+        raw: upstream fields worth keeping with the identity (no token, no secret).
+    """
+
+    upstream: str
+    subject: str
+    username: str
+    display_name: str
+    email: str | None = None
+    email_verified: bool = False
+    picture: str | None = None
+    locale: str | None = None
+    raw: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a token needs to know of an account, kept beside its grants so that no SQL is asked.
+
+    Attributes:
+        version: grows with each change in SQL; an older copy never replaces a newer one.
+        sub: the subject identifier that clients see.
+        disabled: whether an operator has switched the account off.
+        not_before: sessions and grants begun before this moment are dead.
+        claims: standard profile claims (OpenID Connect Core §5.1).
+        consents: client_id → the scopes the person has agreed to, space-separated.
+    """
+
+    version: int
+    sub: str
+    disabled: bool = False
+    not_before: float = 0.0
+    claims: Mapping[str, JsonValue] = field(default_factory=dict)
+    consents: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser's session.
+
+    Attributes:
+        account_id: whose it is.
+        sid: its identifier, also the ``sid`` claim's source.
+        generation: grows at each sign-in inside the session; a cookie of an older one is dead.
+        created_at: when it began.
+        auth_time: when we last saw the person authenticate (our round trip to the upstream).
+        expires_at: its absolute end.
+        upstream: which upstream vouched.
+        device: the browser's User-Agent, shortened, for the person's own list of sessions.
+    """
+
+    account_id: str
+    sid: str
+    generation: int
+    created_at: float
+    auth_time: float
+    expires_at: float
+    upstream: str
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """An authorization request after every check (OpenID Connect Core §3.1.2.1).
+
+    Only ``broker.core.authorize`` makes one: holding it is the proof that its client and redirect
+    URI are registered and its parameters well-formed.
+    """
+
+    client_id: str
+    redirect_uri: str
+    scope: tuple[str, ...]
+    state: str | None = None
+    nonce: str | None = None
+    code_challenge: str | None = None
+    prompt: tuple[str, ...] = ()
+    max_age: int | None = None
+    login_hint: str | None = None
+    hint_sub: str | None = None
+    ui_locales: str | None = None
+    resources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRequest:
+    """An authorization request that waits for a person; one record, login and consent its states.
+
+    Attributes:
+        request_id: its identifier.
+        request: what the client asked.
+        browser: digest of the cookie of the browser that began it (login CSRF).
+        created_at: when it began.
+        expires_at: after this it is refused, with a page that leads back to the app.
+        upstream: which upstream the person was sent to.
+        attempt: 32 hexadecimal digits, new for each trip upstream and for nothing else; empty
+            when no trip is open. A callback must name it, and spends it.
+        verifier: PKCE code verifier of the open trip.
+        trip_at: when the open trip began.
+        session: account_id, sid and generation of the session it now runs in, once signed in.
+        fresh: whether the person signed in during this request (prompt=login is then satisfied).
+        selected: whether the person chose to continue as the account (prompt=select_account).
+    """
+
+    request_id: str
+    request: AuthorizationRequest
+    browser: str
+    created_at: float
+    expires_at: float
+    upstream: str = ""
+    attempt: str = ""
+    verifier: str = ""
+    trip_at: float = 0.0
+    session: tuple[str, str, int] | None = None
+    fresh: bool = False
+    selected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """An authorization code as kept; the client holds only its handle.
+
+    Attributes:
+        code_id: its identifier.
+        account_id: for whom.
+        sid: the session it was made in.
+        auth_time: of that session at that moment.
+        client_id, redirect_uri, code_challenge, nonce, scope, resources: of its request.
+        expires_at: when it ends unspent.
+    """
+
+    code_id: str
+    account_id: str
+    sid: str
+    auth_time: float
+    client_id: str
+    redirect_uri: str
+    scope: tuple[str, ...]
+    expires_at: float
+    code_challenge: str | None = None
+    nonce: str | None = None
+    resources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A client's continuing right to act for an account, made by redeeming a code.
+
+    Attributes:
+        account_id: for whom.
+        grant_id: its identifier.
+        client_id: whose.
+        sid: the session it began in.
+        offline: whether it outlives that session (``offline_access``, Core §11).
+        scope: what was granted.
+        resources: resource indicators that were granted.
+        auth_time: when the person authenticated.
+        nonce: of the request, for the first ID token only.
+        created_at: when it began.
+        expires_at: its absolute end.
+        generation: of the one live refresh token.
+    """
+
+    account_id: str
+    grant_id: str
+    client_id: str
+    sid: str
+    offline: bool
+    scope: tuple[str, ...]
+    resources: tuple[str, ...]
+    auth_time: float
+    created_at: float
+    expires_at: float
+    generation: int
+    nonce: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """Something that must be remembered.
+
+    Attributes:
+        kind: dotted name, ``grant.reused``.
+        at: when.
+        actor: ``person``, ``client``, ``operator`` or ``system``.
+        account_id: whom it concerns, or None.
+        client_id: which client, or None.
+        detail: further facts; never a secret or a token.
+    """
+
+    kind: str
+    at: float
+    actor: str
+    account_id: str | None = None
+    client_id: str | None = None
+    detail: Mapping[str, JsonValue] = field(default_factory=dict)

@@ -1,0 +1,325 @@
+"""What the core needs from outside, as narrow contracts.
+
+A store's step is atomic: it happens whole or not at all, and it answers with a record or with a
+``Refusal``; it never raises for a refusal. It raises ``StoreUnavailable`` where it cannot know.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from broker.core.model import (
+    AuditEvent,
+    AuthorizationRequest,
+    Client,
+    Facts,
+    Grant,
+    PendingRequest,
+    Profile,
+    Session,
+)
+
+
+class Clock(Protocol):
+    """Time, handed in."""
+
+    def now(self) -> float:
+        """Return UTC seconds since the epoch."""
+        ...
+
+
+class Entropy(Protocol):
+    """Randomness, handed in."""
+
+    def token(self, size: int) -> bytes:
+        """Return ``size`` unpredictable bytes."""
+        ...
+
+
+class Refusal(StrEnum):
+    """Why an atomic step changed nothing (or, for the two marked, ended a grant)."""
+
+    UNKNOWN = "unknown"  # no such session, code, grant or request
+    EXPIRED = "expired"
+    FOREIGN = "foreign"  # belongs to another client
+    MISMATCH = "mismatch"  # redirect URI or code verifier differ
+    REPLAYED = "replayed"  # a code presented twice by its client: its grant was ended
+    REUSED = "reused"  # a spent refresh token outside the grace time: its grant was ended
+    SCOPE = "scope"  # wider than granted
+    RESOURCE = "resource"  # wider than granted
+    NO_SESSION = "no_session"  # the session is over
+    STALE_LOGIN = "stale_login"  # auth_time is older than the request allows
+    NO_CONSENT = "no_consent"  # the person has not agreed to this scope for this client
+    OTHER_SUBJECT = "other_subject"  # the session is not the one the id_token_hint names
+    DISABLED = "disabled"  # the account is switched off
+    NO_FACTS = "no_facts"  # facts are missing: read them from SQL, put them, try again
+
+
+@dataclass(frozen=True, slots=True)
+class CodeIssued:
+    """A code was written."""
+
+    session: Session
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRefused:
+    """No code was written; ``session`` and ``facts`` are there as far as they are alive."""
+
+    reason: Refusal
+    session: Session | None = None
+    facts: Facts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRequest:
+    """What the step that writes a code checks, all in one.
+
+    Attributes:
+        account_id, sid, generation: of the session cookie.
+        code_id: identifier for the new code.
+        request: the validated request; its client, redirect URI, scope, nonce, challenge and
+            resources go into the code.
+        now: UTC seconds.
+        code_lifetime: seconds.
+        session_idle: seconds by which using the session prolongs it.
+        min_auth_time: the session's auth_time must be at least this (max_age); 0 for any.
+        required_consent: the consent that must be on record, or None when none is needed.
+        facts: newer facts to put first (after a consent was written to SQL), or None.
+    """
+
+    account_id: str
+    sid: str
+    generation: int
+    code_id: str
+    request: AuthorizationRequest
+    now: float
+    code_lifetime: int
+    session_idle: int
+    min_auth_time: float = 0.0
+    required_consent: tuple[str, ...] | None = None
+    facts: Facts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRedemption:
+    """What the step that spends a code checks, in this order.
+
+    known → client → redirect URI and challenge → unspent → unexpired → session → account.
+
+    Attributes:
+        account_id, code_id: out of the code's handle.
+        client_id: the authenticated client.
+        redirect_uri: as the token request names it.
+        code_challenge: S256 of the verifier presented; None when none was.
+        grant_id: identifier for the new grant.
+        now: UTC seconds.
+        grant_lifetime, grant_idle: seconds.
+    """
+
+    account_id: str
+    code_id: str
+    client_id: str
+    redirect_uri: str | None
+    code_challenge: str | None
+    grant_id: str
+    now: float
+    grant_lifetime: int
+    grant_idle: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshRequest:
+    """What the refresh step checks, in this order.
+
+    known → client → unexpired → session or offline → account → scope → resource → generation.
+
+    Attributes:
+        account_id, grant_id, generation: out of the refresh token.
+        client_id: the authenticated client.
+        scope: the narrower scope asked for, or None for all.
+        resources: the narrower resources asked for, or empty for all.
+        now: UTC seconds.
+        grace: seconds in which a spent token still answers with the current one.
+        grant_idle: seconds by which a refresh prolongs the grant.
+    """
+
+    account_id: str
+    grant_id: str
+    generation: int
+    client_id: str
+    scope: tuple[str, ...] | None
+    resources: tuple[str, ...]
+    now: float
+    grace: int
+    grant_idle: int
+
+
+class Rotation(StrEnum):
+    """How a refresh came about."""
+
+    ROTATED = "rotated"  # the current token was spent; the next one is live
+    REPEATED = "repeated"  # spent within the grace time; the current one is named again
+    ADOPTED = "adopted"  # a generation above the stored one: Redis had lost writes
+
+
+@dataclass(frozen=True, slots=True)
+class GrantAlive:
+    """A living grant and what its tokens need."""
+
+    grant: Grant
+    facts: Facts
+    rotation: Rotation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRefused:
+    """The step was refused; for REPLAYED and REUSED the grant ``ended`` is gone."""
+
+    reason: Refusal
+    ended: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What an ending took with it: (grant_id, client_id) pairs."""
+
+    grants: tuple[tuple[str, str], ...] = ()
+
+
+class PendingRequests(Protocol):
+    """Authorization requests that wait for a person (Redis)."""
+
+    async def put(self, pending: PendingRequest) -> None:
+        """Write or replace the record; it is kept an hour beyond its expiry to explain itself."""
+        ...
+
+    async def get(self, request_id: str) -> PendingRequest | None:
+        """Return the record, expired or not, or None."""
+        ...
+
+    async def spend_attempt(self, request_id: str, attempt: str) -> PendingRequest | None:
+        """Close the open trip upstream if it is this one; return the record as it was, or None."""
+        ...
+
+    async def finish(self, request_id: str) -> PendingRequest | None:
+        """Remove the record; return it to the one caller that removed it."""
+        ...
+
+
+class Sessions(Protocol):
+    """Sessions and what is made from them (Redis, one slot an account)."""
+
+    async def open(self, session: Session, facts: Facts, *, now: float, idle: int) -> bool:
+        """Put the facts, then write the session, replacing an older generation of the same sid.
+
+        Returns False, and writes no session, when the facts say disabled or not_before >= now.
+        """
+        ...
+
+    async def look(
+        self, account_id: str, sid: str, generation: int, *, now: float
+    ) -> tuple[Session, Facts] | None:
+        """Return the living session and its account's facts, else None."""
+        ...
+
+    async def issue_code(self, wanted: CodeRequest) -> CodeIssued | CodeRefused:
+        """Check and write a code, in one step."""
+        ...
+
+    async def end(self, account_id: str, sid: str, *, now: float) -> Ended:
+        """End a session, its unspent codes and its grants that are not offline; idempotent."""
+        ...
+
+
+class Grants(Protocol):
+    """Codes and grants (Redis, one slot an account)."""
+
+    async def redeem(self, wanted: CodeRedemption) -> GrantAlive | GrantRefused:
+        """Spend a code and make its grant, in one step (RFC 6749 §4.1.3)."""
+        ...
+
+    async def refresh(self, wanted: RefreshRequest) -> GrantAlive | GrantRefused:
+        """Spend a generation and name the next, in one step (RFC 9700 §4.14)."""
+        ...
+
+    async def look(
+        self, account_id: str, grant_id: str, *, now: float
+    ) -> GrantAlive | GrantRefused:
+        """Return the living grant and its account's facts."""
+        ...
+
+    async def end(self, account_id: str, grant_id: str, client_id: str) -> bool:
+        """End a grant of this client (RFC 7009); False when it is another client's."""
+        ...
+
+
+class AccountStates(Protocol):
+    """Facts of accounts beside their grants, and ends of whole accounts (Redis)."""
+
+    async def put_facts(self, account_id: str, facts: Facts) -> None:
+        """Put facts unless newer ones are there."""
+        ...
+
+    async def end_all(self, account_id: str, facts: Facts) -> Ended:
+        """Put the facts (they carry disabled or not_before), end all sessions, codes and grants."""
+        ...
+
+
+class Clients(Protocol):
+    """Registered clients, followed from SQL."""
+
+    async def find(self, client_id: str) -> Client | None:
+        """Return the client, disabled or not, or None; no SQL when it was used lately."""
+        ...
+
+
+class Accounts(Protocol):
+    """Accounts and identities (SQL)."""
+
+    async def sign_in(self, profile: Profile, *, now: float) -> tuple[str, Facts]:
+        """Find or make the account of an identity and update its profile, in one transaction.
+
+        Returns the account_id and its facts; the caller looks at ``disabled``.
+        """
+        ...
+
+    async def facts(self, account_id: str) -> Facts | None:
+        """Return the facts as SQL has them, or None when there is no such account."""
+        ...
+
+    async def consent(
+        self, account_id: str, client_id: str, scope: Sequence[str], *, now: float
+    ) -> Facts:
+        """Record the person's consent, added to an earlier one, and return the newer facts."""
+        ...
+
+
+class Audit(Protocol):
+    """The audit log (SQL)."""
+
+    async def record(self, event: AuditEvent) -> None:
+        """Keep the event."""
+        ...
+
+
+class Upstream(Protocol):
+    """Somebody else's sign-in (Discord)."""
+
+    name: str
+    title: str
+
+    def authorization_url(self, *, state: str, verifier: str, prompt: str, login_hint: str) -> str:
+        """Return where to send the browser; ``prompt`` is ``none`` or ``consent``."""
+        ...
+
+    async def fetch_profile(self, *, code: str, verifier: str) -> Profile:
+        """Exchange the code and read the profile.
+
+        Raises:
+            UpstreamUnavailable: it did not answer in time, is over its limits or failed.
+            UpstreamRejected: the code is not good, or the answer makes no sense.
+        """
+        ...

@@ -1,0 +1,49 @@
+"""The words of the specifications, each written once.
+
+Sources: RFC 6749 (OAuth 2.0), OpenID Connect Core 1.0, RFC 7636 (PKCE), RFC 9068 (JWT access
+tokens), RFC 9207 (issuer identification).
+"""
+
+from typing import Final
+
+# Scopes: OpenID Connect Core §5.4 and §11.
+SCOPE_OPENID: Final = "openid"
+SCOPE_PROFILE: Final = "profile"
+SCOPE_EMAIL: Final = "email"
+SCOPE_OFFLINE: Final = "offline_access"
+SCOPES: Final = (SCOPE_OPENID, SCOPE_PROFILE, SCOPE_EMAIL, SCOPE_OFFLINE)
+
+# What each scope releases: OpenID Connect Core §5.4.
+CLAIMS_OF_SCOPE: Final[dict[str, tuple[str, ...]]] = {
+    SCOPE_PROFILE: ("name", "preferred_username", "picture", "locale", "updated_at"),
+    SCOPE_EMAIL: ("email", "email_verified"),
+}
+
+# Grant types: RFC 6749 §4.1.3 and §6.
+GRANT_CODE: Final = "authorization_code"
+GRANT_REFRESH: Final = "refresh_token"
+GRANT_TYPES: Final = (GRANT_CODE, GRANT_REFRESH)
+
+# Prompts: OpenID Connect Core §3.1.2.1.
+PROMPT_NONE: Final = "none"
+PROMPT_LOGIN: Final = "login"
+PROMPT_CONSENT: Final = "consent"
+PROMPT_SELECT: Final = "select_account"
+PROMPTS: Final = (PROMPT_NONE, PROMPT_LOGIN, PROMPT_CONSENT, PROMPT_SELECT)
+
+# Client authentication: OpenID Connect Core §9.
+AUTH_NONE: Final = "none"
+AUTH_BASIC: Final = "client_secret_basic"
+AUTH_POST: Final = "client_secret_post"
+AUTH_METHODS: Final = (AUTH_NONE, AUTH_BASIC, AUTH_POST)
+
+# Application types: OpenID Connect Registration §2.
+APPLICATION_WEB: Final = "web"
+APPLICATION_NATIVE: Final = "native"
+
+# JWT types: RFC 9068 §2.1, OpenID Connect Core §2.
+TYP_ACCESS: Final = "at+jwt"
+TYP_ID: Final = "JWT"
+
+# The longest value of any one parameter that a request may carry, in characters.
+MAX_PARAMETER: Final = 4096
