@@ -1,0 +1,108 @@
+"""What a decision comes to, for the edge to turn into HTTP."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from broker.core.model import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """What a browser brought.
+
+    Attributes:
+        key: its binding cookie, or None; it ties a sign-in to the browser that began it.
+        session: its session cookie, or None.
+        device: its User-Agent.
+    """
+
+    key: str | None
+    session: str | None
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Send the browser on, with 303.
+
+    Attributes:
+        location: where to; absolute, or a path of ours.
+        session: session cookie to set, or None to leave it.
+        browser: binding cookie to set, or None to leave it.
+        end_session: whether the session cookie is to be removed.
+    """
+
+    location: str
+    session: str | None = None
+    browser: str | None = None
+    end_session: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentPage:
+    """Ask whether the app may know the person; answered by POST /interaction, ``decision``.
+
+    Attributes:
+        request: the request's handle, a hidden field.
+        csrf: token, a hidden field.
+        client: who asks.
+        scope: what it asks for.
+        claims: what it would learn of the account, as standard claims.
+        redirect_origin: scheme and authority of the validated redirect URI (CSP form-action).
+        redirect_host: what to show of where the browser goes next.
+        browser: binding cookie to set, or None.
+    """
+
+    request: str
+    csrf: str
+    client: Client
+    scope: tuple[str, ...]
+    claims: Mapping[str, Any]
+    redirect_origin: str
+    redirect_host: str
+    browser: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SelectPage:
+    """Ask which account: ``decision`` is ``continue`` or ``other``; attributes as above."""
+
+    request: str
+    csrf: str
+    client: Client
+    claims: Mapping[str, Any]
+    redirect_origin: str
+    browser: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogoutPage:
+    """Ask whether to sign out; answered by POST /logout with ``confirm=yes`` and the fields.
+
+    Attributes:
+        csrf: token, a hidden field.
+        claims: who is signed in, as standard claims; empty when nobody is.
+        client: the app that asked, or None.
+        fields: the request's parameters, to be sent again as hidden fields.
+        redirect_origin: origin of the validated post-logout address, or None.
+        browser: binding cookie to set, or None.
+    """
+
+    csrf: str
+    claims: Mapping[str, Any]
+    client: Client | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    redirect_origin: str | None = None
+    browser: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOutPage:
+    """Say that the person is signed out; remove the session cookie.
+
+    Attributes:
+        client: the app to go back to, or None.
+    """
+
+    client: Client | None = None
