@@ -1,0 +1,1 @@
+"""The tests; see ``conftest`` for the outer servers that some of them need."""

@@ -1,0 +1,63 @@
+"""Fixtures for every test: the outer servers, found or plainly reported missing."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.outer import PREFIX, PROGRAMS, REQUIRE_ALL, need
+from tests.postgresql import Cluster
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave a test out, or fail it, before its fixtures start when a program is missing."""
+    for marker, programs in PROGRAMS.items():
+        if item.get_closest_marker(marker):
+            for program in programs:
+                need(program, marker)
+
+
+@pytest.fixture(scope="session")
+def postgresql_cluster() -> Iterator[Cluster]:
+    """A private PostgreSQL server, shared by the run; leave it running."""
+    cluster = Cluster()
+    try:
+        cluster.make()
+        yield cluster
+    finally:
+        cluster.remove()
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(postgresql_cluster: Cluster) -> str:
+    """The address of the server's own database; tests use ``postgresql_database``."""
+    return postgresql_cluster.url()
+
+
+@pytest.fixture
+def fresh_postgresql(postgresql_cluster: Cluster) -> Callable[[], str]:
+    """A function that makes an empty database and returns its ``postgresql+asyncpg://`` address."""
+    return postgresql_cluster.fresh
+
+
+@pytest.fixture
+def postgresql_database(fresh_postgresql: Callable[[], str]) -> str:
+    """The ``postgresql+asyncpg://`` address of an empty database of this test's own."""
+    return fresh_postgresql()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which outer tests were left out and why."""
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ").removeprefix(PREFIX)
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple) and PREFIX in report.longrepr[2]
+    )
+    terminalreporter.section("outer tests")
+    if not reasons:
+        terminalreporter.line("None of the collected tests was left out for want of a program.")
+    for reason, times in sorted(reasons.items()):
+        terminalreporter.line(f"{times} left out, {reason}")
+    if reasons:
+        terminalreporter.line(f"{REQUIRE_ALL}=1 turns these into failures.")

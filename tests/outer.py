@@ -1,0 +1,74 @@
+"""Programs outside Python that some tests need: finding them, or saying plainly what is missing.
+
+A test carries the marker of what it needs (``redis_server``, ``postgresql``, ``chromium``,
+``node``). Where the machine lacks it the test is left out with a reason, or fails when
+``BROKER_TEST_REQUIRE_ALL=1``.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+PREFIX: Final = "left out: "
+REQUIRE_ALL: Final = "BROKER_TEST_REQUIRE_ALL"
+
+# marker → the programs its tests need
+PROGRAMS: Final[dict[str, tuple[str, ...]]] = {
+    "redis_server": ("redis-server",),
+    "postgresql": ("initdb", "postgres"),
+    "chromium": ("chromium",),
+    "node": ("node", "npm"),
+}
+OTHER_NAMES: Final = {"chromium": ("chromium", "chromium-browser", "google-chrome")}
+LEAST: Final = {"redis-server": 7, "node": 18}
+
+
+def need(program: str, marker: str) -> Path:
+    """Return where a program is; leave the test out, or fail it, when the machine lacks it.
+
+    Args:
+        program: its name; ``redis-server`` and ``node`` are looked for in a version new enough.
+        marker: the marker of the test that needs it, for the summary.
+    """
+    found = find(program)
+    if found is not None:
+        return found
+    least = f" {LEAST[program]} or newer" if program in LEAST else ""
+    reason = f"{PREFIX}{marker}: there is no {program}{least} on this machine"
+    if os.environ.get(REQUIRE_ALL) == "1":
+        pytest.fail(f"{reason}, and {REQUIRE_ALL}=1 asks for it", pytrace=False)
+    pytest.skip(reason)
+
+
+@cache
+def find(program: str) -> Path | None:
+    """Return the first program of that name that is new enough, or None."""
+    return next((path for path in _candidates(program) if _new_enough(program, path)), None)
+
+
+def _candidates(program: str) -> Iterator[Path]:
+    """PATH first, every entry of it; then where Debian keeps PostgreSQL, newest first."""
+    for name in OTHER_NAMES.get(program, (program,)):
+        for folder in os.environ.get("PATH", "").split(os.pathsep):
+            found = shutil.which(name, path=folder)
+            if found:
+                yield Path(found)
+    folders = Path("/usr/lib/postgresql").glob("*/bin")
+    for folder in sorted(folders, key=lambda p: int(p.parent.name), reverse=True):
+        if (folder / program).exists():
+            yield folder / program
+
+
+def _new_enough(program: str, path: Path) -> bool:
+    if program not in LEAST:
+        return True
+    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+    version = re.search(r"v=?(\d+)\.", said)
+    return version is not None and int(version[1]) >= LEAST[program]
