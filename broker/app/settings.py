@@ -1,0 +1,235 @@
+"""Every setting, documented once.
+
+A setting comes from the first of: the environment (``BROKER_NAME``), for secrets a file that the
+environment names (``BROKER_NAME_FILE``), the TOML file that ``BROKER_SETTINGS`` names, its default.
+What may not be combined is told in ``broker.app.checks``.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from broker.app import durations
+from broker.app.sources import SecretFiles, SettingsFile
+from broker.core.model import Lifetimes
+from keys.policy import Policy
+
+
+def _split(value: Any) -> Any:
+    """Return the entries of a text that separates them by commas or newlines."""
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in value.replace("\n", ",").split(",") if part.strip()]
+
+
+Duration = Annotated[int, BeforeValidator(durations.parse), "seconds"]
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+
+DAY = 86400
+
+
+class Settings(BaseSettings):
+    """The settings of one installation; every process of it must have the same."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BROKER_", env_ignore_empty=True, extra="forbid", frozen=True
+    )
+
+    issuer: str = Field(
+        "",
+        description="Public base address of the broker, as it appears in every token, without a "
+        "trailing slash. https, or http for this machine alone. Default: http://127.0.0.1:PORT.",
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=1, le=65535, description="TCP port to listen on.")
+    workers: int = Field(1, ge=1, le=64, description="Number of processes that serve.")
+    trusted_proxies: Texts = Field(
+        (),
+        description="Addresses or networks (comma-separated) of reverse proxies whose "
+        "X-Forwarded-For and X-Forwarded-Proto count.",
+    )
+    data_dir: Path = Field(
+        Path(".broker"),
+        description="Directory of the embedded Redis, the SQLite file and the embedded secret.",
+    )
+    brand_name: str = Field(
+        "Token Broker", min_length=1, max_length=60, description="What pages call this service."
+    )
+
+    secrets: Secrets = Field(
+        (),
+        description="The operator's secrets, 32 bytes or more each, separated by commas or "
+        "newlines. The first is used, all are accepted. Default: one made in the data directory.",
+    )
+    discord_client_id: str = Field("", description="Client id of your Discord application.")
+    discord_client_secret: SecretStr = Field(
+        SecretStr(""), description="Client secret of your Discord application."
+    )
+    discord_authorize_url: str = Field(
+        "https://discord.com/oauth2/authorize", description="Where browsers are sent to sign in."
+    )
+    discord_api_url: str = Field(
+        "https://discord.com/api/v10", description="Base address of Discord's API."
+    )
+    discord_cdn_url: str = Field(
+        "https://cdn.discordapp.com", description="Base address of avatar pictures."
+    )
+    discord_timeout: Duration = Field(
+        8, ge=1, le=60, description="Time for Discord's part of one sign-in."
+    )
+
+    database_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL address, postgresql://user:password@host/name. Default: SQLite in "
+        "the data directory.",
+    )
+    database_pool: int = Field(10, ge=1, le=500, description="Most SQL connections of one process.")
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis address: redis://, rediss:// or unix://. Default: an embedded "
+        "redis-server in the data directory.",
+    )
+    redis_pool: int = Field(50, ge=2, le=2000, description="Most Redis connections of one process.")
+    redis_prefix: str = Field(
+        "tb",
+        pattern=r"^[A-Za-z0-9._-]{1,32}$",
+        description="Beginning of every Redis key, to share one Redis with others.",
+    )
+    redis_replicas: int = Field(
+        0, ge=0, le=5, description="Replicas that must confirm a sign-out before it is answered."
+    )
+
+    request_lifetime: Duration = Field(
+        600, ge=60, le=3600, description="How long a sign-in may take."
+    )
+    code_lifetime: Duration = Field(
+        60, ge=10, le=600, description="Lifetime of an authorization code."
+    )
+    access_token_lifetime: Duration = Field(
+        300, ge=30, le=DAY, description="Lifetime of an access token, where its client has none."
+    )
+    id_token_lifetime: Duration = Field(300, ge=30, le=DAY, description="Lifetime of an ID token.")
+    longest_token_lifetime: Duration = Field(
+        3600,
+        ge=30,
+        le=DAY,
+        description="The longest token lifetime that a client may be given; retired keys stay "
+        "published at least as long.",
+    )
+    session_idle: Duration = Field(
+        7 * DAY, ge=300, le=366 * DAY, description="A browser session ends when unused this long."
+    )
+    session_lifetime: Duration = Field(
+        30 * DAY, ge=300, le=366 * DAY, description="A browser session ends after this in any case."
+    )
+    grant_idle: Duration = Field(
+        30 * DAY, ge=300, le=366 * DAY, description="A refresh token dies when unused this long."
+    )
+    grant_lifetime: Duration = Field(
+        90 * DAY, ge=300, le=1098 * DAY, description="A line of refresh tokens ends after this."
+    )
+    refresh_grace: Duration = Field(
+        10,
+        ge=0,
+        le=300,
+        description="How long a spent refresh token still answers with the current one (lost "
+        "answers, several tabs); 0 switches that off.",
+    )
+    clock_skew: Duration = Field(
+        60, ge=1, le=300, description="How far clocks of processes and verifiers may differ."
+    )
+    audit_lifetime: Duration = Field(
+        366 * DAY, ge=DAY, le=3660 * DAY, description="How long audit events are kept."
+    )
+    key_period: Duration = Field(
+        30 * DAY, ge=60, le=366 * DAY, description="How long a key signs before its successor does."
+    )
+    jwks_cache: Duration = Field(
+        600, ge=1, le=DAY, description="How long verifiers may cache the JWKS."
+    )
+    keys_poll: Duration = Field(
+        2, ge=1, le=300, description="How often each process looks for changed keys and clients."
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least important messages that are logged."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="Form of the log; auto is console on a terminal, else json."
+    )
+
+    @field_validator("issuer", "discord_api_url", "discord_cdn_url", "discord_authorize_url")
+    @classmethod
+    def _stripped(cls, value: str) -> str:
+        return value.strip()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Name where settings come from, the first source winning."""
+        del dotenv_settings, file_secret_settings
+        files = SecretFiles(settings_cls), SettingsFile(settings_cls)
+        return init_settings, env_settings, *files
+
+    @property
+    def public_issuer(self) -> str:
+        """The issuer: the one given, else this machine's loopback address."""
+        return self.issuer or f"http://127.0.0.1:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the issuer is this machine alone."""
+        return is_loopback(self.public_issuer)
+
+    @property
+    def lifetimes(self) -> Lifetimes:
+        """Lifetimes as the core takes them, in seconds."""
+        return Lifetimes(
+            request=self.request_lifetime,
+            code=self.code_lifetime,
+            access_token=self.access_token_lifetime,
+            id_token=self.id_token_lifetime,
+            session_idle=self.session_idle,
+            session=self.session_lifetime,
+            grant_idle=self.grant_idle,
+            grant=self.grant_lifetime,
+            refresh_grace=self.refresh_grace,
+            skew=self.clock_skew,
+        )
+
+    @property
+    def key_policy(self) -> Policy:
+        """Times of signing keys as the keyring takes them, in seconds."""
+        return Policy(
+            period=self.key_period,
+            cache_lifetime=self.jwks_cache,
+            poll_interval=self.keys_poll,
+            skew=self.clock_skew,
+            longest_token=max(
+                self.access_token_lifetime, self.id_token_lifetime, self.longest_token_lifetime
+            ),
+            hint_retention=self.session_lifetime,
+        )
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address names this machine and no other."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    return host == "::1" or (host.startswith("127.") and host.replace(".", "").isdigit())
