@@ -1,0 +1,37 @@
+"""Facts of accounts beside their grants, and ends of whole accounts."""
+
+from broker.core.model import Facts
+from broker.core.ports import Ended
+from broker.stores.redis import codec
+from broker.stores.redis.keys import Names
+from broker.stores.redis.scripts import Steps, script
+
+
+class RedisAccountStates:
+    """``broker.core.ports.AccountStates`` in Redis."""
+
+    def __init__(self, steps: Steps, names: Names) -> None:
+        self._steps = steps
+        self._names = names
+        self._put = script("account_put")
+        self._end = script("account_end")
+
+    async def put_facts(self, account_id: str, facts: Facts) -> None:
+        """Put facts unless the same or newer ones are there."""
+        key = self._names.account(account_id) + "facts"
+        await self._steps.run(self._put, (key,), *codec.facts_arguments(facts))
+
+    async def end_all(self, account_id: str, facts: Facts) -> Ended:
+        """Put the facts (they carry disabled or not_before), end all sessions, codes and grants.
+
+        Safe to repeat, late too: facts that are not newer end only what was begun up to their
+        not_before (or everything, while the account is disabled).
+        """
+        base = self._names.account(account_id)
+        answer = await self._steps.end(
+            self._end,
+            (base + "facts", base + "index"),
+            self._steps.marks,
+            *codec.facts_arguments(facts),
+        )
+        return Ended(codec.pairs(answer))

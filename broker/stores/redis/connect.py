@@ -1,0 +1,104 @@
+"""A Redis client from an address: single server, Sentinel or Cluster."""
+
+from typing import Any, Final
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.backoff import NoBackoff
+
+Client = Redis | RedisCluster
+"""What the stores speak to; answers are text, nothing is retried."""
+
+SENTINEL: Final = ("redis+sentinel", "rediss+sentinel")
+CLUSTER: Final = ("redis+cluster", "rediss+cluster")
+SINGLE: Final = ("redis", "rediss", "unix")
+
+
+def connect(url: str, *, pool_size: int = 64, timeout: float = 1.5) -> Client:
+    """Return a client that has not connected yet.
+
+    Args:
+        url: ``redis://``, ``rediss://`` (TLS) or ``unix://``;
+            ``redis+sentinel://[user:password@]host:port,host:port/service[/db]``;
+            ``redis+cluster://[user:password@]host:port,host:port``. ``rediss+…`` speaks TLS.
+        pool_size: connections at the most (to each node of a cluster).
+        timeout: seconds for connecting, for an answer, and for a free connection.
+
+    Raises:
+        ValueError: for an address of another kind, or one without a host.
+    """
+    parts = urlsplit(url)
+    options = _options(timeout)
+    if parts.scheme in SENTINEL:
+        return _sentinel(parts, options, pool_size)
+    if parts.scheme in CLUSTER:
+        return _cluster(parts, options, pool_size)
+    if parts.scheme in SINGLE:
+        pool = BlockingConnectionPool.from_url(
+            url, max_connections=pool_size, timeout=timeout, **options
+        )
+        return Redis.from_pool(pool)
+    kinds = ", ".join((*SINGLE, *SENTINEL, *CLUSTER))
+    raise ValueError(f"a Redis address begins with one of {kinds}, not {parts.scheme!r}")
+
+
+def _options(timeout: float) -> dict[str, Any]:
+    return {
+        "decode_responses": True,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "retry": Retry(NoBackoff(), 0),
+    }
+
+
+def _hosts(parts: SplitResult, port: int) -> list[tuple[str, int]]:
+    """Return the (host, port) pairs of an address that names several."""
+    hosts = []
+    for item in parts.netloc.rpartition("@")[2].split(","):
+        one = urlsplit(f"//{item}")
+        if not one.hostname:
+            raise ValueError("a Redis address must name its hosts")
+        hosts.append((one.hostname, one.port or port))
+    return hosts
+
+
+def _credentials(parts: SplitResult) -> dict[str, Any]:
+    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    found: dict[str, Any] = {"username": unquote(user), "password": unquote(password)}
+    if parts.scheme.startswith("rediss"):
+        found["ssl"] = True
+        found.update((k, v) for k, v in parse_qsl(parts.query) if k.startswith("ssl_"))
+    return {key: value for key, value in found.items() if value}
+
+
+def _sentinel(parts: SplitResult, options: dict[str, Any], pool_size: int) -> Redis:
+    service, _, database = parts.path.strip("/").partition("/")
+    if not service:
+        raise ValueError("a Sentinel address must name the service: …/service")
+    credentials = _credentials(parts)
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        _hosts(parts, 26379), sentinel_kwargs=options, db=int(database or 0), **credentials
+    )
+    pool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
+        service,
+        sentinel,
+        max_connections=pool_size,
+        db=int(database or 0),
+        **credentials,
+        **options,
+    )
+    return Redis.from_pool(pool)
+
+
+def _cluster(parts: SplitResult, options: dict[str, Any], pool_size: int) -> RedisCluster:
+    nodes = [ClusterNode(host, port) for host, port in _hosts(parts, 6379)]
+    return RedisCluster(
+        startup_nodes=nodes,
+        max_connections=pool_size,
+        cluster_error_retry_attempts=0,
+        **_credentials(parts),
+        **options,
+    )

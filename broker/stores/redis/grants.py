@@ -1,0 +1,107 @@
+"""Codes and grants."""
+
+from typing import Final
+
+from broker.core.ports import (
+    CodeRedemption,
+    GrantAlive,
+    GrantRefused,
+    RefreshRequest,
+    Refusal,
+    Rotation,
+)
+from broker.stores.redis import codec
+from broker.stores.redis.keys import Names
+from broker.stores.redis.scripts import Steps, script
+
+ROTATIONS: Final = {rotation.value: rotation for rotation in Rotation}
+
+
+class RedisGrants:
+    """``broker.core.ports.Grants`` in Redis.
+
+    The facts in its answers hold no consents: those were judged when the code was written.
+
+    Args:
+        steps: runs the scripts.
+        names: names the keys.
+        index_cap: how many sessions, codes and grants one account may have alive.
+    """
+
+    def __init__(self, steps: Steps, names: Names, *, index_cap: int) -> None:
+        self._steps = steps
+        self._names = names
+        self._cap = str(index_cap)
+        self._redeem = script("code_redeem")
+        self._refresh = script("grant_refresh")
+        self._look = script("grant_look")
+        self._end = script("grant_end")
+
+    async def redeem(self, wanted: CodeRedemption) -> GrantAlive | GrantRefused:
+        """Spend a code and make its grant, in one step (RFC 6749 §4.1.3)."""
+        base = self._names.account(wanted.account_id)
+        answer = await self._steps.run(
+            self._redeem,
+            (
+                base + "facts",
+                base + "index",
+                f"{base}code:{wanted.code_id}",
+                f"{base}grant:{wanted.grant_id}",
+            ),
+            wanted.code_id,
+            wanted.client_id,
+            wanted.redirect_uri or "",
+            wanted.code_challenge or "",
+            wanted.grant_id,
+            codec.at(wanted.now),
+            str(wanted.grant_lifetime),
+            str(wanted.grant_idle),
+            self._cap,
+        )
+        if answer[0]:
+            reason = Refusal(answer[0])
+            return GrantRefused(reason, answer[1] if reason is Refusal.REPLAYED else None)
+        _, record, facts, nonce = answer
+        return GrantAlive(
+            codec.grant(wanted.account_id, wanted.grant_id, record, nonce), codec.facts(facts)
+        )
+
+    async def refresh(self, wanted: RefreshRequest) -> GrantAlive | GrantRefused:
+        """Spend a generation and name the next, in one step (RFC 9700 §4.14)."""
+        base = self._names.account(wanted.account_id)
+        answer = await self._steps.run(
+            self._refresh,
+            (base + "facts", base + "index", f"{base}grant:{wanted.grant_id}"),
+            wanted.grant_id,
+            wanted.client_id,
+            str(wanted.generation),
+            codec.words(wanted.scope or ()),
+            codec.words(wanted.resources),
+            codec.at(wanted.now),
+            str(wanted.grace),
+            str(wanted.grant_idle),
+        )
+        rotation = ROTATIONS.get(answer[0])
+        if rotation is None:
+            reason = Refusal(answer[0])
+            return GrantRefused(reason, wanted.grant_id if reason is Refusal.REUSED else None)
+        record = codec.grant(wanted.account_id, wanted.grant_id, answer[1])
+        return GrantAlive(record, codec.facts(answer[2]), rotation)
+
+    async def look(
+        self, account_id: str, grant_id: str, *, now: float
+    ) -> GrantAlive | GrantRefused:
+        """Return the living grant and its account's facts, in one round trip."""
+        base = self._names.account(account_id)
+        keys = (base + "facts", f"{base}grant:{grant_id}")
+        answer = await self._steps.run(self._look, keys, codec.at(now))
+        if answer[0]:
+            return GrantRefused(Refusal(answer[0]))
+        return GrantAlive(codec.grant(account_id, grant_id, answer[1]), codec.facts(answer[2]))
+
+    async def end(self, account_id: str, grant_id: str, client_id: str) -> bool:
+        """End a grant of this client (RFC 7009); False when it is another client's."""
+        base = self._names.account(account_id)
+        keys = (base + "index", f"{base}grant:{grant_id}")
+        answer = await self._steps.end(self._end, keys, grant_id, client_id, self._steps.marks)
+        return bool(answer == 1)

@@ -1,0 +1,30 @@
+"""Names of keys: all of one account carry one cluster hash tag, so one script can touch them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Key names under a prefix.
+
+    Args:
+        prefix: what every key begins with; without braces, which would move the hash tag.
+    """
+
+    prefix: str = "broker:"
+
+    def __post_init__(self) -> None:
+        if "{" in self.prefix or "}" in self.prefix:
+            raise ValueError("a key prefix must not hold braces")
+
+    def account(self, account_id: str) -> str:
+        """Return what all keys of the account begin with."""
+        return f"{self.prefix}{{{account_id}}}:"
+
+    def request(self, request_id: str) -> str:
+        """Return the key of a pending request, in a slot of its own."""
+        return f"{self.prefix}{{req:{request_id}}}"
+
+    def revoked_keys(self) -> str:
+        """Return the key of the set of revoked signing keys."""
+        return f"{self.prefix}{{keys}}:revoked"

@@ -1,0 +1,8 @@
+-- Puts facts unless newer ones are there.
+--
+-- KEYS  1 facts
+-- ARGV  1… facts as field, value, …
+-- Answers 1 when they were put, 0 when they were not newer.
+--@include facts
+
+return put_facts(KEYS[1], 1) and 1 or 0

@@ -1,0 +1,68 @@
+-- Spends a code and makes its grant (RFC 6749 §4.1.3, RFC 7636 §4.6).
+--
+-- KEYS  1 facts  2 index  3 code  4 grant to be
+-- ARGV  1 code_id  2 client_id  3 redirect_uri or ''  4 S256 of the verifier or ''  5 grant_id
+--       6 now  7 grant lifetime  8 grant idle seconds  9 index cap
+-- Answers {'', grant, facts, nonce}, or {reason}, or {'replayed', grant_id it has ended}.
+-- Checks in this order: known → client → redirect URI and challenge → unspent → unexpired →
+-- session → account. A failed check changes nothing; a code presented twice by its own client
+-- ends its grant (RFC 6749 §4.1.2).
+-- Invariant: of any number of presentations exactly one makes a grant, and the code is spent in
+-- the same step.
+--@include records
+--@include facts
+--@include index
+--@include grants
+
+local code = read(KEYS[3])
+if not code then
+  return { 'unknown' }
+end
+if code[C.CLIENT] ~= ARGV[2] then
+  return { 'foreign' }
+end
+if code[C.REDIRECT] ~= ARGV[3] or code[C.CHALLENGE] ~= ARGV[4] then
+  return { 'mismatch' }
+end
+if code[C.GRANT] ~= '' then
+  local key = base .. 'grant:' .. code[C.GRANT]
+  local grant = read(key)
+  if grant then
+    end_grant(KEYS[2], key, code[C.GRANT], grant)
+  end
+  return { 'replayed', code[C.GRANT] }
+end
+local now = later(ARGV[6], code[C.SEEN])
+if tonumber(now) >= tonumber(code[C.EXPIRES]) then
+  code[C.SEEN] = now
+  amend(KEYS[3], code)
+  return { 'expired' }
+end
+local session
+session, now = living_session(base .. 'session:' .. code[C.SID], now)
+if not session then
+  return { 'no_session' }
+end
+local facts = read_facts(KEYS[1], '')
+local reason = barred(facts, session[S.CREATED])
+if reason then
+  return { reason }
+end
+
+local nonce = code[C.NONCE]
+local offline = string.find(' ' .. code[C.SCOPE] .. ' ', ' offline_access ', 1, true) and '1' or '0'
+local expires = string.format('%.3f', now + ARGV[7])
+local idle = until_at_most(now, ARGV[8], expires)
+local grant = {
+  ARGV[2], code[C.SID], offline, code[C.SCOPE], code[C.RESOURCES], code[C.AUTH], now, expires, idle,
+  now, '1', '',
+}
+code[C.GRANT] = ARGV[5]
+code[C.SEEN], code[C.SCOPE], code[C.RESOURCES], code[C.NONCE] = now, '', '', ''
+amend(KEYS[3], code)
+redis.call('ZREM', KEYS[2], 'c:' .. ARGV[1] .. ':' .. code[C.SID])
+write(KEYS[4], grant, idle - ARGV[6] + SLACK)
+prolong(KEYS[1], expires - ARGV[6] + SLACK)
+enter(KEYS[2], grant_member(ARGV[5], code[C.SID], offline, ARGV[2]), tonumber(expires),
+  tonumber(ARGV[6]), tonumber(ARGV[9]), 's:' .. code[C.SID])
+return { '', grant, facts, nonce }

@@ -1,0 +1,67 @@
+-- Spends a generation of a grant's refresh token and names the next (RFC 9700 §4.14).
+--
+-- KEYS  1 facts  2 index  3 grant
+-- ARGV  1 grant_id  2 client_id  3 generation  4 scope or ''  5 resources or ''  6 now
+--       7 grace seconds  8 grant idle seconds
+-- Answers {'rotated' or 'repeated' or 'adopted', grant, facts}, or {reason}; for 'reused' the grant
+-- is ended.
+-- Checks in this order: known → client → unexpired → session or offline → account → scope →
+-- resource → generation. A failed check changes nothing.
+-- Invariant: at most one generation is live; a spent one answers with the live one during the
+-- grace time counted from its first spending, and ends the grant after it.
+--@include records
+--@include facts
+--@include index
+--@include grants
+--@include scopes
+
+local KEPT = 16 -- how many spent generations are remembered, at the most
+
+local grant = read(KEYS[3])
+if not grant then
+  return { 'unknown' }
+end
+if grant[G.CLIENT] ~= ARGV[2] then
+  return { 'foreign' }
+end
+local reason, now, facts = stopped(KEYS[3], grant, ARGV[6], KEYS[1])
+if reason then
+  return { reason }
+end
+if not covers(grant[G.SCOPE], ARGV[4]) then
+  return { 'scope' }
+end
+if not covers(grant[G.RESOURCES], ARGV[5]) then
+  return { 'resource' }
+end
+
+-- Spent generations: 'generation:milliseconds since the grant began', those within the grace time.
+local at, grace, created = tonumber(now), tonumber(ARGV[7]), tonumber(grant[G.CREATED])
+local wanted, current = tonumber(ARGV[3]), tonumber(grant[G.GENERATION])
+local kept, spent = {}, false
+if grace > 0 then
+  local least = (at - created - grace) * 1000 - 0.5 -- half a millisecond for rounding
+  for generation, moment in string.gmatch(grant[G.SPENT], '(%d+):(%d+)') do
+    if tonumber(moment) >= least then
+      kept[#kept + 1] = generation .. ':' .. moment
+      spent = spent or tonumber(generation) == wanted
+    end
+  end
+end
+
+if wanted < current then
+  if spent then
+    return { 'repeated', grant, facts }
+  end
+  end_grant(KEYS[2], KEYS[3], ARGV[1], grant)
+  return { 'reused' }
+end
+if grace > 0 then
+  kept[#kept + 1] = string.format('%.0f:%.0f', wanted, (at - created) * 1000)
+end
+grant[G.SPENT] = table.concat(kept, ' ', math.max(1, #kept - KEPT + 1))
+grant[G.GENERATION] = string.format('%.0f', wanted + 1)
+grant[G.IDLE] = later(grant[G.IDLE], until_at_most(now, ARGV[8], grant[G.EXPIRES]))
+grant[G.SEEN] = now
+write(KEYS[3], grant, grant[G.IDLE] - ARGV[6] + SLACK)
+return { wanted == current and 'rotated' or 'adopted', grant, facts }

@@ -1,0 +1,32 @@
+-- Grants: the fields of a code's and of a grant's record.
+
+local C = {
+  CLIENT = 1, REDIRECT = 2, CHALLENGE = 3, SID = 4, AUTH = 5, SCOPE = 6, RESOURCES = 7, NONCE = 8,
+  EXPIRES = 9, SEEN = 10, GRANT = 11,
+}
+local G = {
+  CLIENT = 1, SID = 2, OFFLINE = 3, SCOPE = 4, RESOURCES = 5, AUTH = 6, CREATED = 7, EXPIRES = 8,
+  IDLE = 9, SEEN = 10, GENERATION = 11, SPENT = 12,
+}
+
+local function end_grant(index, key, id, grant)
+  redis.call('DEL', key)
+  redis.call('ZREM', index, grant_member(id, grant[G.SID], grant[G.OFFLINE], grant[G.CLIENT]))
+end
+
+-- Why a grant may not go on (expired → session or offline → account), and the latest time; or nil,
+-- that time and the account's facts.
+local function stopped(key, grant, now, facts_key)
+  now = later(now, grant[G.SEEN])
+  local at = tonumber(now)
+  if at >= tonumber(grant[G.EXPIRES]) or at >= tonumber(grant[G.IDLE]) then
+    grant[G.SEEN] = now
+    amend(key, grant)
+    return 'expired', now
+  end
+  if grant[G.OFFLINE] == '0' and not living_session(base .. 'session:' .. grant[G.SID], now) then
+    return 'no_session', now
+  end
+  local facts = read_facts(facts_key, '')
+  return barred(facts, grant[G.CREATED]), now, facts
+end

@@ -1,0 +1,55 @@
+"""Waiting until an ending has reached replicas (``WAIT``)."""
+
+from collections.abc import Sequence
+
+from redis.asyncio import RedisCluster
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from broker.stores.redis.connect import Client
+
+Call = tuple[str, Sequence[str], Sequence[str]]
+
+
+async def evaluate_and_wait(client: Client, call: Call, *, replicas: int, milliseconds: int) -> int:
+    """Run an idempotent script again and WAIT, both on one connection.
+
+    ``WAIT`` covers the writes of its own connection only, and a connection does not outlive a
+    fail-over: so the script is run on it (it always writes), whoever ran it before.
+
+    Args:
+        client: the client.
+        call: digest, keys (all in one slot) and arguments of the script.
+        replicas: how many are wanted.
+        milliseconds: how long to wait for them.
+
+    Returns:
+        How many replicas have it.
+    """
+    sha, keys, args = call
+    if isinstance(client, RedisCluster):
+        node = client.get_node_from_key(keys[0])
+        if node is None:
+            raise RedisConnectionError("no node serves the slot")
+        connection = node.acquire_connection()
+        try:
+            await connection.connect()  # type: ignore[no-untyped-call]
+            return await _both(connection, (sha, keys, args), replicas, milliseconds)
+        finally:
+            node.release(connection)
+    pool = client.connection_pool
+    connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+    try:
+        return await _both(connection, (sha, keys, args), replicas, milliseconds)
+    finally:
+        await pool.release(connection)
+
+
+async def _both(
+    connection: AbstractConnection, call: Call, replicas: int, milliseconds: int
+) -> int:
+    sha, keys, args = call
+    await connection.send_command("EVALSHA", sha, len(keys), *keys, *args)
+    await connection.read_response()
+    await connection.send_command("WAIT", replicas, milliseconds)
+    return int(await connection.read_response())

@@ -1,0 +1,117 @@
+"""The atomic steps: Lua files, read once, called by digest in one round trip."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from broker.core.errors import StoreUnavailable
+from broker.stores.redis.connect import Client
+from broker.stores.redis.replicas import evaluate_and_wait
+
+FOLDER: Final = Path(__file__).parent / "lua"
+INCLUDE: Final = "--@include "
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua step with its shared parts put in; ``sha`` is what Redis knows it by."""
+
+    name: str
+    text: str
+    sha: str
+
+
+@cache
+def script(name: str) -> Script:
+    """Return the step of ``lua/<name>.lua``.
+
+    Each ``--@include part`` line is replaced by ``lua/shared/part.lua``.
+    """
+    lines: list[str] = []
+    for line in (FOLDER / f"{name}.lua").read_text("utf-8").splitlines():
+        if line.startswith(INCLUDE):
+            part = FOLDER / "shared" / f"{line.removeprefix(INCLUDE).strip()}.lua"
+            lines.append(part.read_text("utf-8"))
+        else:
+            lines.append(line)
+    text = "\n".join(lines)
+    return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+class Steps:
+    """Runs steps and commands within a deadline; every failure is a ``StoreUnavailable``.
+
+    Args:
+        client: made by ``connect``: it retries nothing, for steps are not idempotent.
+        deadline: seconds in which everything has answered or failed.
+        replicas: how many replicas must have an ending before it is acknowledged.
+    """
+
+    def __init__(self, client: Client, *, deadline: float = 1.5, replicas: int = 0) -> None:
+        self._execute = client.execute_command
+        self._client = client
+        self._deadline = deadline
+        self._replicas = replicas
+
+    @property
+    def marks(self) -> str:
+        """What a script that ends something is told: ``1`` when replicas are waited for."""
+        return "1" if self._replicas else "0"
+
+    async def run(self, step: Script, keys: Sequence[str], *args: str) -> Any:
+        """Run a step in one round trip; in two when the server has forgotten its scripts.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time or failed.
+        """
+        async with self._guard(step.name):
+            try:
+                return await self._execute("EVALSHA", step.sha, len(keys), *keys, *args)
+            except NoScriptError:
+                return await self._execute("EVAL", step.text, len(keys), *keys, *args)
+
+    async def end(self, step: Script, keys: Sequence[str], *args: str) -> Any:
+        """Run a step that ends something, and wait until enough replicas have it.
+
+        Raises:
+            StoreUnavailable: Redis failed, or too few replicas acknowledged in time; the ending
+                may have happened, and may be repeated.
+        """
+        answer = await self.run(step, keys, *args)
+        if self._replicas:
+            async with self._guard(step.name):
+                have = await evaluate_and_wait(
+                    self._client,
+                    (step.sha, keys, args),
+                    replicas=self._replicas,
+                    milliseconds=int(self._deadline * 800),
+                )
+            if have < self._replicas:
+                detail = f"{step.name}: {have} of {self._replicas} replicas acknowledged"
+                raise StoreUnavailable(private=detail)
+        return answer
+
+    async def command(self, *words: str | int) -> Any:
+        """Run one command.
+
+        Raises:
+            StoreUnavailable: Redis did not answer in time or failed.
+        """
+        async with self._guard(str(words[0])):
+            return await self._execute(*words)
+
+    @asynccontextmanager
+    async def _guard(self, what: str) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._deadline):
+                yield
+        except (RedisError, RedisTimeoutError, OSError, TimeoutError) as error:
+            raise StoreUnavailable(private=f"{what}: {error!r}") from error

@@ -1,0 +1,49 @@
+"""All Redis stores of one client."""
+
+from broker.stores.redis.accounts import RedisAccountStates
+from broker.stores.redis.connect import Client
+from broker.stores.redis.grants import RedisGrants
+from broker.stores.redis.keys import Names
+from broker.stores.redis.requests import RedisPendingRequests
+from broker.stores.redis.revocations import RedisRevocations
+from broker.stores.redis.scripts import Steps
+from broker.stores.redis.sessions import RedisSessions
+
+
+class RedisStores:
+    """The stores of what is short-lived.
+
+    Args:
+        client: made by ``broker.stores.redis.connect``.
+        prefix: what every key begins with; no braces.
+        replicas: how many replicas must have an ending before it is acknowledged.
+        index_cap: how many sessions, codes and grants one account may have alive; those nearest
+            to their end are ended first.
+        deadline: seconds in which every step has answered or failed.
+
+    Attributes:
+        requests, sessions, grants, accounts: the ports of ``broker.core.ports``.
+        revocations: which signing keys are revoked.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        prefix: str = "broker:",
+        replicas: int = 0,
+        index_cap: int = 500,
+        deadline: float = 1.5,
+    ) -> None:
+        names = Names(prefix)
+        steps = Steps(client, deadline=deadline, replicas=replicas)
+        self.client = client
+        self.requests = RedisPendingRequests(steps, names)
+        self.sessions = RedisSessions(steps, names, index_cap=index_cap)
+        self.grants = RedisGrants(steps, names, index_cap=index_cap)
+        self.accounts = RedisAccountStates(steps, names)
+        self.revocations = RedisRevocations(steps, names)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.client.aclose()
