@@ -36,7 +36,7 @@ BEN = Person(
 CHIYO = Person(
     "309118846233378817",
     "chiyo",
-    "千代 🌸",
+    "千代",
     avatar="c1ee4f6b6d4b4d3ba9f4d1f0a5a1e6f7",
     email="chiyo@example.com",
     verified=False,
