@@ -1,0 +1,287 @@
+"""The keys a process signs and verifies with; follows the key store.
+
+Two bounds keep every process honest without talking to another:
+
+- it signs only while its last word about revocations is at most twice the polling interval old;
+- how long its JWKS may be cached shrinks from the moment it can no longer read new keys.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+
+from keys import policy as rules
+from keys.clock import SteadyClock
+from keys.due import due
+from keys.errors import (
+    KeyRecordCorrupt,
+    KeysError,
+    KeyStoreUnavailable,
+    StaleKeyring,
+)
+from keys.jwks import JwksDocument, max_age
+from keys.jws import VerificationKey
+from keys.making import KeyFactory, generate
+from keys.model import RS256, KeyRecord
+from keys.policy import Policy
+from keys.sealing import Sealer
+from keys.signer import LocalSigner, Signer
+from keys.snapshot import EMPTY, SignerLoader, Snapshot, expose, take
+from keys.stores import KeyStore
+from keys.upkeep import ALGORITHMS, ensure
+from keys.witness import RevocationWitness, judge
+
+_log: Final = logging.getLogger(__name__)
+_FOREVER: Final = float("inf")
+
+
+class Keyring:
+    """An immutable snapshot of the key store, swapped when the store changes.
+
+    Args:
+        store: Where the keys are.
+        sealer: Opens and seals private halves.
+        policy: The times to keep.
+        clock: Returns the time in UTC epoch seconds.
+        witness: A second channel for revocations, asked when the store cannot be reached.
+        factory: Makes key pairs.
+        load_signer: Makes a signer of an opened private half.
+        algorithms: The algorithms to hold keys for.
+    """
+
+    def __init__(
+        self,
+        store: KeyStore,
+        sealer: Sealer,
+        policy: Policy,
+        clock: Callable[[], float],
+        witness: RevocationWitness | None = None,
+        *,
+        factory: KeyFactory = generate,
+        load_signer: SignerLoader = LocalSigner.load,
+        algorithms: Sequence[str] = ALGORITHMS,
+    ) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._policy = policy
+        self._clock = SteadyClock(clock)
+        self._witness = witness
+        self._factory = factory
+        self._load_signer = load_signer
+        self._algorithms = tuple(algorithms)
+        self._snapshot = EMPTY
+        self._exposure = expose(EMPTY, self._clock.now, policy)
+        self._fault: str | None = "the signing keys are not loaded yet"
+        self._read_at = self._clock.now
+        self._read = self._confirmed = -_FOREVER
+        self._windows: dict[str, tuple[float, Signer]] = {}
+
+    # ── signing ────────────────────────────────────────────────────────────────────────────
+
+    def signer(self, alg: str = RS256) -> Signer:
+        """Return the key that signs now.
+
+        Raises:
+            StaleKeyring: This process has not followed its store for too long to sign.
+            NoSigningKey: No key may sign at this moment.
+        """
+        now = self._clock.tick()
+        if self._clock.elapsed - self._confirmed > self._policy.grace:
+            raise StaleKeyring("the key store has not been followed for too long to sign")
+        until, signer = self._windows.get(alg) or (-_FOREVER, None)
+        if signer is None or now >= until:
+            until, signer = self._windows[alg] = self._window(alg, now)
+        return signer
+
+    def _window(self, alg: str, now: float) -> tuple[float, Signer]:
+        """Return the signing key and when to look again."""
+        records = self._snapshot.records
+        record = rules.signing(records, alg, now)
+        later = (r.signs_from for r in rules.waiting(records, alg, now))
+        return min(later, default=_FOREVER), self._snapshot.signers[record.kid]
+
+    # ── verifying ──────────────────────────────────────────────────────────────────────────
+
+    def verification_keys(self) -> Mapping[str, VerificationKey]:
+        """Return the keys of the JWKS, by `kid`."""
+        return self._exposure.verifying
+
+    def key_for(self, kid: str) -> VerificationKey | None:
+        """Return the key that verifies tokens of this `kid`, or None where none of ours does.
+
+        Raises:
+            StaleKeyring: There is none, but this process was cut off long enough to have missed
+                a new key.
+        """
+        key = self._exposure.verifying.get(kid)
+        if key is None and self._age() > self._policy.lead - self._policy.skew:
+            raise StaleKeyring("a key made since the key store was last read may be missing")
+        return key
+
+    def hint_key_for(self, kid: str) -> VerificationKey | None:
+        """Return the key that may have signed an `id_token_hint`, long retired ones included."""
+        return self._exposure.hinting.get(kid)
+
+    def jwks(self) -> tuple[JwksDocument, int]:
+        """Return the JWKS and how long it may be cached, in seconds.
+
+        Raises:
+            StaleKeyring: The keys were never loaded.
+        """
+        if self._snapshot is EMPTY:
+            raise StaleKeyring("the signing keys are not loaded yet")
+        return self._exposure.document, max_age(self._age(), self._policy)
+
+    def records(self) -> tuple[KeyRecord, ...]:
+        """Return the keys as last read."""
+        return self._snapshot.records
+
+    def ready(self) -> str | None:
+        """Return why this process should get no requests, or None where it should."""
+        if self._fault is not None:
+            return self._fault
+        try:
+            for alg in self._algorithms:
+                self.signer(alg)
+        except KeysError as error:
+            return str(error)
+        return None
+
+    def _age(self) -> float:
+        self._clock.tick()
+        return self._clock.elapsed - self._read
+
+    # ── following ──────────────────────────────────────────────────────────────────────────
+
+    async def load(self) -> None:
+        """Read the keys for the first time; on an empty store, make the first pair.
+
+        Raises:
+            KeyRecordCorrupt: A key cannot be used; no new one is made in its place.
+            KeyStoreUnavailable: The store cannot be reached.
+        """
+        self._adopt(*await self._read_store())
+        await self.maintain()
+
+    async def refresh(self) -> None:
+        """Follow the store by one step. A store out of reach or a corrupt key changes no key."""
+        began = self._begin()
+        try:
+            reading = await self._read_store()
+        except KeyStoreUnavailable as error:
+            await self._ask_witness(error)
+            return
+        except KeyRecordCorrupt as error:
+            self._fault = str(error)
+            return
+        try:
+            self._adopt(*reading)
+        except KeyRecordCorrupt as error:
+            self._fault = str(error)
+            if self._signs_as(reading[0]):
+                self._confirmed = began
+
+    async def maintain(self) -> None:
+        """Make, erase and prune what is due; reads the store again where anything was.
+
+        Raises:
+            KeysError: It could not be done now; the next pass tries again.
+        """
+        now = self._clock.tick()
+        records = self._snapshot.records
+        if any(due(records, alg, now, self._policy) for alg in self._algorithms):
+            await ensure(
+                self._store,
+                self._sealer,
+                self._policy,
+                now,
+                factory=self._factory,
+                algorithms=self._algorithms,
+            )
+            self._adopt(*await self._read_store())
+
+    async def follow(self, stop: asyncio.Event) -> None:
+        """Poll the store and do what is due, until `stop` is set; no error ends it."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._every_interval(self.refresh, stop))
+            group.create_task(self._every_interval(self.maintain, stop))
+
+    async def _every_interval(
+        self, step: Callable[[], Awaitable[None]], stop: asyncio.Event
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        while not stop.is_set():
+            following = loop.time() + self._policy.poll_interval
+            try:
+                await step()
+            except KeyStoreUnavailable as error:
+                _log.warning("signing keys: %s", error)
+            except Exception:  # noqa: BLE001 - whatever happens, the keys must be followed
+                _log.exception("signing keys: a pass failed")
+            try:
+                async with asyncio.timeout_at(following):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+    # ── one step ───────────────────────────────────────────────────────────────────────────
+
+    def _begin(self) -> float:
+        self._clock.tick()
+        return self._clock.elapsed
+
+    async def _read_store(self) -> tuple[tuple[KeyRecord, ...], float, float]:
+        """Return the keys, and when the reading began (epoch seconds, elapsed seconds)."""
+        elapsed, now = self._begin(), self._clock.now
+        try:
+            async with asyncio.timeout(self._policy.poll_interval / 2):
+                return await self._store.all(), now, elapsed
+        except TimeoutError:
+            raise KeyStoreUnavailable("the key store does not answer in time") from None
+
+    def _adopt(self, records: tuple[KeyRecord, ...], now: float, elapsed: float) -> None:
+        if elapsed < self._read:
+            return
+        if records != self._snapshot.records:
+            self._swap(take(records, now, self._sealer, self._load_signer, self._snapshot))
+        self._expose(now)
+        self._read_at, self._read, self._confirmed = now, elapsed, max(elapsed, self._confirmed)
+        self._fault = None
+
+    def _swap(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._windows = {}
+
+    def _expose(self, read_at: float) -> None:
+        self._exposure = expose(self._snapshot, read_at, self._policy)
+
+    def _signs_as(self, fresh: tuple[KeyRecord, ...]) -> bool:
+        """Tell whether the keys in use sign by the store's latest word too."""
+        now = self._clock.now
+        held = self._snapshot.records
+        for alg in self._algorithms:
+            ours, theirs = rules.current(held, alg, now), rules.current(fresh, alg, now)
+            if ours is None or theirs is None or ours.kid != theirs.kid:
+                return False
+        return True
+
+    async def _ask_witness(self, error: KeyStoreUnavailable) -> None:
+        """Learn of revocations while the store is out of reach."""
+        if self._witness is None or self._snapshot is EMPTY:
+            _log.warning("signing keys: %s", error)
+            return
+        began = self._begin()
+        try:
+            async with asyncio.timeout(self._policy.poll_interval / 2):
+                marks = await self._witness.revoked_kids()
+        except (KeyStoreUnavailable, TimeoutError):
+            _log.warning("signing keys: %s, and no witness answers", error)
+            return
+        now = self._clock.tick()
+        word = judge(self._snapshot.records, marks, now, self._read_at, self._policy)
+        if word.revoked:
+            self._swap(self._snapshot.revoking(word.revoked, now))
+            self._expose(self._read_at)
+        if word.current:
+            self._confirmed = began
