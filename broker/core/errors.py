@@ -8,13 +8,14 @@
     │   ├── UnauthorizedClient  UnsupportedGrantType  UnsupportedResponseType
     │   ├── AccessDenied  LoginRequired  ConsentRequired  InteractionRequired
     │   ├── RequestNotSupported  RequestUriNotSupported  RegistrationNotSupported
+    │   ├── TemporarilyUnavailable  ServerError
     │   ├── InvalidClient        401 at the token endpoint
     │   └── ResourceError        RFC 6750 at a protected resource
     │       ├── MissingToken  InvalidToken  InsufficientScope
     ├── AuthorizationRefused     a ProtocolError that goes back to a *validated* redirect URI
     ├── PageError                for a person; never a redirect
     │   ├── BadAuthorizationRequest  ForeignBrowser  RequestExpired  RequestUnknown
-    │   ├── BadCallback  SignInRefused
+    │   ├── BadForm  BadCallback  UpstreamPage  SignInRefused
     └── Unavailable              something we need is out of reach: 503, try again
         └── UpstreamUnavailable  (Discord) with the seconds to wait
 """
@@ -280,6 +281,14 @@ class BadCallback(PageError):
     title = "This answer from Discord does not belong to a sign-in of yours"
 
 
+class UpstreamPage(PageError):
+    """The upstream did not accept this sign-in; it can be tried again."""
+
+    code = "upstream_rejected"
+    title = "Discord did not accept this sign-in"
+    advice = "Try again; if it happens again, write to the people who run this service."
+
+
 class SignInRefused(PageError):
     """The account may not sign in here."""
 
@@ -293,14 +302,22 @@ class Unavailable(BrokerError):
 
     Args:
         retry_after: seconds after which to try again.
+        links: (label, address) pairs that lead on, for a person; addresses already validated.
     """
 
     code = "temporarily_unavailable"
     title = "The service is not available at the moment"
 
-    def __init__(self, public: str = "", private: str = "", retry_after: int = 2) -> None:
+    def __init__(
+        self,
+        public: str = "",
+        private: str = "",
+        retry_after: int = 2,
+        links: Sequence[tuple[str, str]] = (),
+    ) -> None:
         super().__init__(public, private)
         self.retry_after = retry_after
+        self.links = tuple(links)
 
 
 class StoreUnavailable(Unavailable):
@@ -318,10 +335,3 @@ class UpstreamRejected(BrokerError):
 
     code = "upstream_rejected"
     title = "Discord did not accept this sign-in"
-
-
-class UpstreamDenied(BrokerError):
-    """The person said no at Discord (RFC 6749 §4.1.2.1 ``access_denied``)."""
-
-    code = "access_denied"
-    title = "The sign-in was declined at Discord"

@@ -114,6 +114,7 @@ class CodeRedemption:
         client_id: the authenticated client.
         redirect_uri: as the token request names it.
         code_challenge: S256 of the verifier presented; None when none was.
+        resources: the resources asked for; the code's own may not be exceeded (empty: all of them).
         grant_id: identifier for the new grant.
         now: UTC seconds.
         grant_lifetime, grant_idle: seconds.
@@ -128,6 +129,7 @@ class CodeRedemption:
     now: float
     grant_lifetime: int
     grant_idle: int
+    resources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,206 @@
+"""The authorization request: its checks, in their order (OpenID Connect Core §3.1.2.2).
+
+The client and the redirect URI are judged first, and a fault in them is shown on a page. Every
+later fault goes back to the redirect URI that was found good (RFC 6749 §4.1.2.1).
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+from broker.core import pkce, redirects
+from broker.core import vocabulary as v
+from broker.core.errors import (
+    AuthorizationRefused,
+    BadAuthorizationRequest,
+    InvalidRequest,
+    InvalidScope,
+    InvalidTarget,
+    ProtocolError,
+    RegistrationNotSupported,
+    RequestNotSupported,
+    RequestUriNotSupported,
+    UnsupportedResponseType,
+)
+from broker.core.model import AuthorizationRequest, Client
+from broker.core.parameters import Parameters
+from broker.core.ports import Clients
+
+HintSubject = Callable[[str, str], str]
+"""Takes an ID token and the client_id it must be for; returns its subject or raises."""
+
+_SCOPE_TOKEN: Final = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+\Z")
+_SINGLE: Final = (
+    "state", "response_type", "response_mode", "scope", "nonce", "prompt", "max_age",
+    "code_challenge", "code_challenge_method", "login_hint", "id_token_hint", "ui_locales",
+    "display", "acr_values", "claims", "claims_locales", "request", "request_uri", "registration",
+)  # fmt: skip
+
+
+async def validate(
+    clients: Clients, params: Parameters, hint_subject: HintSubject
+) -> tuple[AuthorizationRequest, Client]:
+    """Return the request as a proven record, and its client.
+
+    Raises:
+        BadAuthorizationRequest: the client or its redirect URI is not to be trusted.
+        AuthorizationRefused: anything else is wrong; it carries the validated redirect URI.
+    """
+    client = await _client(clients, params)
+    redirect_uri = _redirect_uri(client, params)
+    try:
+        return _checked(client, redirect_uri, params, hint_subject), client
+    except ProtocolError as error:
+        state = None if params.repeated(("state",)) else _state(params)
+        raise AuthorizationRefused(redirect_uri, state, error) from None
+
+
+async def _client(clients: Clients, params: Parameters) -> Client:
+    """RFC 6749 §3.1 and §4.1.1: one, registered, switched on."""
+    try:
+        client_id = params.one("client_id")
+    except InvalidRequest as error:
+        raise BadAuthorizationRequest("The link names no single app", private=str(error)) from None
+    if client_id is None:
+        raise BadAuthorizationRequest("The link does not say which app it is for")
+    client = await clients.find(client_id)
+    if client is None or client.disabled or v.GRANT_CODE not in client.grant_types:
+        raise BadAuthorizationRequest(
+            "The app is not registered here, or is switched off", private=f"client {client_id!r}"
+        )
+    return client
+
+
+def _redirect_uri(client: Client, params: Parameters) -> str:
+    """RFC 6749 §3.1.2.3: exact, given once."""
+    try:
+        wanted = params.one("redirect_uri")
+    except InvalidRequest as error:
+        raise BadAuthorizationRequest(
+            "The address the app wants you back at is not valid", private=str(error)
+        ) from None
+    return redirects.resolve(client, wanted)
+
+
+def _state(params: Parameters) -> str | None:
+    try:
+        return params.one("state")
+    except InvalidRequest:
+        return None
+
+
+def _checked(
+    client: Client, redirect_uri: str, params: Parameters, hint_subject: HintSubject
+) -> AuthorizationRequest:
+    _given_once(params)
+    _without_request_objects(params)
+    _response_type(params)
+    scope = _scope(client, params)
+    return AuthorizationRequest(
+        client_id=client.client_id,
+        redirect_uri=redirect_uri,
+        scope=scope,
+        state=params.one("state"),
+        nonce=params.one("nonce"),
+        code_challenge=pkce.challenge(
+            params.one("code_challenge"),
+            params.one("code_challenge_method"),
+            required=client.public or client.require_pkce,
+        ),
+        prompt=_prompt(params),
+        max_age=_max_age(params),
+        resources=resources(client.resources, params),
+        login_hint=params.one("login_hint"),
+        hint_sub=_hint(client, params, hint_subject),
+        ui_locales=params.one("ui_locales"),
+    )
+
+
+def _given_once(params: Parameters) -> None:
+    """RFC 6749 §3.1: no parameter twice (``resource`` may repeat, RFC 8707 §2)."""
+    name = params.repeated(_SINGLE)
+    if name is not None:
+        raise InvalidRequest(f"The parameter {name} was given twice")
+
+
+def _without_request_objects(params: Parameters) -> None:
+    """OpenID Connect Core §6 and §7.2.1: none of them is offered, and nothing is fetched."""
+    if "request" in params:
+        raise RequestNotSupported
+    if "request_uri" in params:
+        raise RequestUriNotSupported
+    if "registration" in params:
+        raise RegistrationNotSupported
+
+
+def _response_type(params: Parameters) -> None:
+    """RFC 6749 §3.1.1: ``code`` alone; RFC 9700 §2.1.2 advises against the others."""
+    response_type = params.one("response_type")
+    if response_type is None:
+        raise InvalidRequest("response_type is missing")
+    if response_type != "code":
+        raise UnsupportedResponseType
+    if params.one("response_mode") not in {None, "query"}:
+        raise InvalidRequest("Only response_mode=query is offered")
+
+
+def _scope(client: Client, params: Parameters) -> tuple[str, ...]:
+    """OpenID Connect Core §3.1.2.1: unknown scopes are ignored, known ones must be registered."""
+    asked = params.words("scope")
+    if not all(_SCOPE_TOKEN.match(word) for word in asked):
+        raise InvalidScope("The scope is malformed")
+    scope = tuple(word for word in asked if word in v.SCOPES)
+    refused = [word for word in scope if word not in client.scopes]
+    if refused:
+        raise InvalidScope(f"This client is not registered for the scope {refused[0]}")
+    if not scope:
+        raise InvalidScope("The scope is missing")
+    return scope
+
+
+def _prompt(params: Parameters) -> tuple[str, ...]:
+    """OpenID Connect Core §3.1.2.1: known words, ``none`` only alone."""
+    prompt = params.words("prompt")
+    if any(word not in v.PROMPTS for word in prompt):
+        raise InvalidRequest("prompt holds a word that is not known")
+    if v.PROMPT_NONE in prompt and len(prompt) > 1:
+        raise InvalidRequest("prompt=none cannot be joined with another prompt")
+    return prompt
+
+
+def _max_age(params: Parameters) -> int | None:
+    """OpenID Connect Core §3.1.2.1: seconds, not negative."""
+    text = params.one("max_age")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        raise InvalidRequest("max_age must be a number of seconds")
+    return int(text)
+
+
+def resources(allowed: tuple[str, ...], params: Parameters) -> tuple[str, ...]:
+    """Return the resource indicators asked for (RFC 8707 §2).
+
+    Raises:
+        InvalidTarget: one is not an absolute URI without fragment, or not ``allowed``.
+    """
+    wanted = params.many("resource")
+    for resource in wanted:
+        if not _absolute(resource) or resource not in allowed:
+            raise InvalidTarget
+    return wanted
+
+
+def _absolute(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return False
+    return bool(parts.scheme) and "#" not in uri
+
+
+def _hint(client: Client, params: Parameters, hint_subject: HintSubject) -> str | None:
+    """OpenID Connect Core §3.1.2.1 ``id_token_hint``: one of ours, for this client."""
+    hint = params.one("id_token_hint")
+    return None if hint is None else hint_subject(hint, client.client_id)

@@ -1,0 +1,57 @@
+"""Writing a code: the one atomic step at the end of every sign-in."""
+
+from dataclasses import replace
+
+from broker.core import facts
+from broker.core.desk import Desk
+from broker.core.errors import InvalidGrant
+from broker.core.handles import Handle, Kind
+from broker.core.model import AuthorizationRequest, Facts
+from broker.core.outcomes import Redirect
+from broker.core.ports import CodeIssued, CodeRefused, CodeRequest, Refusal
+
+
+async def issue(
+    desk: Desk,
+    request: AuthorizationRequest,
+    session: Handle,
+    *,
+    required_consent: tuple[str, ...] | None,
+    signed_in_now: bool,
+    newer: Facts | None = None,
+) -> Redirect | CodeRefused:
+    """Write a code in one atomic step; facts missing in Redis are restored from SQL once.
+
+    Args:
+        desk: what a sign-in needs at hand.
+        request: the proven request.
+        session: as the session cookie says.
+        required_consent: the scope that must be agreed to on record, or None.
+        signed_in_now: whether the person signed in during this request; max_age is then satisfied.
+        newer: facts to put first, or None.
+    """
+    now, code_id = desk.clock.now(), desk.new_id()
+    wanted = CodeRequest(
+        account_id=session.account_id,
+        sid=session.item_id,
+        generation=session.generation,
+        code_id=code_id,
+        request=request,
+        now=now,
+        code_lifetime=desk.lifetimes.code,
+        session_idle=desk.lifetimes.session_idle,
+        min_auth_time=0.0 if signed_in_now or request.max_age is None else now - request.max_age,
+        required_consent=required_consent,
+        facts=newer,
+    )
+    result = await desk.sessions.issue_code(wanted)
+    if isinstance(result, CodeRefused) and result.reason is Refusal.NO_FACTS:
+        try:
+            restored = await facts.restore(desk.accounts, desk.states, session.account_id)
+        except InvalidGrant:
+            return CodeRefused(Refusal.NO_SESSION)
+        result = await desk.sessions.issue_code(replace(wanted, facts=restored))
+    if isinstance(result, CodeIssued):
+        code = desk.handles.make(Kind.CODE, Handle(session.account_id, code_id))
+        return Redirect(desk.answer(request, code))
+    return result

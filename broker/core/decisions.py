@@ -1,0 +1,99 @@
+"""What a person decides on our pages."""
+
+from dataclasses import replace
+
+from broker.core import codes, trips
+from broker.core.audit import note
+from broker.core.desk import Desk, form_subject, fresh, same_browser, upstream_prompt
+from broker.core.errors import (
+    AccessDenied,
+    AuthorizationRefused,
+    BadForm,
+    InvalidRequest,
+    RequestUnknown,
+)
+from broker.core.handles import Handle
+from broker.core.model import AuditEvent, PendingRequest
+from broker.core.outcomes import Browser, Redirect
+from broker.core.parameters import Parameters
+
+
+class Decisions:
+    """Answers ``POST /interaction``.
+
+    Args:
+        desk: what it needs at hand.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def answer(self, params: Parameters, browser: Browser) -> Redirect:
+        """Answer ``POST /interaction``: what the person decided on one of our pages.
+
+        Raises:
+            BadForm: the form did not come from our page, in this browser, for this account.
+            AuthorizationRefused: the person said no.
+        """
+        desk = self._desk
+        handle, decision = params.one("request"), params.one("decision")
+        pending = await desk.under_way(handle)
+        same_browser(pending, browser)
+        session = desk.session_handle(browser)
+        subject = form_subject(pending.request_id, session)
+        if session is None or not desk.forms.good(params.one("csrf"), browser.key, subject):
+            raise BadForm(links=(("Back to the sign-in", desk.page_url(pending)),))
+        if decision == "other":
+            return await trips.begin(desk, pending, browser, prompt="consent")
+        if decision == "continue":
+            await desk.requests.put(replace(pending, selected=True))
+            return Redirect(desk.page_url(pending))
+        if decision not in {"allow", "deny"}:
+            raise InvalidRequest("The form holds no decision")
+        if await desk.requests.finish(pending.request_id) is None:
+            raise RequestUnknown
+        if decision == "deny":
+            raise await self._declined(pending, session)
+        return await self._allowed(pending, session, browser)
+
+    async def _allowed(
+        self, pending: PendingRequest, session: Handle, browser: Browser
+    ) -> Redirect:
+        """Record the consent, then issue; a session that ended meanwhile signs in again."""
+        desk, request = self._desk, pending.request
+        now = desk.clock.now()
+        alive = await desk.sessions.look(
+            session.account_id, session.item_id, session.generation, now=now
+        )
+        if alive is None:
+            return await trips.begin(desk, desk.new_pending(request), browser, prompt="none")
+        newer = await desk.accounts.consent(
+            session.account_id, request.client_id, request.scope, now=now
+        )
+        detail = {"scope": " ".join(request.scope)}
+        await note(
+            desk.audit,
+            AuditEvent(
+                "consent.given", now, "person", session.account_id, request.client_id, detail
+            ),
+        )
+        result = await codes.issue(
+            desk,
+            request,
+            session,
+            required_consent=request.scope,
+            signed_in_now=fresh(pending, session),
+            newer=newer,
+        )
+        if isinstance(result, Redirect):
+            return result
+        return await trips.begin(
+            desk, desk.new_pending(request), browser, prompt=upstream_prompt(request)
+        )
+
+    async def _declined(self, pending: PendingRequest, session: Handle) -> AuthorizationRefused:
+        desk, request = self._desk, pending.request
+        now = desk.clock.now()
+        event = AuditEvent("consent.declined", now, "person", session.account_id, request.client_id)
+        await note(desk.audit, event)
+        return AuthorizationRefused(request.redirect_uri, request.state, AccessDenied())

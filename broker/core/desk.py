@@ -1,0 +1,137 @@
+"""What a sign-in needs at hand, and what can be said of a request under way."""
+
+from dataclasses import dataclass
+
+from broker.core import redirects
+from broker.core import vocabulary as v
+from broker.core.authorize import HintSubject
+from broker.core.csrf import FormTokens, browser_digest
+from broker.core.errors import AccessDenied, ForeignBrowser, RequestExpired, RequestUnknown
+from broker.core.handles import NOBODY, Handle, Handles, Kind
+from broker.core.model import AuthorizationRequest, Lifetimes, PendingRequest
+from broker.core.outcomes import Browser
+from broker.core.ports import (
+    Accounts,
+    AccountStates,
+    Audit,
+    Clients,
+    Clock,
+    Entropy,
+    PendingRequests,
+    Sessions,
+    Upstream,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything a sign-in needs at hand; made once at start."""
+
+    issuer: str
+    clients: Clients
+    accounts: Accounts
+    states: AccountStates
+    sessions: Sessions
+    requests: PendingRequests
+    audit: Audit
+    upstreams: dict[str, Upstream]
+    handles: Handles
+    forms: FormTokens
+    clock: Clock
+    entropy: Entropy
+    lifetimes: Lifetimes
+    hint_subject: HintSubject
+
+    def new_id(self) -> str:
+        """Return a fresh identifier: 32 hexadecimal digits."""
+        return self.entropy.token(16).hex()
+
+    def request_handle(self, pending: PendingRequest) -> str:
+        """Return the text by which pages and addresses name a request under way."""
+        return self.handles.make(Kind.REQUEST, Handle(NOBODY, pending.request_id))
+
+    def page_url(self, pending: PendingRequest) -> str:
+        """Return the address of the request's next page."""
+        return f"/interaction?request={self.request_handle(pending)}"
+
+    def session_handle(self, browser: Browser) -> Handle | None:
+        """Return what the session cookie says; None for none, garbage or a dropped secret's."""
+        return self.handles.open(Kind.SESSION, browser.session) if browser.session else None
+
+    def answer(self, request: AuthorizationRequest, code: str) -> str:
+        """Return the redirect that carries a code (RFC 6749 §4.1.2, RFC 9207 §2)."""
+        answer = {"code": code, "state": request.state, "iss": self.issuer}
+        return redirects.answer_url(request.redirect_uri, answer)
+
+    def way_back(self, request: AuthorizationRequest) -> str:
+        """Return an address that tells the app that this sign-in did not happen."""
+        return redirects.answer_url(
+            request.redirect_uri,
+            {"error": AccessDenied.code, "state": request.state, "iss": self.issuer},
+        )
+
+    def new_pending(self, request: AuthorizationRequest) -> PendingRequest:
+        """Return a record for a request that has to wait for a person; nothing is stored yet."""
+        now = self.clock.now()
+        return PendingRequest(
+            request_id=self.new_id(),
+            request=request,
+            browser="",
+            created_at=now,
+            expires_at=now + self.lifetimes.request,
+        )
+
+    async def under_way(self, handle: str | None) -> PendingRequest:
+        """Return the request that a page or form names.
+
+        Raises:
+            RequestUnknown: it is finished, or was never begun.
+            RequestExpired: it waited too long; the error leads back to the app.
+        """
+        opened = self.handles.open(Kind.REQUEST, handle) if handle else None
+        pending = await self.requests.get(opened.item_id) if opened else None
+        if pending is None:
+            raise RequestUnknown
+        self.must_be_alive(pending)
+        return pending
+
+    def must_be_alive(self, pending: PendingRequest) -> None:
+        """Refuse a request that waited longer than its lifetime.
+
+        Raises:
+            RequestExpired: with a way back to the app.
+        """
+        if pending.expires_at <= self.clock.now():
+            raise RequestExpired(links=(self.back_link(pending),))
+
+    def back_link(self, pending: PendingRequest) -> tuple[str, str]:
+        """Return the link by which a page leads back to the app."""
+        return ("Back to the app", self.way_back(pending.request))
+
+
+def same_browser(pending: PendingRequest, browser: Browser) -> None:
+    """Refuse a handle in any browser but the one that began the request (CVE-2022-39222).
+
+    Raises:
+        ForeignBrowser: it is another one.
+    """
+    if not browser.key or pending.browser != browser_digest(browser.key):
+        raise ForeignBrowser
+
+
+def form_subject(request_id: str, session: Handle | None) -> str:
+    """Return what a form of ours is about: this request, decided by this account."""
+    return f"{request_id} {session.account_id if session else ''}"
+
+
+def fresh(pending: PendingRequest, session: Handle | None) -> bool:
+    """Whether the person signed in during this very request, into this very session."""
+    if session is None or not pending.fresh:
+        return False
+    return pending.session == (session.account_id, session.item_id, session.generation)
+
+
+def upstream_prompt(request: AuthorizationRequest) -> str:
+    """Discord cannot force a new login; its ``prompt=consent`` is the nearest there is."""
+    asks_again = {v.PROMPT_LOGIN, v.PROMPT_SELECT}.intersection(request.prompt)
+    return "consent" if asks_again or request.max_age is not None else "none"

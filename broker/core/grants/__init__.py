@@ -1,0 +1,106 @@
+"""The token endpoint: the phases that every grant shares; a grant adds only its own part.
+
+In this order: authenticate the client → know the grant type → the client may use it → something
+can be signed → the grant's own atomic step, which spends before anything is issued → mint.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from broker.core.clients import authenticate, may_use
+from broker.core.errors import InvalidRequest, UnauthorizedClient, UnsupportedGrantType
+from broker.core.facts import restore
+from broker.core.handles import Handles
+from broker.core.model import Client, Lifetimes
+from broker.core.parameters import Parameters
+from broker.core.ports import (
+    Accounts,
+    AccountStates,
+    Audit,
+    Clients,
+    Clock,
+    Entropy,
+    GrantAlive,
+    GrantRefused,
+    Grants,
+    Refusal,
+)
+from broker.core.tokens import Mint
+
+_SINGLE = (
+    "grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "scope",
+    "client_id", "client_secret",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Everything the token endpoint needs at hand; made once at start."""
+
+    clients: Clients
+    accounts: Accounts
+    states: AccountStates
+    grants: Grants
+    audit: Audit
+    handles: Handles
+    mint: Mint
+    clock: Clock
+    entropy: Entropy
+    lifetimes: Lifetimes
+
+    async def step(
+        self, account_id: str, take: Callable[[], Awaitable[GrantAlive | GrantRefused]]
+    ) -> GrantAlive | GrantRefused:
+        """Take an atomic step; if facts are missing, restore them from SQL and take it again."""
+        result = await take()
+        if isinstance(result, GrantRefused) and result.reason is Refusal.NO_FACTS:
+            await restore(self.accounts, self.states, account_id)
+            result = await take()
+        return result
+
+
+class GrantType(Protocol):
+    """One grant type's own part."""
+
+    async def answer(self, client: Client, params: Parameters) -> dict[str, Any]:
+        """Spend what the request presents and return the answer's members."""
+        ...
+
+
+class TokenEndpoint:
+    """Answers ``POST /token`` (RFC 6749 §3.2).
+
+    Args:
+        counter: what it needs at hand.
+        grant_types: each grant type's own part, by its name.
+    """
+
+    def __init__(self, counter: Counter, grant_types: Mapping[str, GrantType]) -> None:
+        self._counter = counter
+        self._grant_types = dict(grant_types)
+
+    async def answer(self, params: Parameters, authorization: str | None) -> dict[str, Any]:
+        """Return the members of the JSON answer.
+
+        Raises:
+            ProtocolError: as RFC 6749 §5.2 names it; nothing was changed, but for the replay of a
+                code or of a refresh token, which end their grant.
+            StoreUnavailable: a store is out of reach.
+            keys.errors.StaleKeyring, keys.errors.NoSigningKey: nothing can be signed now.
+        """
+        counter = self._counter
+        twice = params.repeated(_SINGLE)
+        if twice is not None:
+            raise InvalidRequest(f"The parameter {twice} was given twice")
+        client = await authenticate(counter.clients, params, authorization, now=counter.clock.now())
+        name = params.one("grant_type")
+        if name is None:
+            raise InvalidRequest("grant_type is missing")
+        grant_type = self._grant_types.get(name)
+        if grant_type is None:
+            raise UnsupportedGrantType
+        if not may_use(client, name):
+            raise UnauthorizedClient
+        counter.mint.ready()
+        return await grant_type.answer(client, params)

@@ -1,0 +1,95 @@
+"""The authorization code grant (RFC 6749 §4.1.3, OpenID Connect Core §3.1.3, RFC 7636 §4.6)."""
+
+from typing import Any
+
+from broker.core import pkce
+from broker.core.audit import note
+from broker.core.errors import InvalidGrant, InvalidRequest, InvalidTarget
+from broker.core.grants import Counter
+from broker.core.handles import Kind
+from broker.core.model import AuditEvent, Client
+from broker.core.parameters import Parameters
+from broker.core.ports import CodeRedemption, GrantRefused, Refusal
+
+
+class CodeGrant:
+    """Spends a code, makes its grant.
+
+    Args:
+        counter: what the token endpoint has at hand.
+    """
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+
+    async def answer(self, client: Client, params: Parameters) -> dict[str, Any]:
+        """Return the first tokens of a grant.
+
+        Raises:
+            InvalidGrant: the code is unknown, foreign, expired, spent, or its redirect URI or
+                verifier differ. Spent by this very client, its grant ends (RFC 6749 §4.1.2).
+            InvalidTarget: a resource that the client is not registered for (RFC 8707 §2.2).
+        """
+        counter = self._counter
+        code = params.one("code")
+        if code is None:
+            raise InvalidRequest("code is missing")
+        resources = params.many("resource")
+        if not set(resources) <= set(client.resources):
+            raise InvalidTarget
+        handle = counter.handles.open(Kind.CODE, code)
+        if handle is None:
+            raise InvalidGrant(private="not a code of ours")
+        wanted = CodeRedemption(
+            account_id=handle.account_id,
+            code_id=handle.item_id,
+            client_id=client.client_id,
+            redirect_uri=params.one("redirect_uri"),
+            code_challenge=_challenge(params.one("code_verifier")),
+            resources=resources,
+            grant_id=counter.entropy.token(16).hex(),
+            now=counter.clock.now(),
+            grant_lifetime=counter.lifetimes.grant,
+            grant_idle=counter.lifetimes.grant_idle,
+        )
+        result = await counter.step(handle.account_id, lambda: counter.grants.redeem(wanted))
+        if isinstance(result, GrantRefused):
+            await self._refused(client, handle.account_id, result)
+            raise (
+                InvalidTarget
+                if result.reason is Refusal.RESOURCE
+                else InvalidGrant(private=f"code: {result.reason}")
+            )
+        grant = result.grant
+        return counter.mint.answer(
+            client,
+            grant,
+            result.facts,
+            scope=grant.scope,
+            resources=resources or grant.resources,
+            id_token=True,
+        )
+
+    async def _refused(self, client: Client, account_id: str, refused: GrantRefused) -> None:
+        if refused.reason is not Refusal.REPLAYED:
+            return
+        counter = self._counter
+        event = AuditEvent(
+            "code.replayed",
+            counter.clock.now(),
+            "client",
+            account_id,
+            client.client_id,
+            {"grant": refused.ended or ""},
+        )
+        await note(counter.audit, event)
+
+
+def _challenge(verifier: str | None) -> str | None:
+    """RFC 7636 §4.6; a malformed verifier is only a wrong one."""
+    if verifier is None:
+        return None
+    challenge = pkce.challenge_of(verifier)
+    if challenge is None:
+        raise InvalidGrant(private="malformed code_verifier")
+    return challenge

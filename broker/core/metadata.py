@@ -1,0 +1,68 @@
+"""Metadata: OpenID Connect Discovery 1.0 §3 and RFC 8414 §2, computed from what is switched on."""
+
+import json
+from typing import Any
+
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
+from authlib.oidc.discovery import OpenIDProviderMetadata
+
+from broker.core import vocabulary as v
+
+_STANDARD_CLAIMS = (
+    "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "at_hash",
+)  # fmt: skip
+
+
+def provider(issuer: str, *, algorithms: tuple[str, ...] = ("RS256",)) -> dict[str, Any]:
+    """Return the OpenID provider's metadata.
+
+    Raises:
+        ValueError: it breaks a rule of the specification (checked by Authlib).
+    """
+    document = server(issuer) | {
+        "userinfo_endpoint": f"{issuer}/userinfo",
+        "end_session_endpoint": f"{issuer}/logout",
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": list(algorithms),
+        "claims_supported": [
+            *_STANDARD_CLAIMS,
+            *(claim for names in v.CLAIMS_OF_SCOPE.values() for claim in names),
+        ],
+        "claim_types_supported": ["normal"],
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "prompt_values_supported": list(v.PROMPTS),
+    }
+    OpenIDProviderMetadata(document).validate()
+    return document
+
+
+def server(issuer: str) -> dict[str, Any]:
+    """Return the authorization server's metadata.
+
+    Raises:
+        ValueError: it breaks a rule of the specification (checked by Authlib).
+    """
+    document = {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "revocation_endpoint": f"{issuer}/revoke",
+        "jwks_uri": f"{issuer}/.well-known/jwks.json",
+        "scopes_supported": list(v.SCOPES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": list(v.GRANT_TYPES),
+        "token_endpoint_auth_methods_supported": list(v.AUTH_METHODS),
+        "revocation_endpoint_auth_methods_supported": list(v.AUTH_METHODS),
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+    }
+    AuthorizationServerMetadata(document).validate()
+    return document
+
+
+def encoded(document: dict[str, Any]) -> bytes:
+    """Return the document as the bytes that are served."""
+    return json.dumps(document, separators=(",", ":")).encode()

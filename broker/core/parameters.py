@@ -1,0 +1,68 @@
+"""The parameters of a request, still unverified."""
+
+from collections.abc import Iterable
+
+from broker.core.errors import InvalidRequest
+from broker.core.vocabulary import MAX_PARAMETER
+
+
+class Parameters:
+    """Names and values as they came, in their order.
+
+    A parameter without a value counts as omitted, and none may come twice (RFC 6749 §3.1).
+
+    Args:
+        pairs: decoded names and values.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self._values: dict[str, list[str]] = {}
+        for name, value in pairs:
+            if value:
+                self._values.setdefault(name, []).append(value)
+
+    def one(self, name: str) -> str | None:
+        """Return the value, or None when it is omitted.
+
+        Raises:
+            InvalidRequest: it was given twice, or is too long, or holds a control character.
+        """
+        values = self._values.get(name)
+        if values is None:
+            return None
+        if len(values) > 1:
+            raise InvalidRequest(f"The parameter {name} was given twice")
+        return _checked(name, values[0])
+
+    def many(self, name: str) -> tuple[str, ...]:
+        """Return all values of a parameter that may repeat (RFC 8707 §2), without repetitions.
+
+        Raises:
+            InvalidRequest: one is too long or holds a control character.
+        """
+        return tuple(dict.fromkeys(_checked(name, value) for value in self._values.get(name, ())))
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """Return a space-separated list without repetitions (RFC 6749 §3.3).
+
+        Raises:
+            InvalidRequest: as for ``one``.
+        """
+        return tuple(dict.fromkeys((self.one(name) or "").split(" "))) if self.one(name) else ()
+
+    def repeated(self, known: Iterable[str]) -> str | None:
+        """Return the first of the ``known`` names that was given more than once."""
+        return next((name for name in known if len(self._values.get(name, ())) > 1), None)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+
+def _checked(name: str, value: str) -> str:
+    if len(value) > MAX_PARAMETER:
+        raise InvalidRequest(f"The parameter {name} is too long")
+    if not value.isprintable():
+        raise InvalidRequest(f"The parameter {name} holds a control character")
+    return value
