@@ -176,7 +176,7 @@ class Mint:
             raise InvalidToken(private=str(error)) from None
         self._must_be_timely(claims)
         handle = self.handles.open(Kind.ACCESS, _text(claims, "jti"))
-        if claims.get("iss") != self._issuer or handle is None:
+        if claims.get("iss") != self.issuer or handle is None:
             raise InvalidToken(private="iss or jti is not ours")
         aud = claims.get("aud")
         return AccessToken(
