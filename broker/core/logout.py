@@ -56,15 +56,10 @@ class Logout:
         self._mint = mint
 
     async def begin(
-        self, params: Parameters, browser: Browser, *, posted: bool
+        self, params: Parameters, browser: Browser
     ) -> Redirect | LogoutPage | SignedOutPage:
-        """Sign out at once where an ID token names the person signed in here; else ask (§2).
-
-        A POST, perhaps from another site, is answered with a GET, so that our cookies are seen.
-        """
+        """Sign out at once where an ID token names the person signed in here; else ask (§2)."""
         wish = await self._wish(params)
-        if posted:
-            return Redirect(redirects.answer_url("/logout", wish.fields))
         found = await self._signed_in(browser)
         if found is None:
             return self._out(wish) if wish.hint else SignedOutPage(wish.client)
