@@ -56,5 +56,5 @@ def max_age(age: float, policy: Policy) -> int:
         age: How long ago this process last read the key store, in seconds.
         policy: The times to keep.
     """
-    left = policy.lead - policy.skew - age
+    left = policy.cache_lifetime + policy.grace - age
     return int(max(0.0, min(policy.cache_lifetime, left)))

@@ -115,7 +115,7 @@ class Keyring:
                 a new key.
         """
         key = self._exposure.verifying.get(kid)
-        if key is None and self._age() > self._policy.lead - self._policy.skew:
+        if key is None and self._age() > self._policy.cache_lifetime + self._policy.grace:
             raise StaleKeyring("a key made since the key store was last read may be missing")
         return key
 
