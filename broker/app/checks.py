@@ -181,7 +181,7 @@ def proxies_named(settings: Settings) -> Iterator[Problem]:
     """Proxies are trusted by address; trusting everybody would let anybody forge theirs."""
     for entry in settings.trusted_proxies:
         try:
-            network = ipaddress.ip_network(entry, strict=False)
+            network = ipaddress.ip_network(entry)
         except ValueError:
             yield Problem(
                 variable("trusted_proxies"), f"{entry!r} is no address and no network (10.0.0.0/8)"

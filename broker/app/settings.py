@@ -157,7 +157,7 @@ class Settings(BaseSettings):
         600, ge=1, le=DAY, description="How long verifiers may cache the JWKS."
     )
     keys_poll: Duration = Field(
-        2, ge=1, le=300, description="How often each process looks for changed keys and clients."
+        5, ge=1, le=300, description="How often each process looks for changed signing keys."
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -1,0 +1,87 @@
+"""What every worker process runs: settings from the environment, a broker for its lifespan."""
+
+import os
+from contextlib import AsyncExitStack
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from broker.app import logs
+from broker.app.checks import Problem, Refused
+from broker.app.compose import compose
+from broker.app.loading import load
+from broker.app.settings import Settings
+from broker.app.sources import EMBEDDED_REDIS
+
+_STARTING: Final = b"starting"
+
+
+def create_app() -> ASGIApp:
+    """Return the application of a worker; ``broker serve`` has checked the settings.
+
+    Raises:
+        Refused: a setting is malformed, or no Redis was handed on.
+    """
+    settings = load()
+    logs.configure(settings)
+    return Lifespan(settings, redis_address(settings))
+
+
+def redis_address(settings: Settings) -> str:
+    """Return the Redis that is configured, or the embedded one that the server started.
+
+    Raises:
+        Refused: neither is there.
+    """
+    if settings.redis_url is not None:
+        return settings.redis_url.get_secret_value()
+    url = os.environ.get(EMBEDDED_REDIS)
+    if not url:
+        raise Refused(
+            Problem("BROKER_REDIS_URL", "not set, and no embedded Redis runs: use broker serve")
+        )
+    return url
+
+
+class Lifespan:
+    """An ASGI application that is composed when its server starts and closed when it stops.
+
+    Args:
+        settings: of the broker.
+        redis_url: its Redis.
+    """
+
+    def __init__(self, settings: Settings, redis_url: str) -> None:
+        self._settings = settings
+        self._redis_url = redis_url
+        self._web: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection, or live through the server's lifespan."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif self._web is not None:
+            await self._web(scope, receive, send)
+        else:
+            await _not_yet(send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with AsyncExitStack() as stack:
+            try:
+                made = compose(self._settings, self._redis_url)
+                broker = await stack.enter_async_context(made)
+            except Exception as error:  # noqa: BLE001 - the server has to be told, whatever it is
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
+            self._web = broker.web
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            self._web = None
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _not_yet(send: Send) -> None:
+    headers = [(b"retry-after", b"1"), (b"content-type", b"text/plain")]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": _STARTING})

@@ -1,0 +1,240 @@
+"""The composition root: makes every part, hands each what it needs, runs what runs beside."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.types import ASGIApp
+
+from broker.app.background import Task, clean, running
+from broker.app.clock import SystemClock, SystemEntropy
+from broker.app.origins import Origins
+from broker.app.pauses import SharedPauses
+from broker.app.readiness import Readiness
+from broker.app.settings import Settings
+from broker.app.stores import KeyNews, Stores, open_stores
+from broker.core import metadata
+from broker.core.csrf import FormTokens
+from broker.core.desk import Desk
+from broker.core.grants import Counter, GrantType, TokenEndpoint
+from broker.core.grants.code import CodeGrant
+from broker.core.grants.refresh import RefreshGrant
+from broker.core.handles import Handles
+from broker.core.interaction import SignIn
+from broker.core.logout import Logout
+from broker.core.ports import Clock, Entropy, Upstream
+from broker.core.tokeninfo import TokenInfo
+from broker.core.tokens import Mint
+from broker.core.vocabulary import GRANT_CODE, GRANT_REFRESH
+from broker.stores.sql.drain import drain
+from broker.upstream.base import BoundedTransport
+from broker.upstream.discord import Discord, DiscordSettings
+from broker.web.app import build
+from broker.web.services import EdgeConfig, Services
+from keys.errors import KeyRecordCorrupt, KeysError, KeyStoreUnavailable
+from keys.keyring import Keyring
+
+_log = structlog.get_logger("broker.app")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What services and background work are made of."""
+
+    settings: Settings
+    stores: Stores
+    keyring: Keyring
+    readiness: Readiness
+    origins: Origins
+    upstream: Upstream
+    clock: Clock
+    entropy: Entropy
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A broker, ready to serve.
+
+    Attributes:
+        web: its ASGI application.
+        stores: what it keeps things in.
+        keyring: what it signs with.
+        readiness: whether it should get requests.
+    """
+
+    web: ASGIApp
+    stores: Stores
+    keyring: Keyring
+    readiness: Readiness
+
+
+@asynccontextmanager
+async def compose(
+    settings: Settings,
+    redis_url: str,
+    *,
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+) -> AsyncIterator[Broker]:
+    """Make a broker and run what runs beside its requests, until the block ends.
+
+    A store that is out of reach does not keep it from starting: it is not ready until then.
+
+    Args:
+        settings: checked before.
+        redis_url: the Redis to use: the one configured, or the embedded one.
+        clock: time, the machine's unless given.
+        entropy: randomness, the machine's unless given.
+
+    Raises:
+        Refused: the operator's secret cannot be read.
+    """
+    clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
+    transport = BoundedTransport()
+    try:
+        async with open_stores(settings, clock, entropy, redis_url) as stores:
+            parts = _parts(settings, stores, transport, clock, entropy)
+            await _first_look(parts)
+            async with running(_beside(parts)):
+                web = build(_services(parts), edge_config(settings))
+                yield Broker(web, stores, parts.keyring, parts.readiness)
+    finally:
+        await transport.shut()
+
+
+def _parts(
+    settings: Settings, stores: Stores, transport: BoundedTransport, clock: Clock, entropy: Entropy
+) -> Parts:
+    news = KeyNews(stores.redis.revocations)
+    keyring = Keyring(stores.keys, stores.sealer, settings.key_policy, clock.now, news)
+    pauses = SharedPauses(stores.redis.client, f"{settings.redis_prefix}:", clock)
+    return Parts(
+        settings,
+        stores,
+        keyring,
+        Readiness(stores, keyring.ready, clock),
+        Origins(stores.sql.clients, clock),
+        Discord(discord_settings(settings), transport, clock, pauses),
+        clock,
+        entropy,
+    )
+
+
+async def _first_look(parts: Parts) -> None:
+    """Load the keys; where that fails the process is not ready, and says why."""
+    try:
+        await parts.keyring.load()
+    except (KeyStoreUnavailable, KeyRecordCorrupt) as error:
+        _log.error("keys.not_loaded", reason=str(error))
+    except KeysError as error:
+        _log.warning("keys.not_maintained", reason=str(error))
+    await parts.readiness.look_at_schema()
+
+
+def _services(parts: Parts) -> Services:
+    """Make the core's services."""
+    issuer, handles = parts.settings.public_issuer, Handles(parts.stores.secrets)
+    mint = Mint(
+        issuer, parts.keyring, handles, parts.clock, parts.entropy, parts.settings.lifetimes
+    )
+    desk, counter = _desk(parts, handles, mint), _counter(parts, handles, mint)
+    grants: dict[str, GrantType] = {
+        GRANT_CODE: CodeGrant(counter),
+        GRANT_REFRESH: RefreshGrant(counter),
+    }
+    return Services(
+        sign_in=SignIn(desk),
+        token=TokenEndpoint(counter, grants),
+        token_info=TokenInfo(counter),
+        logout=Logout(desk, mint),
+        jwks=parts.keyring.jwks,
+        ready=parts.readiness.checks,
+        openid_configuration=metadata.encoded(metadata.provider(issuer)),
+        authorization_server=metadata.encoded(metadata.server(issuer)),
+        allowed_origins=parts.origins.allows,
+        entropy=parts.entropy,
+    )
+
+
+def _counter(parts: Parts, handles: Handles, mint: Mint) -> Counter:
+    """Return what the token endpoint has at hand."""
+    sql, redis = parts.stores.sql, parts.stores.redis
+    return Counter(
+        clients=sql.followed_clients,
+        accounts=sql.accounts,
+        states=redis.accounts,
+        grants=redis.grants,
+        audit=sql.audit,
+        handles=handles,
+        mint=mint,
+        clock=parts.clock,
+        entropy=parts.entropy,
+        lifetimes=parts.settings.lifetimes,
+    )
+
+
+def _desk(parts: Parts, handles: Handles, mint: Mint) -> Desk:
+    """Return what a sign-in has at hand."""
+    sql, redis = parts.stores.sql, parts.stores.redis
+    return Desk(
+        issuer=parts.settings.public_issuer,
+        clients=sql.followed_clients,
+        accounts=sql.accounts,
+        states=redis.accounts,
+        sessions=redis.sessions,
+        requests=redis.requests,
+        audit=sql.audit,
+        upstreams={parts.upstream.name: parts.upstream},
+        handles=handles,
+        forms=FormTokens(parts.stores.secrets),
+        clock=parts.clock,
+        entropy=parts.entropy,
+        lifetimes=parts.settings.lifetimes,
+        hint_subject=mint.hint_subject,
+    )
+
+
+def _beside(parts: Parts) -> dict[str, Task]:
+    """Return what runs beside the requests, by name."""
+    sql, clock = parts.stores.sql, parts.clock
+    return {
+        "keys": parts.keyring.follow,
+        "clients": sql.followed_clients.follow,
+        "origins": parts.origins.follow,
+        "schema": parts.readiness.follow_schema,
+        "outbox": lambda stop: drain(sql.outbox, parts.stores.carry, stop, clock=clock),
+        "housekeeping": lambda stop: clean(sql, parts.settings.audit_lifetime, clock, stop),
+    }
+
+
+def discord_settings(settings: Settings) -> DiscordSettings:
+    """Return how to reach Discord, and as whom."""
+    return DiscordSettings(
+        client_id=settings.discord_client_id,
+        client_secret=settings.discord_client_secret.get_secret_value(),
+        redirect_uri=f"{settings.public_issuer}/login/discord/callback",
+        authorize_url=settings.discord_authorize_url,
+        api_url=settings.discord_api_url.rstrip("/"),
+        cdn_url=settings.discord_cdn_url.rstrip("/"),
+        timeout=settings.discord_timeout,
+    )
+
+
+def edge_config(settings: Settings) -> EdgeConfig:
+    """Return the edge's settings."""
+    return EdgeConfig(
+        issuer=settings.public_issuer,
+        secure=settings.public_issuer.startswith("https:"),
+        brand=settings.brand_name,
+        upstream_origins=(_origin(settings.discord_authorize_url),),
+        trusted_proxies=settings.trusted_proxies,
+        session_lifetime=settings.session_lifetime,
+        browser_lifetime=settings.session_lifetime,
+    )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,58 @@
+"""Which web origins may call the token endpoints from a browser: those of any client."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from broker.app.background import rest
+from broker.core.errors import StoreUnavailable
+from broker.core.ports import Clock
+from broker.stores.sql.clients import SqlClients
+
+INTERVAL: Final = 5.0  # seconds between two looks
+MISS: Final = 1.0  # seconds between two looks for an origin that is not known
+
+_log = structlog.get_logger("broker.origins")
+
+
+class Origins:
+    """Registered origins, followed from SQL.
+
+    Args:
+        clients: the clients' repository.
+        clock: time.
+    """
+
+    def __init__(self, clients: SqlClients, clock: Clock) -> None:
+        self._clients = clients
+        self._clock = clock
+        self._known: frozenset[str] = frozenset()
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
+
+    async def allows(self, origin: str) -> bool:
+        """Whether any client has registered the origin; a known one costs no SQL."""
+        if origin not in self._known and self._clock.now() - self._read_at > MISS:
+            await self._read()
+        return origin in self._known
+
+    async def follow(self, stop: asyncio.Event) -> None:
+        """Read the clients' origins every few seconds until ``stop`` is set."""
+        while not stop.is_set():
+            await self._read()
+            await rest(stop, INTERVAL)
+
+    async def _read(self) -> None:
+        asked = self._read_at
+        async with self._reading:
+            if self._read_at != asked:
+                return  # somebody else has just looked
+            self._read_at = self._clock.now()
+            try:
+                records = await self._clients.list()
+            except StoreUnavailable as error:
+                _log.warning("origins.not_followed", reason=error.private)
+                return
+            enabled = [record.client for record in records if not record.client.disabled]
+            self._known = frozenset(origin for client in enabled for origin in client.origins)

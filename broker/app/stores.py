@@ -1,0 +1,134 @@
+"""Opening what the broker keeps things in: SQL, Redis and the signing keys."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from broker.app.loading import effective_secrets
+from broker.app.settings import Settings
+from broker.core.errors import StoreUnavailable
+from broker.core.ports import Clock, Entropy
+from broker.stores.redis import RedisStores, connect
+from broker.stores.redis.revocations import RedisRevocations
+from broker.stores.sql import engine as sql_engine
+from broker.stores.sql.facade import SqlStores
+from broker.stores.sql.records import ACCOUNT_ENDED, OutboxItem
+from keys.errors import KeyStoreUnavailable
+from keys.rotation import Rotation
+from keys.sealing import Sealer
+from keys.stores.sql import SqlKeyStore
+
+DATABASE_FILE = "broker.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Everything that is kept, opened.
+
+    Attributes:
+        sql: accounts, clients, audit log, outbox.
+        redis: sessions, codes, grants.
+        keys: the table of signing keys.
+        sealer: opens and seals their private halves.
+        secrets: the operator's secrets; the first is used.
+    """
+
+    sql: SqlStores
+    redis: RedisStores
+    keys: SqlKeyStore
+    sealer: Sealer
+    secrets: tuple[bytes, ...]
+
+    async def carry(self, item: OutboxItem) -> None:
+        """Carry one change that was committed in SQL to Redis; safe to repeat.
+
+        Raises:
+            StoreUnavailable: SQL or Redis is out of reach; the item is to be tried again.
+        """
+        account_id = str(item.payload["account_id"])
+        facts = await self.sql.accounts.facts(account_id)
+        if facts is None:
+            return
+        if item.kind == ACCOUNT_ENDED:
+            await self.redis.accounts.end_all(account_id, facts)
+        else:
+            await self.redis.accounts.put_facts(account_id, facts)
+
+    def rotation(self, settings: Settings) -> Rotation:
+        """Return the operator's operations on the signing keys."""
+        return Rotation(
+            store=self.keys,
+            sealer=self.sealer,
+            policy=settings.key_policy,
+            announce=KeyNews(self.redis.revocations).announce,
+        )
+
+
+class KeyNews:
+    """What processes must hear of signing keys even while SQL is down, told through Redis.
+
+    Args:
+        revocations: the set of announced marks.
+    """
+
+    def __init__(self, revocations: RedisRevocations) -> None:
+        self._revocations = revocations
+
+    async def revoked_kids(self) -> frozenset[str]:
+        """Return every mark announced.
+
+        Raises:
+            KeyStoreUnavailable: Redis is out of reach.
+        """
+        try:
+            return await self._revocations.revoked_kids()
+        except StoreUnavailable as error:
+            raise KeyStoreUnavailable(error.private) from error
+
+    async def announce(self, mark: str) -> None:
+        """Tell every process.
+
+        Raises:
+            KeyStoreUnavailable: Redis is out of reach; nothing was changed.
+        """
+        try:
+            await self._revocations.announce(mark)
+        except StoreUnavailable as error:
+            raise KeyStoreUnavailable(error.private) from error
+
+
+def database_address(settings: Settings) -> str:
+    """Return the SQL address: the one configured, else SQLite in the data directory."""
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    return f"sqlite+aiosqlite:///{(settings.data_dir / DATABASE_FILE).absolute()}"
+
+
+@asynccontextmanager
+async def open_stores(
+    settings: Settings, clock: Clock, entropy: Entropy, redis_url: str
+) -> AsyncIterator[Stores]:
+    """Open the stores; no connection is made before it is needed. Closes them in the end.
+
+    Args:
+        settings: where they are.
+        clock: time.
+        entropy: randomness.
+        redis_url: the Redis to use: the one configured, or the embedded one.
+
+    Raises:
+        Refused: the operator's secret cannot be read or made.
+    """
+    secrets = effective_secrets(settings, entropy)
+    engine = sql_engine.create(database_address(settings), pool_size=settings.database_pool)
+    sql = SqlStores(engine, entropy, clock)
+    redis = RedisStores(
+        connect(redis_url, pool_size=settings.redis_pool),
+        prefix=f"{settings.redis_prefix}:",
+        replicas=settings.redis_replicas,
+    )
+    try:
+        yield Stores(sql, redis, SqlKeyStore(engine), Sealer(secrets, entropy.token), secrets)
+    finally:
+        await redis.close()
+        await sql.close()
