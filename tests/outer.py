@@ -60,10 +60,10 @@ def _candidates(program: str) -> Iterator[Path]:
             found = shutil.which(name, path=folder)
             if found:
                 yield Path(found)
-    folders = Path("/usr/lib/postgresql").glob("*/bin")
-    for folder in sorted(folders, key=lambda p: int(p.parent.name), reverse=True):
-        if (folder / program).exists():
-            yield folder / program
+    debian = Path("/usr/lib/postgresql").glob("*/bin")
+    for place in sorted(debian, key=lambda p: int(p.parent.name), reverse=True):
+        if (place / program).exists():
+            yield place / program
 
 
 def _new_enough(program: str, path: Path) -> bool:

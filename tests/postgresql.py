@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 
 from tests.outer import need
 
@@ -41,7 +41,7 @@ class Cluster:
 
     def make(self) -> None:
         """Write the cluster's files and start it."""
-        command = [self._initdb, "-D", self._root / "data", "-U", "broker", "-A", "trust"]
+        command = [str(self._initdb), "-D", str(self._root / "data"), "-U", "broker", "-A", "trust"]
         options = ["-E", "UTF8", "--locale=C", "--no-sync"]
         made = subprocess.run(
             [*command, *options], capture_output=True, text=True, check=False, **self._as

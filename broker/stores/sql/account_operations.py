@@ -1,0 +1,162 @@
+"""What operators do to accounts.
+
+Switching an account off, and signing it out, commit the row, an outbox row and an audit event in
+one transaction; whoever drains the outbox carries it to Redis.
+"""
+
+from collections.abc import Callable
+
+from sqlalchemy import ColumnElement, or_
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from broker.core.model import AuditEvent, Facts
+from broker.stores.sql import records
+from broker.stores.sql.account_rows import clean, facts_of, locked, queue, record_of, remember
+from broker.stores.sql.errors import NotFound
+from broker.stores.sql.records import AccountRecord
+from broker.stores.sql.tables import AccountRow, IdentityRow
+from broker.stores.sql.unit import Units
+
+_Change = Callable[[AccountRow], None]
+
+
+class AccountOperations:
+    """The operator's half of ``SqlAccounts``.
+
+    Args:
+        units: where transactions run.
+    """
+
+    def __init__(self, units: Units) -> None:
+        self._units = units
+
+    async def disable(self, account_id: str, reason: str, now: float) -> Facts:
+        """Switch the account off and kill what was begun before; repeating it does it again.
+
+        Row, outbox and audit event are one transaction.
+
+        Raises:
+            NotFound: there is no such account.
+        """
+
+        def change(row: AccountRow) -> None:
+            row.disabled_at = now if row.disabled_at is None else row.disabled_at
+            row.disabled_reason = clean(reason)
+            row.not_before = max(row.not_before, now)
+
+        kind = "account.disabled"
+        event = AuditEvent(kind, now, "operator", account_id, detail={"reason": reason})
+        return await self._change(account_id, change, records.ACCOUNT_ENDED, event)
+
+    async def enable(self, account_id: str, now: float) -> Facts:
+        """Switch the account on again; what was begun before stays dead.
+
+        Raises:
+            NotFound: there is no such account.
+        """
+
+        def change(row: AccountRow) -> None:
+            row.disabled_at = None
+            row.disabled_reason = None
+
+        event = AuditEvent("account.enabled", now, "operator", account_id)
+        return await self._change(account_id, change, records.ACCOUNT_CHANGED, event)
+
+    async def sign_out(self, account_id: str, now: float) -> Facts:
+        """Kill every session, code and grant begun before now.
+
+        Raises:
+            NotFound: there is no such account.
+        """
+
+        def change(row: AccountRow) -> None:
+            row.not_before = max(row.not_before, now)
+
+        event = AuditEvent("account.signed_out", now, "operator", account_id)
+        return await self._change(account_id, change, records.ACCOUNT_ENDED, event)
+
+    async def get(self, account_id: str) -> AccountRecord:
+        """Return the account.
+
+        Raises:
+            NotFound: there is no such account.
+        """
+
+        async def work(session: AsyncSession) -> AccountRecord:
+            row = await session.get(AccountRow, account_id)
+            if row is None:
+                raise NotFound("There is no such account")
+            return await record_of(session, row)
+
+        return await self._units.read(work)
+
+    async def find(self, reference: str) -> tuple[AccountRecord, ...]:
+        """Return the accounts that an operator may mean, by the first kind of name that fits.
+
+        In this order: account_id, sub, upstream subject (snowflake), username, e-mail; the last
+        two as given or in lower case. What people choose for themselves comes last, so nobody's
+        username hides another's identifier. Several answers mean that the reference is ambiguous.
+        """
+        name = clean(reference.strip())
+        held = select(IdentityRow.account_id).where(col(IdentityRow.subject) == name)
+        kinds: tuple[ColumnElement[bool], ...] = (
+            col(AccountRow.id) == name,
+            col(AccountRow.sub) == name,
+            col(AccountRow.id).in_(held),
+            col(AccountRow.username).in_((name, name.lower())),
+            col(AccountRow.email).in_((name, name.lower())),
+        )
+
+        async def work(session: AsyncSession) -> tuple[AccountRecord, ...]:
+            for kind in kinds:
+                wanted = select(AccountRow).where(kind).order_by(col(AccountRow.id)).limit(20)
+                if rows := (await session.exec(wanted)).all():
+                    return tuple([await record_of(session, row) for row in rows])
+            return ()
+
+        return await self._units.read(work)
+
+    async def page(
+        self, query: str = "", limit: int = 50, after: str | None = None
+    ) -> tuple[AccountRecord, ...]:
+        """Return accounts in the order of their identifiers.
+
+        Args:
+            query: part of a name, username, e-mail or snowflake; empty for all.
+            limit: how many at the most.
+            after: the last account_id of the page before, or None for the first page.
+        """
+        wanted = select(AccountRow).order_by(col(AccountRow.id)).limit(limit)
+        if query:
+            wanted = wanted.where(_resembles(clean(query)))
+        if after is not None:
+            wanted = wanted.where(col(AccountRow.id) > after)
+
+        async def work(session: AsyncSession) -> tuple[AccountRecord, ...]:
+            rows = (await session.exec(wanted)).all()
+            return tuple([await record_of(session, row) for row in rows])
+
+        return await self._units.read(work)
+
+    async def _change(
+        self, account_id: str, change: _Change, kind: str, event: AuditEvent
+    ) -> Facts:
+        async def work(session: AsyncSession) -> Facts:
+            row = await locked(session, account_id)
+            change(row)
+            row.version += 1
+            queue(session, kind, row, event.at, not_before=row.not_before)
+            remember(session, event)
+            await session.flush()
+            return await facts_of(session, row)
+
+        return await self._units.write(work)
+
+
+def _resembles(query: str) -> ColumnElement[bool]:
+    """Return the condition that one of the account's names contains the query."""
+    names = (AccountRow.name, AccountRow.username, AccountRow.email)
+    held = select(IdentityRow.account_id).where(col(IdentityRow.subject) == query)
+    within = [col(name).icontains(query, autoescape=True) for name in names]
+    return or_(*within, col(AccountRow.id).in_(held))

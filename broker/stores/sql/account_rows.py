@@ -1,0 +1,138 @@
+"""Pieces of the transactions on accounts: locking, facts, profiles, records."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from broker.core import vocabulary as v
+from broker.core.model import AuditEvent, Facts, JsonValue, Profile
+from broker.stores.sql.errors import NotFound
+from broker.stores.sql.records import AccountRecord, IdentityRecord
+from broker.stores.sql.tables import (
+    AccountRow,
+    AuditEventRow,
+    ConsentRow,
+    IdentityRow,
+    OutboxRow,
+)
+
+# The profile's columns and the standard claims they become (OpenID Connect Core §5.1).
+CLAIMS = {
+    "name": "name",
+    "username": "preferred_username",
+    "picture": "picture",
+    "email": "email",
+    "locale": "locale",
+}
+
+
+async def locked(session: AsyncSession, account_id: str) -> AccountRow:
+    """Return the account's row, held until the transaction ends: so its version is monotone.
+
+    Raises:
+        NotFound: there is no such account.
+    """
+    wanted = select(AccountRow).where(col(AccountRow.id) == account_id).with_for_update()
+    row = (await session.exec(wanted)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such account")
+    return row
+
+
+async def facts_of(session: AsyncSession, row: AccountRow) -> Facts:
+    """Return what tokens need to know of the account."""
+    return Facts(
+        version=row.version,
+        sub=row.sub,
+        disabled=row.disabled_at is not None,
+        not_before=row.not_before,
+        claims=_claims(row),
+        consents=await consents_of(session, row.id),
+    )
+
+
+async def consents_of(session: AsyncSession, account_id: str) -> dict[str, str]:
+    """Return client_id → scope."""
+    wanted = select(ConsentRow).where(col(ConsentRow.account_id) == account_id)
+    rows = await session.exec(wanted.order_by(col(ConsentRow.client_id)))
+    return {row.client_id: row.scope for row in rows}
+
+
+def _claims(row: AccountRow) -> dict[str, JsonValue]:
+    claims: dict[str, JsonValue] = {
+        claim: getattr(row, column)
+        for column, claim in CLAIMS.items()
+        if getattr(row, column) is not None
+    }
+    if row.email is not None:
+        claims["email_verified"] = row.email_verified
+    return claims | {"updated_at": int(row.updated_at)}
+
+
+def profile_columns(profile: Profile) -> dict[str, Any]:
+    """Return the account's columns as the profile has them."""
+    return {
+        "name": clean(profile.display_name),
+        "username": clean(profile.username),
+        "picture": clean_or_none(profile.picture),
+        "email": clean_or_none(profile.email),
+        "email_verified": profile.email is not None and profile.email_verified,
+        "locale": clean_or_none(profile.locale),
+    }
+
+
+def clean(text: str) -> str:
+    """Return text that every database takes: no NUL, no half of a surrogate pair."""
+    return text.encode(errors="replace").decode().replace("\0", "")
+
+
+def clean_or_none(text: str | None) -> str | None:
+    """Return clean text, or None for None."""
+    return None if text is None else clean(text)
+
+
+def merged_scope(earlier: str, added: tuple[str, ...]) -> str:
+    """Return both, each scope once, in the vocabulary's order and then alphabetically."""
+    scopes = {*earlier.split(), *added}
+    known = [scope for scope in v.SCOPES if scope in scopes]
+    return " ".join([*known, *sorted(scopes.difference(known))])
+
+
+def queue(session: AsyncSession, kind: str, row: AccountRow, now: float, **more: JsonValue) -> None:
+    """Put a change of the account into the outbox, in the transaction that makes it."""
+    payload = {"account_id": row.id, "version": row.version, **more}
+    session.add(OutboxRow(kind=kind, payload=payload, created_at=now, next_at=now))
+
+
+def remember(session: AsyncSession, event: AuditEvent) -> None:
+    """Put an event into the audit log, in the transaction that it tells of."""
+    session.add(
+        AuditEventRow(
+            kind=event.kind,
+            at=event.at,
+            actor=event.actor,
+            account_id=clean_or_none(event.account_id),
+            client_id=clean_or_none(event.client_id),
+            detail=_plain(event.detail),
+        )
+    )
+
+
+def _plain(detail: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    return {
+        name: clean(value) if isinstance(value, str) else value for name, value in detail.items()
+    }
+
+
+async def record_of(session: AsyncSession, row: AccountRow) -> AccountRecord:
+    """Return the account as operators see it."""
+    wanted = select(IdentityRow).where(col(IdentityRow.account_id) == row.id)
+    identities = tuple(
+        IdentityRecord(i.upstream, i.subject, i.username, i.created_at, i.last_seen_at)
+        for i in await session.exec(wanted.order_by(col(IdentityRow.id)))
+    )
+    columns = row.model_dump(exclude={"id"})
+    consents = await consents_of(session, row.id)
+    return AccountRecord(account_id=row.id, identities=identities, consents=consents, **columns)

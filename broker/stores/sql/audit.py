@@ -1,0 +1,116 @@
+"""The audit log."""
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from broker.core.model import AuditEvent
+from broker.stores.sql.account_rows import remember
+from broker.stores.sql.records import AuditEntry
+from broker.stores.sql.tables import AuditEventRow
+from broker.stores.sql.unit import Units
+
+BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which events are wanted; what is None or empty does not narrow.
+
+    Attributes:
+        account_id, client_id: whom they concern.
+        kind: a dotted name, or its beginning followed by a dot: ``grant.``.
+        since, until: UTC seconds; from the first on, before the second.
+    """
+
+    account_id: str | None = None
+    client_id: str | None = None
+    kind: str = ""
+    since: float | None = None
+    until: float | None = None
+
+
+EVERYTHING = AuditFilter()
+
+
+class SqlAudit:
+    """The audit log in SQL; every method raises ``StoreUnavailable`` when SQL does not answer.
+
+    Args:
+        units: where transactions run.
+    """
+
+    def __init__(self, units: Units) -> None:
+        self._units = units
+
+    async def record(self, event: AuditEvent) -> None:
+        """Keep the event."""
+
+        async def work(session: AsyncSession) -> None:
+            remember(session, event)
+
+        await self._units.write(work)
+
+    async def page(
+        self, wanted: AuditFilter = EVERYTHING, limit: int = 50, before: int | None = None
+    ) -> tuple[AuditEntry, ...]:
+        """Return events, newest first.
+
+        Args:
+            wanted: which.
+            limit: how many at the most.
+            before: the number of the last entry of the page before, or None for the first page.
+        """
+        chosen = select(AuditEventRow).where(*_conditions(wanted))
+        if before is not None:
+            chosen = chosen.where(col(AuditEventRow.id) < before)
+
+        async def work(session: AsyncSession) -> tuple[AuditEntry, ...]:
+            newest = chosen.order_by(col(AuditEventRow.id).desc()).limit(limit)
+            return tuple(_entry(row) for row in await session.exec(newest))
+
+        return await self._units.read(work)
+
+    async def prune(self, before: float) -> int:
+        """Remove events older than ``before`` (UTC seconds), a batch a transaction.
+
+        Returns:
+            How many were removed.
+        """
+        removed = 0
+        while (batch := await self._units.write(lambda session: _prune(session, before))) > 0:
+            removed += batch
+        return removed
+
+
+async def _prune(session: AsyncSession, before: float) -> int:
+    old = select(AuditEventRow.id).where(col(AuditEventRow.at) < before).limit(BATCH)
+    found = [number for number in await session.exec(old) if number is not None]
+    if found:
+        await session.exec(delete(AuditEventRow).where(col(AuditEventRow.id).in_(found)))
+    return len(found)
+
+
+def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
+    """Return one condition for each thing that the filter names."""
+    kind: Any = col(AuditEventRow.kind)
+    if wanted.kind.endswith("."):
+        kind = func.substr(kind, 1, len(wanted.kind))
+    named: tuple[tuple[Any, Any, Callable[[Any, Any], Any]], ...] = (
+        (wanted.account_id, col(AuditEventRow.account_id), operator.eq),
+        (wanted.client_id, col(AuditEventRow.client_id), operator.eq),
+        (wanted.kind or None, kind, operator.eq),
+        (wanted.since, col(AuditEventRow.at), operator.ge),
+        (wanted.until, col(AuditEventRow.at), operator.lt),
+    )
+    return [compare(column, value) for value, column, compare in named if value is not None]
+
+
+def _entry(row: AuditEventRow) -> AuditEntry:
+    event = AuditEvent(row.kind, row.at, row.actor, row.account_id, row.client_id, row.detail)
+    return AuditEntry(row.id or 0, event)

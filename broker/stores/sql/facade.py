@@ -1,0 +1,64 @@
+"""All that SQL keeps, over one engine."""
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from broker.core.ports import Clock, Entropy
+from broker.stores.sql import followed
+from broker.stores.sql.accounts import SqlAccounts
+from broker.stores.sql.audit import SqlAudit
+from broker.stores.sql.clients import SqlClients
+from broker.stores.sql.followed import FollowedClients
+from broker.stores.sql.outbox import SqlOutbox
+from broker.stores.sql.unit import Units
+
+
+class SqlStores:
+    """The stores in SQL.
+
+    Args:
+        engine: from ``broker.stores.sql.engine.create``; ``close`` disposes of it.
+        entropy: makes identifiers.
+        clock: ages the cache of clients.
+        follow_interval: seconds between two looks at the clients' table.
+        stale_after: seconds for which clients are served while SQL is down.
+
+    Attributes:
+        engine: the same.
+        accounts: the ``Accounts`` port, and what operators do to accounts.
+        clients: the clients' repository.
+        followed_clients: the ``Clients`` port; run its ``follow``.
+        audit: the ``Audit`` port, and its pages.
+        outbox: what must still be carried to Redis.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        entropy: Entropy,
+        clock: Clock,
+        *,
+        follow_interval: float = followed.INTERVAL,
+        stale_after: float = followed.STALE_AFTER,
+    ) -> None:
+        self.engine = engine
+        self._units = Units(engine)
+        self.accounts = SqlAccounts(self._units, entropy)
+        self.clients = SqlClients(self._units)
+        self.followed_clients = FollowedClients(
+            self.clients, clock, interval=follow_interval, stale_after=stale_after
+        )
+        self.audit = SqlAudit(self._units)
+        self.outbox = SqlOutbox(self._units)
+
+    async def ping(self) -> None:
+        """Return if SQL answers.
+
+        Raises:
+            StoreUnavailable: it does not.
+        """
+        await self._units.ping()
+
+    async def close(self) -> None:
+        """Let unfinished writes end, then close every connection."""
+        await self._units.settle()
+        await self.engine.dispose()

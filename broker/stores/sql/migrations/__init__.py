@@ -1,0 +1,1 @@
+"""Alembic's migrations of the SQL schema; ``broker.stores.sql.schema`` runs them."""

@@ -1,0 +1,112 @@
+"""What operators see of accounts, clients and the audit log, apart from the tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from broker.core.model import AuditEvent, Client, JsonValue
+
+# What the outbox carries. Handlers read the account's facts anew: the payload is a pointer.
+ACCOUNT_ENDED: Final = "account.ended"  # put the facts, end every session, code and grant
+ACCOUNT_CHANGED: Final = "account.changed"  # put the facts
+CONSENT_WITHDRAWN: Final = "consent.withdrawn"  # put the facts; the client is in the payload
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRecord:
+    """How an upstream knows an account.
+
+    Attributes:
+        upstream: its name, ``discord``.
+        subject: its identifier of the person (Discord: the snowflake).
+        username: the login name it gave last.
+        created_at: when we first saw it.
+        last_seen_at: when it last signed in.
+    """
+
+    upstream: str
+    subject: str
+    username: str
+    created_at: float
+    last_seen_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    """An account as operators see it; times in UTC seconds.
+
+    Attributes:
+        account_id: the identifier inside the broker.
+        sub: the subject identifier that clients see.
+        version: grows with each change of its facts.
+        created_at, updated_at, last_sign_in_at: its history.
+        disabled_at: since when it is switched off, or None.
+        disabled_reason: what the operator wrote, or None.
+        not_before: sessions and grants begun before this are dead.
+        name, username, picture, email, email_verified, locale: the profile.
+        identities: who may sign in to it.
+        consents: client_id → scope.
+    """
+
+    account_id: str
+    sub: str
+    version: int
+    created_at: float
+    updated_at: float
+    last_sign_in_at: float
+    disabled_at: float | None
+    disabled_reason: str | None
+    not_before: float
+    name: str
+    username: str
+    picture: str | None
+    email: str | None
+    email_verified: bool
+    locale: str | None
+    identities: tuple[IdentityRecord, ...] = ()
+    consents: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRecord:
+    """A client and the history of its row.
+
+    Attributes:
+        client: what the core works with.
+        version: grows with each edit; an edit names the version it was made from.
+        created_at, updated_at: UTC seconds.
+        removed_at: when it was removed, or None.
+    """
+
+    client: Client
+    version: int
+    created_at: float
+    updated_at: float
+    removed_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """A kept event and its number in the log, which grows."""
+
+    number: int
+    event: AuditEvent
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """A change that must still be carried to Redis.
+
+    Attributes:
+        number: its place in the outbox; it grows.
+        kind: ``account.ended``, ``account.changed`` or ``consent.withdrawn``.
+        payload: ``account_id`` and ``version``, with ``not_before`` or ``client_id``.
+        created_at: when the change was committed, UTC seconds.
+        attempts: how often it was taken, this time included.
+    """
+
+    number: int
+    kind: str
+    payload: Mapping[str, JsonValue]
+    created_at: float
+    attempts: int

@@ -1,0 +1,202 @@
+"""The schema's revision: what the database has, what the code wants, and the way there."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from broker.core.errors import StoreUnavailable
+from broker.stores.sql.engine import create_patient
+from broker.stores.sql.errors import SchemaOutdated, SchemaTooNew
+from broker.stores.sql.unit import describe
+
+T = TypeVar("T")
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+LOCK: Final = 0x62726F6B6572  # "broker", PostgreSQL's advisory lock for changing the schema
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaStatus:
+    """How the database stands to the code.
+
+    Attributes:
+        current: the database's revision, or None when it is empty.
+        head: the revision that the code wants.
+        pending: revisions to be applied, in order.
+        newer: whether the database's revision is unknown to the code, so made by newer code.
+        oldest: the oldest revision whose code may use the database, or None when it is empty.
+    """
+
+    current: str | None
+    head: str
+    pending: tuple[str, ...]
+    newer: bool = False
+    oldest: str | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether this code may work with this database."""
+        if self.newer:
+            return self.oldest is not None and self.head >= self.oldest
+        return not self.pending
+
+
+def head() -> str:
+    """Return the revision that the code wants."""
+    found = _scripts().get_current_head()
+    if found is None:
+        raise RuntimeError("the package has lost its migrations")
+    return found
+
+
+async def current(engine: AsyncEngine) -> str | None:
+    """Return the database's revision, or None when it is empty.
+
+    Raises:
+        StoreUnavailable: SQL does not answer.
+    """
+    return (await status(engine)).current
+
+
+async def status(engine: AsyncEngine) -> SchemaStatus:
+    """Return how the database stands to the code.
+
+    Raises:
+        StoreUnavailable: SQL does not answer.
+    """
+    return await _on(engine, _status)
+
+
+async def check(engine: AsyncEngine) -> SchemaStatus:
+    """Return the status if this code may work with this database.
+
+    A newer database is named in the log, and used when it says that it may be.
+
+    Raises:
+        SchemaOutdated: it is older than the code; the message names ``broker db upgrade``.
+        SchemaTooNew: it is newer, and this code cannot use it.
+        StoreUnavailable: SQL does not answer.
+    """
+    found = await status(engine)
+    if found.newer:
+        if not found.usable:
+            raise SchemaTooNew(private=f"database {found.current}, code {found.head}")
+        log.warning(
+            "the database (%s) is newer than this broker (%s), but it may be used",
+            found.current,
+            found.head,
+        )
+    elif found.pending:
+        at = found.current or "empty"
+        raise SchemaOutdated(
+            f"The database is {at}, this broker wants {found.head}: run `broker db upgrade`"
+        )
+    return found
+
+
+async def upgrade(engine: AsyncEngine) -> SchemaStatus:
+    """Bring the database to ``head`` in one transaction; return the new status.
+
+    Several processes may call it at once: PostgreSQL's advisory lock or SQLite's exclusive
+    transaction lets one work and the others find it done. A newer database is left as it is.
+
+    Raises:
+        StoreUnavailable: SQL does not answer.
+    """
+    return await _patiently(engine, _upgrade)
+
+
+async def downgrade(engine: AsyncEngine, revision: str) -> SchemaStatus:
+    """Take the database back to ``revision`` (``base`` for none); data is lost on the way.
+
+    Raises:
+        StoreUnavailable: SQL does not answer.
+    """
+    return await _patiently(engine, lambda connection: _downgrade(connection, revision))
+
+
+async def _patiently(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
+    patient = create_patient(engine.url)
+    try:
+        return await _on(patient, work)
+    finally:
+        await patient.dispose()
+
+
+async def _on(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
+    try:
+        async with engine.begin() as connection:
+            return await connection.run_sync(work)
+    except ProgrammingError:
+        raise
+    except (DBAPIError, OSError, TimeoutError) as error:
+        raise StoreUnavailable(private=describe(error)) from error
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(MIGRATIONS))
+
+
+def _status(connection: Connection) -> SchemaStatus:
+    scripts = _scripts()
+    wanted = head()
+    found = MigrationContext.configure(connection).get_current_revision()
+    known = [script.revision for script in reversed(list(scripts.walk_revisions()))]
+    if found is not None and found not in known:
+        return SchemaStatus(found, wanted, (), newer=True, oldest=_oldest(connection))
+    pending = known[known.index(found) + 1 :] if found else known
+    return SchemaStatus(found, wanted, tuple(pending), oldest=_oldest(connection))
+
+
+def _oldest(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("schema_compatibility"):
+        return None
+    return connection.execute(text("SELECT oldest FROM schema_compatibility")).scalar()
+
+
+def _upgrade(connection: Connection) -> SchemaStatus:
+    _lock(connection)
+    found = _status(connection)
+    if found.pending:
+        command.upgrade(_config(connection), "head")
+        _check_references(connection)
+    return _status(connection)
+
+
+def _downgrade(connection: Connection, revision: str) -> SchemaStatus:
+    _lock(connection)
+    command.downgrade(_config(connection), revision)
+    _check_references(connection)
+    return _status(connection)
+
+
+def _lock(connection: Connection) -> None:
+    """Keep others out until the transaction ends; SQLite's began as an exclusive one."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+
+
+def _check_references(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        broken = connection.execute(text("PRAGMA foreign_key_check")).all()
+        if broken:
+            raise RuntimeError(f"a migration broke references: {broken[:3]}")
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config

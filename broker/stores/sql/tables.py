@@ -1,0 +1,185 @@
+"""The tables. ``signing_key`` is in ``keys.stores.sql`` and shares their metadata.
+
+Times are UTC seconds since the epoch in double precision, as everywhere in the core: nothing naive,
+nothing to convert, the same number on SQLite and PostgreSQL. Lists and digests are JSON. JSON is
+replaced whole, never edited in place, because SQLAlchemy does not see such an edit.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlmodel import Field, SQLModel
+
+from keys.stores.sql import SigningKeyRow
+
+__all__ = [
+    "AccountRow",
+    "AuditEventRow",
+    "ClientRow",
+    "ConsentRow",
+    "IdentityRow",
+    "OutboxRow",
+    "SchemaCompatibilityRow",
+    "SigningKeyRow",
+]
+
+# SQLite numbers rows by itself only in a column declared INTEGER, which has 64 bits there.
+SERIAL = BigInteger().with_variant(Integer, "sqlite")
+# And it gives the number of a deleted last row away again unless told not to.
+NEVER_AGAIN = {"sqlite_autoincrement": True}
+
+
+class AccountRow(SQLModel, table=True):
+    """A person's account; the profile is as the upstream last gave it.
+
+    ``version`` grows with each change of what ``Facts`` holds, and only then.
+    """
+
+    __tablename__ = "account"
+
+    id: str = Field(sa_column=Column(String(32), primary_key=True))
+    sub: str = Field(sa_column=Column(String(64), nullable=False, unique=True))
+    version: int = Field(sa_column=Column(BigInteger, nullable=False))
+    created_at: float = Field(sa_column=Column(Double, nullable=False))
+    updated_at: float = Field(sa_column=Column(Double, nullable=False))
+    last_sign_in_at: float = Field(sa_column=Column(Double, nullable=False))
+    disabled_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    disabled_reason: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    not_before: float = Field(default=0.0, sa_column=Column(Double, nullable=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    username: str = Field(sa_column=Column(Text, nullable=False, index=True))
+    picture: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    email: str | None = Field(default=None, sa_column=Column(Text, nullable=True, index=True))
+    email_verified: bool = Field(default=False, nullable=False)
+    locale: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+
+
+class IdentityRow(SQLModel, table=True):
+    """How an upstream knows an account; (upstream, subject) is the only thing that joins them."""
+
+    __tablename__ = "identity"
+    __table_args__ = (UniqueConstraint("upstream", "subject", name="uq_identity_subject"),)
+
+    id: int | None = Field(default=None, sa_column=Column(SERIAL, primary_key=True))
+    account_id: str = Field(
+        sa_column=Column(
+            String(32), ForeignKey("account.id", ondelete="CASCADE"), nullable=False, index=True
+        )
+    )
+    upstream: str = Field(sa_column=Column(String(64), nullable=False))
+    subject: str = Field(sa_column=Column(String(255), nullable=False, index=True))
+    username: str = Field(sa_column=Column(Text, nullable=False))
+    raw: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    created_at: float = Field(sa_column=Column(Double, nullable=False))
+    last_seen_at: float = Field(sa_column=Column(Double, nullable=False))
+
+
+class ClientRow(SQLModel, table=True):
+    """A registered client; ``version`` grows with each edit, a removed one keeps its row.
+
+    So a ``client_id`` is never given to another client, and consents never pass to one.
+    """
+
+    __tablename__ = "client"
+
+    client_id: str = Field(sa_column=Column(String(255), primary_key=True))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    auth_method: str = Field(sa_column=Column(String(64), nullable=False))
+    secrets: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
+    application_type: str = Field(sa_column=Column(String(16), nullable=False))
+    redirect_uris: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    post_logout_redirect_uris: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    grant_types: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    scopes: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    resources: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    audience: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    origins: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    first_party: bool = Field(nullable=False)
+    require_pkce: bool = Field(nullable=False)
+    id_token_at_refresh: bool = Field(nullable=False)
+    access_token_lifetime: int | None = Field(default=None, nullable=True)
+    client_uri: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    logo_uri: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    policy_uri: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    tos_uri: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    disabled: bool = Field(nullable=False)
+    version: int = Field(sa_column=Column(BigInteger, nullable=False))
+    created_at: float = Field(sa_column=Column(Double, nullable=False))
+    updated_at: float = Field(sa_column=Column(Double, nullable=False))
+    removed_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+
+
+class ConsentRow(SQLModel, table=True):
+    """The scope a person has agreed to for a client, space-separated in the vocabulary's order."""
+
+    __tablename__ = "consent"
+
+    account_id: str = Field(
+        sa_column=Column(String(32), ForeignKey("account.id", ondelete="CASCADE"), primary_key=True)
+    )
+    client_id: str = Field(sa_column=Column(String(255), primary_key=True))
+    scope: str = Field(sa_column=Column(Text, nullable=False))
+    granted_at: float = Field(sa_column=Column(Double, nullable=False))
+    updated_at: float = Field(sa_column=Column(Double, nullable=False))
+
+
+class AuditEventRow(SQLModel, table=True):
+    """Something that must be remembered; it names accounts and clients that may be gone by now."""
+
+    __tablename__ = "audit_event"
+    __table_args__ = (
+        Index("ix_audit_event_account", "account_id", "id"),
+        Index("ix_audit_event_client", "client_id", "id"),
+        NEVER_AGAIN,
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(SERIAL, primary_key=True))
+    kind: str = Field(sa_column=Column(String(64), nullable=False))
+    at: float = Field(sa_column=Column(Double, nullable=False, index=True))
+    actor: str = Field(sa_column=Column(String(16), nullable=False))
+    account_id: str | None = Field(default=None, sa_column=Column(String(32), nullable=True))
+    client_id: str | None = Field(default=None, sa_column=Column(String(255), nullable=True))
+    detail: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class OutboxRow(SQLModel, table=True):
+    """A change committed here that must still be carried to Redis.
+
+    ``next_at`` is when it may be taken (again); taking it moves that on by a lease.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("ix_outbox_due", "done_at", "next_at"), NEVER_AGAIN)
+
+    id: int | None = Field(default=None, sa_column=Column(SERIAL, primary_key=True))
+    kind: str = Field(sa_column=Column(String(64), nullable=False))
+    payload: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    created_at: float = Field(sa_column=Column(Double, nullable=False))
+    attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False))
+    next_at: float = Field(sa_column=Column(Double, nullable=False))
+    done_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    last_error: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+
+
+class SchemaCompatibilityRow(SQLModel, table=True):
+    """One row: the oldest revision whose code may still use this database.
+
+    A migration that old code cannot live with raises it; so a process that meets a database newer
+    than itself knows whether it may go on.
+    """
+
+    __tablename__ = "schema_compatibility"
+
+    id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    oldest: str = Field(sa_column=Column(String(32), nullable=False))

@@ -1,0 +1,90 @@
+"""Stores over both databases: every test that takes ``stores`` runs on SQLite and PostgreSQL."""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from broker.core.model import Client, Profile
+from broker.stores.sql import engine, schema
+from broker.stores.sql.facade import SqlStores
+
+NOW = 1_700_000_000.0
+ADA = Profile(
+    upstream="discord",
+    subject="80351110224678912",
+    username="ada",
+    display_name="Ada",
+    email="ada@example.org",
+    email_verified=True,
+    picture="https://cdn.example/ada.png",
+    locale="en-GB",
+    raw={"premium_type": 2},
+)
+BOB = replace(ADA, subject="80351110224678913", username="bob", display_name="Bob")
+APP = Client("app", "The app", redirect_uris=("https://app.example/cb",))
+
+
+@dataclass
+class Hands:
+    """A clock that is turned by hand."""
+
+    at: float = NOW
+
+    def now(self) -> float:
+        return self.at
+
+
+@dataclass
+class Counted:
+    """Entropy that never repeats and is the same in every run."""
+
+    seed: bytes = b"test"
+    numbers: "count[int]" = field(default_factory=count)
+
+    def token(self, size: int) -> bytes:
+        return hashlib.shake_256(self.seed + str(next(self.numbers)).encode()).digest(size)
+
+
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+
+
+@pytest.fixture(params=BOTH)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'broker.db'}"
+    fresh: Callable[[], str] = request.getfixturevalue("fresh_postgresql")
+    return fresh()
+
+
+@pytest.fixture
+def clock() -> Hands:
+    """Turned by hand."""
+    return Hands()
+
+
+@pytest.fixture
+async def another(database_url: str, clock: Hands) -> AsyncIterator[Callable[[], SqlStores]]:
+    """A function that opens the same database again, as another process would."""
+    opened: list[SqlStores] = []
+    seeds = count()
+
+    def make() -> SqlStores:
+        entropy = Counted(seed=f"process {next(seeds)}".encode())
+        opened.append(SqlStores(engine.create(database_url), entropy, clock, follow_interval=0.05))
+        return opened[-1]
+
+    await schema.upgrade(engine.create(database_url))
+    yield make
+    for stores in opened:
+        await stores.close()
+
+
+@pytest.fixture
+def stores(another: Callable[[], SqlStores]) -> SqlStores:
+    """The stores over an empty database of the newest schema."""
+    return another()
