@@ -25,7 +25,9 @@ def connect(url: str, *, pool_size: int = 64, timeout: float = 1.5) -> Client:
             ``redis+sentinel://[user:password@]host:port,host:port/service[/db]``;
             ``redis+cluster://[user:password@]host:port,host:port``. ``rediss+…`` speaks TLS.
         pool_size: connections at the most (to each node of a cluster).
-        timeout: seconds for connecting, for an answer, and for a free connection.
+        timeout: seconds for connecting and for a free connection. Answers have no time-out of
+            their own (it would cost a task each): ``Steps`` and ``health`` bring one deadline for
+            all of a step.
 
     Raises:
         ValueError: for an address of another kind, or one without a host.
@@ -48,7 +50,7 @@ def connect(url: str, *, pool_size: int = 64, timeout: float = 1.5) -> Client:
 def _options(timeout: float) -> dict[str, Any]:
     return {
         "decode_responses": True,
-        "socket_timeout": timeout,
+        "socket_timeout": None,
         "socket_connect_timeout": timeout,
         "retry": Retry(NoBackoff(), 0),
     }

@@ -57,6 +57,7 @@ class RedisGrants:
             str(wanted.grant_lifetime),
             str(wanted.grant_idle),
             self._cap,
+            codec.words(wanted.resources),
         )
         if answer[0]:
             reason = Refusal(answer[0])

@@ -2,15 +2,13 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from redis.exceptions import NoScriptError, RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from broker.core.errors import StoreUnavailable
 from broker.stores.redis.connect import Client
@@ -18,6 +16,7 @@ from broker.stores.redis.replicas import evaluate_and_wait
 
 FOLDER: Final = Path(__file__).parent / "lua"
 INCLUDE: Final = "--@include "
+FAILURES: Final = (RedisError, OSError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +71,14 @@ class Steps:
         Raises:
             StoreUnavailable: Redis did not answer in time or failed.
         """
-        async with self._guard(step.name):
-            try:
-                return await self._execute("EVALSHA", step.sha, len(keys), *keys, *args)
-            except NoScriptError:
-                return await self._execute("EVAL", step.text, len(keys), *keys, *args)
+        try:
+            async with asyncio.timeout(self._deadline):
+                try:
+                    return await self._execute("EVALSHA", step.sha, len(keys), *keys, *args)
+                except NoScriptError:
+                    return await self._execute("EVAL", step.text, len(keys), *keys, *args)
+        except FAILURES as error:
+            raise _unavailable(step.name, error) from error
 
     async def end(self, step: Script, keys: Sequence[str], *args: str) -> Any:
         """Run a step that ends something, and wait until enough replicas have it.
@@ -87,13 +89,7 @@ class Steps:
         """
         answer = await self.run(step, keys, *args)
         if self._replicas:
-            async with self._guard(step.name):
-                have = await evaluate_and_wait(
-                    self._client,
-                    (step.sha, keys, args),
-                    replicas=self._replicas,
-                    milliseconds=int(self._deadline * 800),
-                )
+            have = await self._replicated(step, keys, *args)
             if have < self._replicas:
                 detail = f"{step.name}: {have} of {self._replicas} replicas acknowledged"
                 raise StoreUnavailable(private=detail)
@@ -105,13 +101,24 @@ class Steps:
         Raises:
             StoreUnavailable: Redis did not answer in time or failed.
         """
-        async with self._guard(str(words[0])):
-            return await self._execute(*words)
-
-    @asynccontextmanager
-    async def _guard(self, what: str) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._deadline):
-                yield
-        except (RedisError, RedisTimeoutError, OSError, TimeoutError) as error:
-            raise StoreUnavailable(private=f"{what}: {error!r}") from error
+                return await self._execute(*words)
+        except FAILURES as error:
+            raise _unavailable(str(words[0]), error) from error
+
+    async def _replicated(self, step: Script, keys: Sequence[str], *args: str) -> int:
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await evaluate_and_wait(
+                    self._client,
+                    (step.sha, keys, args),
+                    replicas=self._replicas,
+                    milliseconds=int(self._deadline * 800),
+                )
+        except FAILURES as error:
+            raise _unavailable(step.name, error) from error
+
+
+def _unavailable(what: str, error: BaseException) -> StoreUnavailable:
+    return StoreUnavailable(private=f"{what}: {error!r}")

@@ -2,10 +2,10 @@
 --
 -- KEYS  1 facts  2 index  3 code  4 grant to be
 -- ARGV  1 code_id  2 client_id  3 redirect_uri or ''  4 S256 of the verifier or ''  5 grant_id
---       6 now  7 grant lifetime  8 grant idle seconds  9 index cap
+--       6 now  7 grant lifetime  8 grant idle seconds  9 index cap  10 resources asked for or ''
 -- Answers {'', grant, facts, nonce}, or {reason}, or {'replayed', grant_id it has ended}.
 -- Checks in this order: known → client → redirect URI and challenge → unspent → unexpired →
--- session → account. A failed check changes nothing; a code presented twice by its own client
+-- session → account → resource. A failed check changes nothing; a code presented twice by its own client
 -- ends its grant (RFC 6749 §4.1.2).
 -- Invariant: of any number of presentations exactly one makes a grant, and the code is spent in
 -- the same step.
@@ -13,6 +13,7 @@
 --@include facts
 --@include index
 --@include grants
+--@include scopes
 
 local code = read(KEYS[3])
 if not code then
@@ -47,6 +48,9 @@ local facts = read_facts(KEYS[1], '')
 local reason = barred(facts, session[S.CREATED])
 if reason then
   return { reason }
+end
+if not covers(code[C.RESOURCES], ARGV[10]) then
+  return { 'resource' }
 end
 
 local nonce = code[C.NONCE]
