@@ -1,0 +1,1 @@
+"""Tests of the simulated Discord, the sample app and the check."""
