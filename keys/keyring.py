@@ -73,6 +73,7 @@ class Keyring:
         self._snapshot = EMPTY
         self._exposure = expose(EMPTY, self._clock.now, policy)
         self._fault: str | None = "the signing keys are not loaded yet"
+        self._trouble: str | None = None
         self._read_at = self._clock.now
         self._read = self._confirmed = -_FOREVER
         self._windows: dict[str, tuple[float, Signer]] = {}
@@ -173,12 +174,12 @@ class Keyring:
             await self._ask_witness(error)
             return
         except KeyRecordCorrupt as error:
-            self._fault = str(error)
+            self._accuse(error)
             return
         try:
             self._adopt(*reading)
         except KeyRecordCorrupt as error:
-            self._fault = str(error)
+            self._accuse(error)
             if self._signs_as(reading[0]):
                 self._confirmed = began
 
@@ -216,7 +217,7 @@ class Keyring:
             try:
                 await step()
             except KeyStoreUnavailable as error:
-                _log.warning("signing keys: %s", error)
+                self._tell(str(error))
             except Exception:  # noqa: BLE001 - whatever happens, the keys must be followed
                 _log.exception("signing keys: a pass failed")
             try:
@@ -248,6 +249,20 @@ class Keyring:
         self._expose(now)
         self._read_at, self._read, self._confirmed = now, elapsed, max(elapsed, self._confirmed)
         self._fault = None
+        self._tell(None)
+
+    def _accuse(self, error: KeyRecordCorrupt) -> None:
+        """Be not ready, and say why, until the store is in order."""
+        self._fault = str(error)
+        self._tell(self._fault)
+
+    def _tell(self, trouble: str | None) -> None:
+        """Log trouble once when it begins and once when it is over."""
+        if trouble and trouble != self._trouble:
+            _log.warning("signing keys: %s", trouble)
+        elif self._trouble and not trouble:
+            _log.info("signing keys: the key store is followed again")
+        self._trouble = trouble
 
     def _swap(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -269,14 +284,14 @@ class Keyring:
     async def _ask_witness(self, error: KeyStoreUnavailable) -> None:
         """Learn of revocations while the store is out of reach."""
         if self._witness is None or self._snapshot is EMPTY:
-            _log.warning("signing keys: %s", error)
+            self._tell(f"{error}")
             return
         began = self._begin()
         try:
             async with asyncio.timeout(self._policy.poll_interval / 2):
                 marks = await self._witness.revoked_kids()
         except (KeyStoreUnavailable, TimeoutError):
-            _log.warning("signing keys: %s, and no witness answers", error)
+            self._tell(f"{error}, and no witness answers")
             return
         now = self._clock.tick()
         word = judge(self._snapshot.records, marks, now, self._read_at, self._policy)

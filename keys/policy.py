@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Final, Literal
 
 from keys.errors import NoSigningKey, PolicyImpossible
-from keys.model import KeyRecord
+from keys.model import KeyRecord, genesis
 
 State = Literal["next", "signing", "retired", "gone", "revoked"]
 
@@ -77,8 +77,9 @@ class Policy:
             )
 
 
-def _order(record: KeyRecord) -> tuple[float, float, str]:
-    return record.signs_from, record.created_at, record.kid
+def _order(record: KeyRecord) -> tuple[float, float, bool, str]:
+    first = record.predecessor == genesis(record.alg)
+    return record.signs_from, record.created_at, not first, record.kid
 
 
 def line(records: Iterable[KeyRecord], alg: str) -> list[KeyRecord]:

@@ -1,7 +1,8 @@
 """A second channel for what a process must not miss while its key store is out of reach.
 
 Operations announce a mark there before they commit: the `kid` of a key that is revoked, or
-`kid@instant` of a key that is to sign earlier than was planned.
+`kid@instant` of a key that is to sign earlier than was planned. So a revocation whose announcer
+died before the commit holds for processes that cannot reach the store, until they can.
 """
 
 from collections.abc import Iterable
