@@ -270,7 +270,7 @@ def test_no_cache_ever_meets_an_unknown_key():
 
     And nothing is signed with a revoked key later than twice the polling interval after.
     """
-    check(World, 60, Phase.generate, Phase.shrink)
+    check(World, 40, Phase.generate, Phase.shrink)
 
 
 @pytest.mark.parametrize(
@@ -284,9 +284,9 @@ def test_the_model_sees_what_a_wrong_policy_breaks(policy):
 
 
 def test_the_model_sees_a_process_that_signs_on(monkeypatch):
-    """Without the bound on staleness, the same model finds a revoked key that still signs."""
+    """Without the bound on staleness, the same model finds a key used after its time."""
     monkeypatch.setattr(
         Keyring, "signer", lambda ring: ring._window("RS256", ring._clock.tick())[1]
     )
-    with pytest.raises(AssertionError, match="revoked key"):
+    with pytest.raises(AssertionError, match="revoked key|does not know"):
         check(World, 200, Phase.generate)
