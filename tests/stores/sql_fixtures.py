@@ -1,5 +1,7 @@
 """Stores over both databases: every test that takes ``stores`` runs on SQLite and PostgreSQL."""
 
+import asyncio
+import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
@@ -11,6 +13,7 @@ import pytest
 from broker.core.model import Client, Profile
 from broker.stores.sql import engine, schema
 from broker.stores.sql.facade import SqlStores
+from tests.postgresql import Cluster
 
 NOW = 1_700_000_000.0
 ADA = Profile(
@@ -88,3 +91,58 @@ async def another(database_url: str, clock: Hands) -> AsyncIterator[Callable[[],
 def stores(another: Callable[[], SqlStores]) -> SqlStores:
     """The stores over an empty database of the newest schema."""
     return another()
+
+
+class Line:
+    """A TCP line to a server that can be cut (refused and dropped) or frozen (silent).
+
+    Attributes:
+        port: where it listens on 127.0.0.1.
+    """
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._open = asyncio.Event()
+        self._open.set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        self._open.set()
+        await asyncio.sleep(0)
+
+    def freeze(self) -> None:
+        self._open.clear()
+
+    def thaw(self) -> None:
+        self._open.set()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, forth = await asyncio.open_connection("127.0.0.1", self._target)
+        self._writers |= {writer, forth}
+        await asyncio.gather(self._pump(reader, forth), self._pump(back, writer))
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while piece := await reader.read(65536):
+                await self._open.wait()
+                writer.write(piece)
+        writer.close()
+
+
+@pytest.fixture
+async def line(postgresql_cluster: Cluster) -> AsyncIterator[Line]:
+    """A line to PostgreSQL."""
+    made = Line(postgresql_cluster.port)
+    await made.start()
+    yield made
+    await made.cut()

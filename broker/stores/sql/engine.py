@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-WAIT: Final = 1.5  # seconds for a connection, a lock or a statement
+WAIT: Final = 1.2  # seconds for a connection, a lock or a statement
 PATIENT: Final = 120.0  # the same, while a schema is being changed
 DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",

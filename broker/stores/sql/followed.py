@@ -16,6 +16,7 @@ STALE_AFTER: Final = 3600.0
 UNKNOWN_FOR: Final = 3.0  # seconds
 LONGEST_ID: Final = 255  # characters, as in the table
 LOOKUPS: Final = 3  # at once
+TURN: Final = 1.7  # seconds for a lookup, the wait for its turn included
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +143,7 @@ class FollowedClients:
     async def _read(self, client_id: str) -> Client | None:
         begun = self._clock.now()
         try:
-            async with asyncio.timeout(1.9), self._turns:
+            async with asyncio.timeout(TURN), self._turns:
                 record = await self._clients.get(client_id)
         except TimeoutError as error:
             raise StoreUnavailable(private="too many unknown clients are asked for") from error

@@ -9,7 +9,7 @@ cancellation in a bad moment (SQLAlchemy issues 6652, 8145, 12077). A caller tha
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.exc import (
@@ -30,7 +30,7 @@ from broker.stores.sql.engine import writer
 T = TypeVar("T")
 Work = Callable[[AsyncSession], Awaitable[T]]
 
-DEADLINE: Final = 1.8  # seconds; the promise outside is 2
+DEADLINE: Final = 1.5  # seconds; the promise outside is 2
 OURS: Final = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
 TRIES: Final = 3
 
@@ -47,7 +47,7 @@ class Units:
     def __init__(self, engine: AsyncEngine) -> None:
         self._reader = engine
         self._writer = writer(engine)
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` in a transaction that changes nothing.
@@ -68,12 +68,13 @@ class Units:
                 it may still have been committed.
             IntegrityError: the constraint refuses it each time.
         """
+        until = asyncio.get_running_loop().time() + DEADLINE
         for _ in range(TRIES - 1):
             try:
-                return await self._run(self._writer, work)
+                return await self._run(self._writer, work, until)
             except IntegrityError:
                 continue
-        return await self._run(self._writer, work)
+        return await self._run(self._writer, work, until)
 
     async def ping(self) -> None:
         """Return if SQL answers.
@@ -88,26 +89,24 @@ class Units:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DEADLINE)
 
-    async def _run(self, engine: AsyncEngine, work: Work[T]) -> T:
+    async def _run(self, engine: AsyncEngine, work: Work[T], until: float | None = None) -> T:
+        loop = asyncio.get_running_loop()
+        seconds = DEADLINE if until is None else until - loop.time()
         task = asyncio.create_task(_transaction(engine, work))
-        self._keep(task)
-        finished, _ = await asyncio.wait({task}, timeout=DEADLINE)
+        limit = loop.call_later(seconds, task.cancel)
+        self._tasks.add(task)
+        task.add_done_callback(lambda ended: self._forget(ended, limit))
+        finished, _ = await asyncio.wait({task}, timeout=seconds)
         if not finished or task.cancelled():
             raise StoreUnavailable(private=f"SQL did not answer within {DEADLINE} s")
         return task.result()
 
-    def _keep(self, task: asyncio.Task[T]) -> None:
-        """Hold a reference, end the task in time, and see its error even if nobody waits."""
-        limit = asyncio.get_running_loop().call_later(DEADLINE, task.cancel)
-
-        def forget(ended: asyncio.Task[T]) -> None:
-            limit.cancel()
-            self._tasks.discard(ended)
-            if not ended.cancelled() and (error := ended.exception()) is not None:
-                log.debug("a unit of work ended with %s", type(error).__name__)
-
-        self._tasks.add(task)
-        task.add_done_callback(forget)
+    def _forget(self, ended: asyncio.Task[T], limit: asyncio.TimerHandle) -> None:
+        """Let the task go, and see its error even if nobody waits for it."""
+        limit.cancel()
+        self._tasks.discard(ended)
+        if not ended.cancelled() and (error := ended.exception()) is not None:
+            log.debug("a unit of work ended with %s", type(error).__name__)
 
 
 async def _ask(session: AsyncSession) -> None:
