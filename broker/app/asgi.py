@@ -7,11 +7,12 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from broker.app import logs
+from broker.app.background import Task, end_with, running
 from broker.app.checks import Problem, Refused
 from broker.app.compose import compose
 from broker.app.loading import load
 from broker.app.settings import Settings
-from broker.app.sources import EMBEDDED_REDIS
+from broker.app.sources import EMBEDDED_REDIS, SERVER_PID
 
 _STARTING: Final = b"starting"
 
@@ -24,7 +25,8 @@ def create_app() -> ASGIApp:
     """
     settings = load()
     logs.configure(settings)
-    return Lifespan(settings, redis_address(settings))
+    parent = os.environ.get(SERVER_PID)
+    return Lifespan(settings, redis_address(settings), int(parent) if parent else None)
 
 
 def redis_address(settings: Settings) -> str:
@@ -49,11 +51,13 @@ class Lifespan:
     Args:
         settings: of the broker.
         redis_url: its Redis.
+        parent: the process this worker ends with, or None.
     """
 
-    def __init__(self, settings: Settings, redis_url: str) -> None:
+    def __init__(self, settings: Settings, redis_url: str, parent: int | None = None) -> None:
         self._settings = settings
         self._redis_url = redis_url
+        self._parent = parent
         self._web: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,6 +75,9 @@ class Lifespan:
             try:
                 made = compose(self._settings, self._redis_url)
                 broker = await stack.enter_async_context(made)
+                if (parent := self._parent) is not None:
+                    tied: dict[str, Task] = {"parent": lambda stop: end_with(parent, stop)}
+                    await stack.enter_async_context(running(tied))
             except Exception as error:  # noqa: BLE001 - the server has to be told, whatever it is
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return

@@ -1,6 +1,8 @@
 """What runs beside the requests of a process, from its start to its end."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -69,3 +71,13 @@ async def clean(sql: SqlStores, audit_lifetime: float, clock: Clock, stop: async
         await sql.audit.prune(clock.now() - audit_lifetime)
         await sql.outbox.prune(clock.now() - OUTBOX_KEPT)
         await rest(stop, HOUSEKEEPING)
+
+
+async def end_with(parent: int, stop: asyncio.Event) -> None:
+    """End this worker when the server that started it is gone, however that ended."""
+    while not stop.is_set():
+        if os.getppid() != parent:
+            _log.error("server.gone", pid=parent)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        await rest(stop, 1.0)

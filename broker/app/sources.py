@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 PREFIX: Final = "BROKER_"
 FILE_NAMED_BY: Final = "BROKER_SETTINGS"
 EMBEDDED_REDIS: Final = "BROKER_EMBEDDED_REDIS"  # from the server to its workers, no setting
+SERVER_PID: Final = "BROKER_SERVER_PID"  # the same
 FROM_FILES: Final = ("secrets", "discord_client_secret", "database_url", "redis_url")
 
 
@@ -107,7 +108,11 @@ def origin(field: str) -> str:
 def unknown_variables(settings_cls: type[BaseSettings]) -> tuple[str, ...]:
     """Return BROKER_ variables that set nothing: mistyped ones above all."""
     known = {variable(name) for name in settings_cls.model_fields}
-    known |= {f"{variable(name)}_FILE" for name in FROM_FILES} | {FILE_NAMED_BY, EMBEDDED_REDIS}
+    known |= {f"{variable(name)}_FILE" for name in FROM_FILES} | {
+        FILE_NAMED_BY,
+        EMBEDDED_REDIS,
+        SERVER_PID,
+    }
     return tuple(
         sorted(
             name

@@ -1,0 +1,208 @@
+"""Serving: what is looked after once, before and around the processes that answer requests."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from broker.app import logs
+from broker.app.asgi import Lifespan
+from broker.app.checks import Problem, Refused, check_serving
+from broker.app.clock import SystemClock, SystemEntropy
+from broker.app.data_dir import prepare, refuse_demo
+from broker.app.settings import Settings
+from broker.app.sources import EMBEDDED_REDIS, SERVER_PID, unknown_variables, variable
+from broker.app.stores import Stores, open_stores
+from broker.core.errors import BrokerError, StoreUnavailable
+from broker.stores.embedded import DataDirectoryBusy, EmbeddedRedis, EmbeddedRedisFailed
+from broker.stores.redis import health
+from broker.stores.sql import schema
+from keys.errors import KeyRecordCorrupt, KeysError
+from keys.upkeep import ensure
+
+GRACE: Final = 10  # seconds that requests under way have to finish
+BACKLOG: Final = 2048
+FACTORY: Final = "broker.app.asgi:create_app"
+
+_log = structlog.get_logger("broker.server")
+
+Announce = Callable[[str], None]
+
+
+def serve(settings: Settings, announce: Announce) -> None:
+    """Serve until told to stop (SIGTERM, SIGINT); requests under way may finish.
+
+    Args:
+        settings: of this installation; with several workers the environment must say the same.
+        announce: told in plain words where the broker listens.
+
+    Raises:
+        Refused: the settings are not safe, or what they name cannot be used.
+    """
+    check_serving(settings)
+    logs.configure(settings)
+    for name in unknown_variables(Settings):
+        _log.warning("settings.unknown_variable", name=name)
+    prepare(settings.data_dir)
+    refuse_demo(settings.data_dir)
+    with listening(settings) as sock, redis_of(settings) as redis_url:
+        asyncio.run(make_ready(settings, redis_url))
+        _run(settings, redis_url, sock, announce)
+
+
+@contextmanager
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """Open the listening socket.
+
+    Raises:
+        Refused: the address cannot be listened on.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((settings.host, settings.port))
+        except OSError as error:
+            where = f"{settings.host} port {settings.port}"
+            reason = f"cannot listen on {where}: {error.strerror}"
+            raise Refused(Problem(variable("port"), reason)) from None
+        sock.set_inheritable(True)
+        yield sock
+
+
+@contextmanager
+def redis_of(settings: Settings) -> Iterator[str]:
+    """Start the embedded Redis unless another is configured; yield the address to use.
+
+    Raises:
+        Refused: it cannot be started, or another server owns the data directory.
+    """
+    if settings.redis_url is not None:
+        yield settings.redis_url.get_secret_value()
+        return
+    try:
+        embedded = EmbeddedRedis(settings.data_dir, report=_tell).start()
+    except DataDirectoryBusy as error:
+        raise Refused(Problem(variable("data_dir"), str(error))) from None
+    except EmbeddedRedisFailed as error:
+        raise Refused(Problem(variable("redis_url"), str(error))) from None
+    with embedded:
+        yield embedded.url
+
+
+def _tell(what: str) -> None:
+    _log.warning("redis.embedded", what=what)
+
+
+async def make_ready(settings: Settings, redis_url: str) -> None:
+    """Look at the stores once before any process serves; make the schema and the first keys.
+
+    A store out of reach is no reason not to start; one that must not be used is.
+
+    Raises:
+        Refused: the schema does not fit, a signing key cannot be opened, or Redis evicts.
+    """
+    clock, entropy = SystemClock(), SystemEntropy()
+    async with open_stores(settings, clock, entropy, redis_url) as stores:
+        fault = await health(stores.redis.client)
+        if fault is not None and "evict" in fault:
+            raise Refused(Problem(variable("redis_url"), fault))
+        if fault is not None:
+            _log.warning("redis.not_usable", reason=fault)
+        try:
+            await make_schema(settings, stores)
+            await ensure(stores.keys, stores.sealer, settings.key_policy, clock.now())
+        except StoreUnavailable as error:
+            _log.warning("sql.out_of_reach", reason=error.private)
+        except KeyRecordCorrupt as error:
+            raise Refused(Problem(variable("secrets"), str(error))) from None
+        except KeysError as error:
+            _log.warning("keys.not_ready", reason=str(error))
+
+
+async def make_schema(settings: Settings, stores: Stores) -> None:
+    """Bring the embedded database up to date; look whether a configured one is.
+
+    Raises:
+        Refused: it is older or newer than this code can use.
+        StoreUnavailable: SQL is out of reach.
+    """
+    if settings.database_url is None:
+        await schema.upgrade(stores.sql.engine)
+    try:
+        await schema.check(stores.sql.engine)
+    except StoreUnavailable:
+        raise
+    except BrokerError as error:
+        raise Refused(Problem(variable("database_url"), error.public)) from None
+
+
+def _run(settings: Settings, redis_url: str, sock: socket.socket, announce: Announce) -> None:
+    """Run one server here, or several in processes of their own."""
+    where = f"Token Broker listens on {_address(sock)} as {settings.public_issuer}"
+    with _signals_survived():
+        if settings.workers == 1:
+            _Announcing(_config(settings, Lifespan(settings, redis_url)), announce, where).run(
+                [sock]
+            )
+            return
+        if settings.redis_url is None:
+            os.environ[EMBEDDED_REDIS] = redis_url
+        os.environ[SERVER_PID] = str(os.getpid())
+        announce(f"{where}, with {settings.workers} processes")
+        Multiprocess(_config(settings, FACTORY), [sock]).run()
+
+
+class _Announcing(uvicorn.Server):
+    """A server that says so when it answers."""
+
+    def __init__(self, config: uvicorn.Config, announce: Announce, text: str) -> None:
+        super().__init__(config)
+        self._announce = announce
+        self._text = text
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce(self._text)
+
+
+def _config(settings: Settings, app: Lifespan | str) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=settings.workers,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # The edge itself reads X-Forwarded-For, and from trusted proxies alone.
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=65,
+        timeout_graceful_shutdown=GRACE,
+    )
+
+
+@contextmanager
+def _signals_survived() -> Iterator[None]:
+    """Outlive the signal that ended the server, so that what it stood on is ended in order."""
+    ours = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda *_: None) for number in ours}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _address(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

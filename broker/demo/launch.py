@@ -1,0 +1,164 @@
+"""The whole demonstration in one process: simulated Discord, sample app and a real broker."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from broker.app import logs
+from broker.app.checks import check_serving
+from broker.app.clock import SystemClock
+from broker.app.compose import Broker, compose
+from broker.app.data_dir import mark_demo
+from broker.app.loading import load
+from broker.app.server import make_ready, redis_of
+from broker.app.settings import Settings
+from broker.core.model import Client
+from broker.demo.check import Report, check
+from broker.demo.run import (
+    DISCORD_CLIENT_ID,
+    DISCORD_CLIENT_SECRET,
+    HOST,
+    DemoPorts,
+    running,
+    sample_client,
+)
+from broker.demo.serving import serving
+
+DATA_DIR: Final = Path(".broker-demo")
+
+Started = Callable[[DemoPorts, Path], None]
+
+
+def run(port: int, data_dir: Path | None, started: Started) -> None:
+    """Run the demonstration until SIGINT or SIGTERM.
+
+    Args:
+        port: the broker's; the simulated Discord and the sample app take the next two.
+        data_dir: where the broker keeps its data; it is marked as a demonstration's.
+        started: told when everything answers.
+
+    Raises:
+        Refused: the data directory is not a demonstration's.
+        OSError: a port is taken.
+    """
+
+    async def work(ports: DemoPorts, settings: Settings) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        async with _everything(ports, settings):
+            started(ports, settings.data_dir)
+            await stop.wait()
+
+    ports = DemoPorts.from_base(port)
+    with _settings(ports, data_dir or DATA_DIR) as settings:
+        asyncio.run(work(ports, settings))
+
+
+def run_check(data_dir: Path | None, report: Report) -> bool:
+    """Start everything on free ports, walk a sign-in, stop everything.
+
+    Args:
+        data_dir: where the broker keeps its data, or None for a directory of its own.
+        report: told each step's name, whether it went well, and a detail.
+
+    Returns:
+        Whether every step went well.
+    """
+
+    async def work(ports: DemoPorts, settings: Settings) -> bool:
+        async with _everything(ports, settings):
+            return await check(ports.issuer, ports.sample_origin, ports.discord_origin, report)
+
+    own = Path(tempfile.mkdtemp(prefix="broker-demo-")) if data_dir is None else None
+    try:
+        ports = _free_ports()
+        with _settings(ports, data_dir or own or DATA_DIR) as settings:
+            return asyncio.run(work(ports, settings))
+    finally:
+        if own is not None:
+            shutil.rmtree(own, ignore_errors=True)
+
+
+@contextmanager
+def _settings(ports: DemoPorts, data_dir: Path) -> Iterator[Settings]:
+    """Return a demonstration's settings, those of a real broker put out of sight.
+
+    The operator's own database and Redis must never be a demonstration's.
+    """
+    kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("BROKER_")}
+    try:
+        mark_demo(data_dir)
+        settings = load(
+            port=ports.broker,
+            issuer=ports.issuer,
+            data_dir=data_dir,
+            discord_client_id=DISCORD_CLIENT_ID,
+            discord_client_secret=DISCORD_CLIENT_SECRET,
+            discord_authorize_url=f"{ports.discord_origin}/oauth2/authorize",
+            discord_api_url=f"{ports.discord_origin}/api/v10",
+            discord_cdn_url=ports.discord_origin,
+            log_level="warning",
+        )
+        check_serving(settings)
+        logs.configure(settings)
+        yield settings
+    finally:
+        os.environ.update(kept)
+
+
+@asynccontextmanager
+async def _everything(ports: DemoPorts, settings: Settings) -> AsyncIterator[Broker]:
+    """Run Redis, the broker, the simulated Discord and the sample app."""
+    with redis_of(settings) as redis_url:
+        await make_ready(settings, redis_url)
+        async with compose(settings, redis_url) as broker:
+            await _register(broker, _sample(ports))
+            async with serving(broker.web, HOST, ports.broker), running(ports):
+                yield broker
+
+
+def _sample(ports: DemoPorts) -> Client:
+    wanted = sample_client(ports)
+    return Client(
+        client_id=wanted.client_id,
+        name=wanted.name,
+        redirect_uris=(wanted.redirect_uri,),
+        post_logout_redirect_uris=(wanted.post_logout_redirect_uri,),
+        scopes=wanted.scopes,
+        audience=wanted.audience,
+        origins=(wanted.origin,),
+        client_uri=wanted.origin,
+    )
+
+
+async def _register(broker: Broker, client: Client) -> None:
+    """Add the sample app's client, or bring it up to date with the ports of today."""
+    clients, now = broker.stores.sql.clients, SystemClock().now()
+    known = await clients.get(client.client_id)
+    if known is None:
+        await clients.add(client, now=now, actor="system")
+    elif known.client != client:
+        changed = replace(client, secrets=known.client.secrets)
+        await clients.edit(changed, version=known.version, now=now, actor="system")
+
+
+def _free_ports() -> DemoPorts:
+    """Return three ports that nobody listens on."""
+    socks = [socket.socket() for _ in range(3)]
+    try:
+        for sock in socks:
+            sock.bind((HOST, 0))
+        return DemoPorts(*(sock.getsockname()[1] for sock in socks))
+    finally:
+        for sock in socks:
+            sock.close()
