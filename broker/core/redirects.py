@@ -5,6 +5,7 @@ ports of native apps), RFC 9207 (``iss`` in every answer).
 """
 
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from broker.core.errors import BadAuthorizationRequest
@@ -75,7 +76,14 @@ def proves_client(uri: str) -> bool:
 def is_loopback(parts: SplitResult) -> bool:
     """Whether the host is this machine."""
     host = (parts.hostname or "").rstrip(".")
-    return host == "localhost" or host.endswith(".localhost") or host in {"127.0.0.1", "::1"}
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def origin(uri: str) -> str:

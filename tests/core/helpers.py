@@ -1,0 +1,52 @@
+"""What the tests of the core share: a hand clock, counted entropy, clients in memory."""
+
+import hashlib
+from dataclasses import dataclass, field
+from itertools import count
+
+from broker.core.model import Client, ClientSecret
+from broker.core.parameters import Parameters
+
+NOW = 1_800_000_000.0
+SECRET = b"s" * 32
+OTHER_SECRET = b"o" * 32
+
+
+@dataclass
+class Hands:
+    """A clock that is turned by hand."""
+
+    at: float = NOW
+
+    def now(self) -> float:
+        return self.at
+
+
+@dataclass
+class Counted:
+    """Entropy that never repeats and is the same in every run."""
+
+    seed: bytes = b"test"
+    numbers: "count[int]" = field(default_factory=count)
+
+    def token(self, size: int) -> bytes:
+        return hashlib.shake_256(self.seed + str(next(self.numbers)).encode()).digest(size)
+
+
+class Known:
+    """The ``Clients`` port over a dictionary."""
+
+    def __init__(self, *clients: Client) -> None:
+        self._clients = {client.client_id: client for client in clients}
+
+    async def find(self, client_id: str) -> Client | None:
+        return self._clients.get(client_id)
+
+
+def kept(secret: str, expires_at: float | None = None) -> ClientSecret:
+    """A client secret as an operator's command keeps it."""
+    return ClientSecret(hashlib.sha256(secret.encode()).hexdigest(), NOW, expires_at)
+
+
+def params(*pairs: tuple[str, str], **named: str) -> Parameters:
+    return Parameters((*named.items(), *pairs))

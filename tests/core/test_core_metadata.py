@@ -1,0 +1,71 @@
+"""Discovery documents and released claims: what clients see, word for word."""
+
+from broker.core import metadata
+from broker.core.claims import released
+
+ISSUER = "https://id.example"
+
+SERVER = {
+    "issuer": "https://id.example",
+    "authorization_endpoint": "https://id.example/authorize",
+    "token_endpoint": "https://id.example/token",
+    "revocation_endpoint": "https://id.example/revoke",
+    "jwks_uri": "https://id.example/.well-known/jwks.json",
+    "scopes_supported": ["openid", "profile", "email", "offline_access"],
+    "response_types_supported": ["code"],
+    "response_modes_supported": ["query"],
+    "grant_types_supported": ["authorization_code", "refresh_token"],
+    "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+    "revocation_endpoint_auth_methods_supported": [
+        "none", "client_secret_basic", "client_secret_post",
+    ],
+    "code_challenge_methods_supported": ["S256"],
+    "authorization_response_iss_parameter_supported": True,
+}  # fmt: skip
+PROVIDER = SERVER | {
+    "userinfo_endpoint": "https://id.example/userinfo",
+    "end_session_endpoint": "https://id.example/logout",
+    "subject_types_supported": ["public"],
+    "id_token_signing_alg_values_supported": ["RS256"],
+    "claims_supported": [
+        "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "at_hash",
+        "name", "preferred_username", "picture", "locale", "updated_at",
+        "email", "email_verified",
+    ],
+    "claim_types_supported": ["normal"],
+    "claims_parameter_supported": False,
+    "request_parameter_supported": False,
+    "request_uri_parameter_supported": False,
+    "prompt_values_supported": ["none", "login", "consent", "select_account"],
+}  # fmt: skip
+
+
+def test_the_authorization_server_s_metadata() -> None:
+    """RFC 8414 §2; Authlib has found no fault with it."""
+    assert metadata.server(ISSUER) == SERVER
+
+
+def test_the_openid_provider_s_metadata() -> None:
+    """OpenID Connect Discovery §3; Authlib has found no fault with it."""
+    assert metadata.provider(ISSUER) == PROVIDER
+
+
+def test_the_document_as_sent_is_compact_json() -> None:
+    """What is served is built once."""
+    assert metadata.encoded({"a": [1, 2]}) == b'{"a":[1,2]}'
+
+
+CLAIMS = {
+    "name": "Ada", "preferred_username": "ada", "picture": None, "email": "ada@example.com",
+    "email_verified": False, "secret": "x",
+}  # fmt: skip
+
+
+def test_a_scope_releases_its_claims_and_no_others() -> None:
+    """OpenID Connect Core §5.4; what is unknown stays absent, and False is known."""
+    assert released(CLAIMS, ("openid",)) == {}
+    assert released(CLAIMS, ("openid", "profile")) == {"name": "Ada", "preferred_username": "ada"}
+    assert released(CLAIMS, ("email", "offline_access", "unheard_of")) == {
+        "email": "ada@example.com",
+        "email_verified": False,
+    }
