@@ -288,5 +288,5 @@ def test_the_model_sees_a_process_that_signs_on(monkeypatch):
     monkeypatch.setattr(
         Keyring, "signer", lambda ring: ring._window("RS256", ring._clock.tick())[1]
     )
-    with pytest.raises(AssertionError, match="revoked key|does not know"):
+    with pytest.raises(AssertionError, match=r"revoked key|does not know"):
         check(World, 200, Phase.generate)

@@ -130,6 +130,17 @@ async def test_a_process_cut_off_still_shows_its_jwks(ring, clock, store):
     assert ring.key_for(held) is not None
 
 
+async def test_a_process_cut_off_withdraws_no_key(build, clock, store, witness):
+    """The successor it believes in may have been revoked, so that the old key signs on elsewhere."""
+    ring = build(witness=witness)
+    await ring.load()
+    first, second = ring.records()
+    store.down = True
+    clock.now = second.signs_from + POLICY.overlap + 1
+    await ring.refresh()
+    assert {first.kid, second.kid} == set(ring.verification_keys())
+
+
 async def test_an_unknown_key_is_not_judged_by_an_outdated_process(ring, clock, store):
     """It may be a new one: an error that means 503, instead of calling a good token forged."""
     assert ring.key_for("unknown") is None
