@@ -131,7 +131,7 @@ async def test_a_process_cut_off_still_shows_its_jwks(ring, clock, store):
 
 
 async def test_a_process_cut_off_withdraws_no_key(build, clock, store, witness):
-    """The successor it believes in may have been revoked, so that the old key signs on elsewhere."""
+    """The successor it believes in may be revoked, so that the old key signs on elsewhere."""
     ring = build(witness=witness)
     await ring.load()
     first, second = ring.records()
