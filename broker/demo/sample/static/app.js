@@ -240,8 +240,11 @@ async function start() {
 }
 
 start().catch((error) => {
-  store.clear();
-  tokens = undefined;
-  show("welcome");
+  // An API that is down for a moment is no reason to forget who is signed in.
+  if (!tokens || error.code === "invalid_grant") {
+    store.clear();
+    tokens = undefined;
+    show("welcome");
+  }
   problem(error);
 });
