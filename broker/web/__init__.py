@@ -1,0 +1,1 @@
+"""The edge: HTTP in, a decision of the core, HTTP out."""

@@ -1,0 +1,77 @@
+"""Answers, with their headers as they go on the wire.
+
+Cache-Control is not written here: an answer says at most for how long it *could* be kept, and the
+route's cache class decides (``broker.web.dispatch``).
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any, Final
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+Header = tuple[bytes, bytes]
+
+CLOSED_CSP: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+JSON: Final = (b"content-type", b"application/json")
+HTML: Final = (b"content-type", b"text/html; charset=utf-8")
+
+# What RFC 3986 lets stand in a URL; everything else, line breaks too, is percent-encoded.
+_URL_SAFE: Final = ":/%#?=@[]!$&'()*+,;~-._"
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Answer(Response):
+    """A response.
+
+    Args:
+        status: HTTP status.
+        headers: names in lower case, and values.
+        body: the whole body.
+        cache: the Cache-Control value it would like, or None for ``no-store``.
+    """
+
+    def __init__(
+        self, status: int, headers: list[Header], body: bytes = b"", cache: bytes | None = None
+    ) -> None:
+        self.status_code = status
+        self.background = None
+        self.body = body
+        self.raw_headers = headers
+        self.cache = cache
+
+
+def json_answer(value: Any, status: int = 200, extra: Iterable[Header] = ()) -> Answer:
+    """Return a JSON answer."""
+    body = _encode(value).encode()
+    return Answer(status, [JSON, (b"content-length", b"%d" % len(body)), CLOSED_CSP, *extra], body)
+
+
+def empty_answer(status: int = 200, extra: Iterable[Header] = ()) -> Answer:
+    """Return an answer without a body."""
+    headers = [CLOSED_CSP, *extra]
+    if status not in {204, 304}:
+        headers.append((b"content-length", b"0"))
+    return Answer(status, headers)
+
+
+def html_answer(text: str, csp: bytes, status: int = 200, extra: Iterable[Header] = ()) -> Answer:
+    """Return a page under its own Content-Security-Policy."""
+    body = text.encode()
+    headers = [
+        HTML,
+        (b"content-length", b"%d" % len(body)),
+        (b"content-security-policy", csp),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        *extra,
+    ]
+    return Answer(status, headers, body)
+
+
+def redirect_answer(location: str, extra: Iterable[Header] = ()) -> Answer:
+    """Return a 303: whatever the method was, the browser goes on with GET (RFC 9700 §4.12)."""
+    target = quote(location, safe=_URL_SAFE).encode("ascii")
+    return empty_answer(303, ((b"location", target), *extra))

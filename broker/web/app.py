@@ -1,0 +1,35 @@
+"""Builds the edge."""
+
+from starlette.types import ASGIApp
+
+from broker.web.cookies import Cookies
+from broker.web.dispatch import Dispatch
+from broker.web.documents import Documents
+from broker.web.edge import Edge
+from broker.web.middleware import Frame
+from broker.web.render import Pages
+from broker.web.routes import ROUTES
+from broker.web.services import EdgeConfig, Services
+
+
+def build(services: Services, config: EdgeConfig) -> ASGIApp:
+    """Return the ASGI application of the broker.
+
+    It is built in some milliseconds and holds no state, so it may be built at import or inside a
+    lifespan. Logs go through structlog as it is configured at this moment.
+
+    Args:
+        services: the core.
+        config: the edge's settings.
+
+    Raises:
+        ValueError: a trusted proxy is not an address or network.
+    """
+    edge = Edge(
+        services=services,
+        config=config,
+        cookies=Cookies(config),
+        pages=Pages(config),
+        documents=Documents(services, config),
+    )
+    return Frame(Dispatch(ROUTES, edge), config, services.entropy)

@@ -1,0 +1,109 @@
+"""From a request to its route, and from whatever happens there to an answer."""
+
+import asyncio
+from typing import Final
+
+import structlog
+from starlette.requests import Request
+from starlette.routing import compile_path
+from starlette.types import Receive, Scope, Send
+
+from broker.core.errors import Unavailable
+from broker.web import cors, errors
+from broker.web.answers import Answer
+from broker.web.edge import Edge
+from broker.web.problems import ClientGone, NoSuchPath, WrongMethod
+from broker.web.routes import Cache, Cors, Entry
+from broker.web.trace import Trace, trace_of
+
+NO_STORE: Final = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"))
+
+
+class Dispatch:
+    """The ASGI application inside the frame.
+
+    Args:
+        routes: the table.
+        edge: what endpoints are handed.
+    """
+
+    def __init__(self, routes: tuple[Entry, ...], edge: Edge) -> None:
+        self._edge = edge
+        self._literal = {entry.path: entry for entry in routes if "{" not in entry.path}
+        self._patterns = [
+            (compile_path(entry.path)[0], entry) for entry in routes if "{" in entry.path
+        ]
+        self._log = structlog.get_logger("broker.web").bind()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive, send)
+        trace = trace_of(scope)
+        entry = self._literal.get(scope["path"]) or self._match(scope)
+        try:
+            if entry is None:
+                answer = self._failed(NoSuchPath(), None, request, trace)
+            else:
+                trace.route = entry.path
+                answer = await self._run(entry, request, trace)
+        except ClientGone:
+            trace.error = "client_gone"
+            return
+        await answer(scope, receive, send)
+
+    def _match(self, scope: Scope) -> Entry | None:
+        for pattern, entry in self._patterns:
+            found = pattern.match(scope["path"])
+            if found is not None:
+                scope["path_params"] = found.groupdict()
+                return entry
+        return None
+
+    async def _run(self, entry: Entry, request: Request, trace: Trace) -> Answer:
+        """Run the endpoint and give its answer the headers of its route."""
+        headers = () if entry.cors is Cors.NONE else await cors.headers(request, entry, self._edge)
+        if request.method == "OPTIONS" and entry.cors is not Cors.NONE:
+            answer = cors.preflight(entry, headers)
+        else:
+            answer = await self._attempt(entry, request, trace)
+        if entry.cache is Cache.PUBLIC and answer.cache is not None:
+            answer.raw_headers.append((b"cache-control", answer.cache))
+        else:
+            answer.raw_headers += NO_STORE
+        answer.raw_headers += headers
+        return answer
+
+    async def _attempt(self, entry: Entry, request: Request, trace: Trace) -> Answer:
+        """Return the endpoint's answer, or what HTTP makes of its failure."""
+        try:
+            return await self._in_time(entry, request)
+        except ClientGone:
+            raise
+        except Exception as error:  # noqa: BLE001 - the last resort: nothing leaks, all is logged
+            return self._failed(error, entry, request, trace)
+
+    async def _in_time(self, entry: Entry, request: Request) -> Answer:
+        if request.method not in entry.methods:
+            raise WrongMethod(entry.methods)
+        limit = asyncio.timeout(self._edge.config.deadline)
+        try:
+            async with limit:
+                return await entry.endpoint(request, self._edge)
+        except TimeoutError:
+            if limit.expired():
+                raise Unavailable(private="our own deadline passed") from None
+            raise
+
+    def _failed(
+        self, error: Exception, entry: Entry | None, request: Request, trace: Trace
+    ) -> Answer:
+        failure = errors.judge(error, trace.request_id)
+        trace.error = failure.error.code or type(error).__name__
+        trace.detail = failure.error.private
+        if not failure.foreseen:
+            self._log.error("failed", request_id=trace.request_id, exc_info=error)
+        voice = entry.voice if entry else errors.voice_for_unknown(request)
+        answer = errors.answer(failure, voice, request, self._edge)
+        if entry is None:
+            answer.raw_headers += NO_STORE
+        return answer

@@ -1,0 +1,120 @@
+"""Documents that are built once and sent many times: discovery, JWKS, stylesheet."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+
+from starlette.requests import Request
+
+from broker.web.answers import CLOSED_CSP, JSON, Answer, Header
+from broker.web.services import Document, EdgeConfig, Services
+
+IMMUTABLE: Final = b"public, max-age=31536000, immutable"
+_TYPES: Final = {".css": b"text/css; charset=utf-8", ".svg": b"image/svg+xml"}
+
+
+@dataclass(frozen=True, slots=True)
+class Prebuilt:
+    """A document and its headers.
+
+    Attributes:
+        body: the bytes to send.
+        etag: strong entity tag, quotes included.
+        cache: the Cache-Control value.
+        headers: what a 200 carries.
+    """
+
+    body: bytes
+    etag: str
+    cache: bytes
+    headers: tuple[Header, ...]
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a GET or HEAD: 304 where the asker has it already (RFC 9110 §13.1.2)."""
+        known = request.headers.get("if-none-match")
+        if known is not None and _names(known, self.etag):
+            return Answer(304, [(b"etag", self.etag.encode()), CLOSED_CSP], cache=self.cache)
+        return Answer(200, list(self.headers), self.body, cache=self.cache)
+
+
+def prebuilt(body: bytes, cache: bytes, kind: Header = JSON, etag: str = "") -> Prebuilt:
+    """Build a document; without an ``etag`` it gets one made of its digest."""
+    tag = etag or f'"{hashlib.sha256(body).hexdigest()[:22]}"'
+    headers = (kind, (b"content-length", b"%d" % len(body)), (b"etag", tag.encode()), CLOSED_CSP)
+    return Prebuilt(body, tag, cache, headers)
+
+
+class Jwks:
+    """The JWKS, built anew only when it or its cache lifetime changes.
+
+    Args:
+        source: returns the document and for how many seconds it may be kept.
+    """
+
+    def __init__(self, source: Callable[[], tuple[Document, int]]) -> None:
+        self._source = source
+        self._seen: tuple[Document, int] | None = None
+        self._built = prebuilt(b"", b"no-cache")
+
+    def current(self) -> Prebuilt:
+        """Return the document of this moment."""
+        document, lifetime = self._source()
+        if self._seen is None or self._seen[0] is not document or self._seen[1] != lifetime:
+            cache = b"public, max-age=%d" % lifetime if lifetime > 0 else b"no-cache"
+            self._built = prebuilt(document.body, cache, etag=document.etag)
+            self._seen = (document, lifetime)
+        return self._built
+
+
+class Documents:
+    """All of them.
+
+    Args:
+        services: where they come from.
+        config: cache lifetime of discovery.
+    """
+
+    def __init__(self, services: Services, config: EdgeConfig) -> None:
+        cache = b"public, max-age=%d" % config.discovery_lifetime
+        self.openid_configuration = prebuilt(services.openid_configuration, cache)
+        self.authorization_server = prebuilt(services.authorization_server, cache)
+        self.jwks = Jwks(services.jwks)
+        self.static = {item.name: item.document for item in static_files()}
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """A file of our own for pages.
+
+    Attributes:
+        source: its name in the package.
+        name: its name in the URL: it holds the digest, so it can be kept for ever.
+        document: what is sent.
+    """
+
+    source: str
+    name: str
+    document: Prebuilt
+
+
+def static_files() -> list[StaticFile]:
+    """Read the files in ``broker/web/static``."""
+    found = []
+    for item in sorted(files("broker.web").joinpath("static").iterdir(), key=lambda i: i.name):
+        stem, dot, suffix = item.name.rpartition(".")
+        kind = _TYPES.get(dot + suffix)
+        if kind is not None:
+            body = item.read_bytes()
+            digest = hashlib.sha256(body).hexdigest()[:12]
+            document = prebuilt(body, IMMUTABLE, (b"content-type", kind))
+            found.append(StaticFile(item.name, f"{stem}.{digest}.{suffix}", document))
+    return found
+
+
+def _names(header: str, etag: str) -> bool:
+    """Whether an If-None-Match header names the tag (weak comparison, RFC 9110 §8.8.3.2)."""
+    if header.strip() == "*":
+        return True
+    return any(tag.strip().removeprefix("W/") == etag for tag in header.split(","))

@@ -1,0 +1,27 @@
+"""What every endpoint is handed beside the request."""
+
+from dataclasses import dataclass
+
+from broker.web.cookies import Cookies
+from broker.web.documents import Documents
+from broker.web.render import Pages
+from broker.web.services import EdgeConfig, Services
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The tools of an endpoint.
+
+    Attributes:
+        services: the core.
+        config: the edge's settings.
+        cookies: reads and writes our cookies.
+        pages: writes our pages.
+        documents: bytes that were built before.
+    """
+
+    services: Services
+    config: EdgeConfig
+    cookies: Cookies
+    pages: Pages
+    documents: Documents

@@ -1,0 +1,1 @@
+"""The endpoints: read strictly, ask the core, write its answer down."""

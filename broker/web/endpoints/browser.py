@@ -1,0 +1,100 @@
+"""Endpoints for people: authorization, interaction, callback, logout, landing page."""
+
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+
+from broker.core.outcomes import ConsentPage, LogoutPage, Redirect, SelectPage, SignedOutPage
+from broker.core.parameters import Parameters
+from broker.web import forms
+from broker.web.answers import Answer, Header, redirect_answer
+from broker.web.edge import Edge
+
+Outcome = Redirect | ConsentPage | SelectPage | LogoutPage | SignedOutPage
+
+# RP-Initiated Logout §2.
+_LOGOUT_PARAMETERS: Final = (
+    "id_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales",
+)  # fmt: skip
+
+
+async def authorize(request: Request, edge: Edge) -> Answer:
+    """GET or POST /authorize (OpenID Connect Core §3.1.2.1)."""
+    posted = request.method == "POST"
+    params = await _params(request, edge)
+    browser = edge.cookies.browser(request)
+    return _show(await edge.services.sign_in.authorize(params, browser, posted=posted), edge)
+
+
+async def interaction(request: Request, edge: Edge) -> Answer:
+    """GET /interaction goes on with a request, POST takes the person's decision."""
+    params = await _params(request, edge)
+    browser = edge.cookies.browser(request)
+    if request.method == "POST":
+        return _show(await edge.services.sign_in.decide(params, browser), edge)
+    return _show(await edge.services.sign_in.interact(params.one("request"), browser), edge)
+
+
+async def callback(request: Request, edge: Edge) -> Answer:
+    """GET /login/{upstream}/callback."""
+    params = forms.query(request, edge.config)
+    upstream = request.path_params["upstream"]
+    browser = edge.cookies.browser(request)
+    return _show(await edge.services.sign_in.callback(upstream, params, browser), edge)
+
+
+async def logout(request: Request, edge: Edge) -> Answer:
+    """GET or POST /logout (OpenID Connect RP-Initiated Logout §2).
+
+    A POST with our form's token is the person's answer. A POST of another site comes without our
+    ``SameSite=Lax`` cookies, so it is sent round to a GET that has them.
+    """
+    params = await _params(request, edge)
+    browser = edge.cookies.browser(request)
+    if request.method == "POST" and "csrf" in params:
+        return _show(await edge.services.logout.confirm(params, browser), edge)
+    if request.method == "POST" and browser.session is None:
+        return redirect_answer(_logout_address(params))
+    return _show(await edge.services.logout.begin(params, browser), edge)
+
+
+async def landing(_request: Request, edge: Edge) -> Answer:
+    """GET /: what this is."""
+    return edge.pages.landing()
+
+
+async def _params(request: Request, edge: Edge) -> Parameters:
+    if request.method == "POST":
+        return await forms.form(request, edge.config)
+    return forms.query(request, edge.config)
+
+
+def _logout_address(params: Parameters) -> str:
+    given = [(name, params.one(name)) for name in _LOGOUT_PARAMETERS]
+    return f"/logout?{urlencode([(name, value) for name, value in given if value])}"
+
+
+def _show(outcome: Outcome, edge: Edge) -> Answer:
+    """Write an outcome of the core as HTTP."""
+    changes: list[Header]
+    match outcome:
+        case Redirect():
+            answer = redirect_answer(outcome.location)
+            changes = edge.cookies.changes(
+                session=outcome.session, browser=outcome.browser, end_session=outcome.end_session
+            )
+        case SignedOutPage():
+            answer = edge.pages.signed_out(outcome)
+            changes = edge.cookies.changes(end_session=True)
+        case ConsentPage():
+            answer = edge.pages.consent(outcome)
+            changes = edge.cookies.changes(browser=outcome.browser)
+        case SelectPage():
+            answer = edge.pages.select(outcome)
+            changes = edge.cookies.changes(browser=outcome.browser)
+        case _:
+            answer = edge.pages.logout(outcome)
+            changes = edge.cookies.changes(browser=outcome.browser)
+    answer.raw_headers += changes
+    return answer

@@ -1,0 +1,191 @@
+"""What HTTP makes of a failure: the only place that knows status codes.
+
+A failure speaks in the voice of its route: a page for a person, ``{"error": …}`` for a program
+(RFC 6749 §5.2), a challenge for a program with an access token (RFC 6750 §3). What is private
+about it goes to the log and nowhere else; what nobody foresaw is opaque outside.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import Request
+
+from broker.core import errors as e
+from broker.core.redirects import answer_url
+from broker.web import problems as p
+from broker.web.answers import Answer, Header, empty_answer, json_answer, redirect_answer
+from broker.web.edge import Edge
+from broker.web.render import ErrorView
+from broker.web.routes import Voice
+from keys import errors as k
+
+# The most specific class counts.
+STATUS: Final[dict[type[BaseException], int]] = {
+    e.BrokerError: 500,
+    e.ProtocolError: 400,
+    e.InvalidClient: 401,
+    e.MissingToken: 401,
+    e.InvalidToken: 401,
+    e.InsufficientScope: 403,
+    e.PageError: 400,
+    e.ForeignBrowser: 403,
+    e.BadForm: 403,
+    e.SignInRefused: 403,
+    e.UpstreamPage: 502,
+    e.UpstreamRejected: 502,
+    e.TemporarilyUnavailable: 503,
+    e.Unavailable: 503,
+    p.BodyTooLarge: 413,
+    p.BodyTooSlow: 408,
+    p.QueryTooLong: 414,
+    p.NoSuchPath: 404,
+    p.WrongMethod: 405,
+}
+
+_OUT_OF_KEYS: Final = (k.NoSigningKey, k.StaleKeyring, k.KeyStoreUnavailable)
+
+# The connection cannot be used again: its body was not read to the end.
+_UNREAD: Final = (p.BodyTooLarge, p.BodyTooSlow)
+
+# RFC 6749 §5.2 and RFC 6750 §3: what error_description may hold.
+_UNSPEAKABLE: Final = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure on its way out.
+
+    Attributes:
+        error: as it was raised, or what stands for it outside.
+        status: HTTP status.
+        reference: the request's identifier, to be quoted.
+        foreseen: False for what nobody expected: it belongs whole into the log.
+    """
+
+    error: e.BrokerError
+    status: int
+    reference: str
+    foreseen: bool = True
+
+
+def judge(error: Exception, reference: str) -> Failure:
+    """Say what stands for a failure outside."""
+    if isinstance(error, _OUT_OF_KEYS):
+        error = e.Unavailable(private=f"{type(error).__name__}: {error}")
+    if not isinstance(error, e.BrokerError):
+        return Failure(e.BrokerError(), 500, reference, foreseen=False)
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return Failure(error, status, reference, foreseen=status != 500)
+
+
+def answer(failure: Failure, voice: Voice, request: Request, edge: Edge) -> Answer:
+    """Write a failure as HTTP, in the voice of its route."""
+    error = failure.error
+    if isinstance(error, e.AuthorizationRefused):
+        return _refusal(error, edge.config.issuer)
+    extra = _headers(failure)
+    if voice is Voice.PAGE:
+        return edge.pages.error(_view(failure, request), failure.status, extra)
+    if voice is Voice.RESOURCE:
+        extra += _challenge(error, edge.config.issuer)
+        if isinstance(error, e.MissingToken):
+            return empty_answer(failure.status, extra)
+    elif isinstance(error, e.InvalidClient) and _tried_basic(request):
+        extra.append((b"www-authenticate", _basic(edge.config.issuer)))
+    body = {"error": error.code, "error_description": plain(error.public)}
+    if failure.status == 500:
+        body["reference"] = failure.reference
+    return json_answer(body, failure.status, extra)
+
+
+def voice_for_unknown(request: Request) -> Voice:
+    """Guess from Accept who asked for an address that does not exist."""
+    return Voice.PAGE if "text/html" in request.headers.get("accept", "") else Voice.OAUTH
+
+
+def plain(text: str) -> str:
+    """Return the text with only what an error_description may hold (RFC 6749 §5.2)."""
+    return _UNSPEAKABLE.sub("'", text)
+
+
+def _refusal(error: e.AuthorizationRefused, issuer: str) -> Answer:
+    """RFC 6749 §4.1.2.1, with ``iss`` (RFC 9207)."""
+    members = {
+        "error": error.cause.code,
+        "error_description": plain(error.public),
+        "state": error.state,
+        "iss": issuer,
+    }
+    return redirect_answer(answer_url(error.redirect_uri, members))
+
+
+def _headers(failure: Failure) -> list[Header]:
+    found: list[Header] = []
+    error = failure.error
+    if isinstance(error, e.Unavailable):
+        found.append((b"retry-after", b"%d" % max(1, error.retry_after)))
+    elif failure.status == 503:
+        found.append((b"retry-after", b"5"))
+    if isinstance(error, p.WrongMethod):
+        found.append((b"allow", ", ".join(error.allowed).encode()))
+    if isinstance(error, _UNREAD):
+        found.append((b"connection", b"close"))
+    return found
+
+
+def _challenge(error: e.BrokerError, issuer: str) -> list[Header]:
+    """RFC 6750 §3: a challenge for what a better token or request would cure."""
+    if not isinstance(error, e.ResourceError | e.InvalidRequest):
+        return []
+    parts = [f'realm="{plain(issuer)}"']
+    if error.code:
+        parts.append(f'error="{error.code}"')
+        parts.append(f'error_description="{plain(error.public)}"')
+    if isinstance(error, e.InsufficientScope):
+        parts.append(f'scope="{plain(error.scope)}"')
+    return [(b"www-authenticate", f"Bearer {', '.join(parts)}".encode("ascii"))]
+
+
+def _tried_basic(request: Request) -> bool:
+    return any(name == b"authorization" for name, _ in request.scope["headers"])
+
+
+def _basic(issuer: str) -> bytes:
+    return f'Basic realm="{plain(issuer)}", charset="UTF-8"'.encode("ascii")
+
+
+def _view(failure: Failure, request: Request) -> ErrorView:
+    error = failure.error
+    advice = "Go back to the app and start again."
+    links: tuple[tuple[str, str], ...] = ()
+    if isinstance(error, e.PageError):
+        advice, links = error.next_step, error.links
+    elif isinstance(error, e.Unavailable):
+        advice = f"Nothing is lost. Please try again in {_seconds(error.retry_after)}."
+        links = error.links
+    elif isinstance(error, p.NoSuchPath):
+        advice = "Check the address, or go back to the app you came from."
+    elif not failure.foreseen:
+        advice = "It is not your fault. Please try again; if it stays, tell us the reference below."
+    return ErrorView(
+        title=error.public,
+        advice=advice,
+        code=error.code,
+        reference=failure.reference,
+        links=links,
+        retry=isinstance(error, e.Unavailable) and _repeatable(request),
+    )
+
+
+def _repeatable(request: Request) -> bool:
+    """Whether loading the same address again can help: a callback's answer is spent by then."""
+    return request.method == "GET" and not request.url.path.startswith("/login/")
+
+
+def _seconds(count: int) -> str:
+    if count <= 1:
+        return "a second"
+    if count < 120:
+        return f"{count} seconds"
+    return f"{-(-count // 60)} minutes"

@@ -1,0 +1,171 @@
+"""Strict reading of what a request carries: query, form, bearer token.
+
+Sources: RFC 6749 §3.1 and Appendix B (form encoding), RFC 6750 §2 (bearer tokens).
+"""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from broker.core.errors import InvalidRequest, MissingToken
+from broker.core.parameters import Parameters
+from broker.web.problems import BodyTooLarge, BodyTooSlow, ClientGone, QueryTooLong
+from broker.web.services import EdgeConfig
+
+FORM: Final = "application/x-www-form-urlencoded"
+MAX_FIELDS: Final = 100
+
+# Parameters that must never stand in a URL of ours, where logs and histories keep them.
+SECRET_PARAMETERS: Final = frozenset({
+    "access_token", "assertion", "client_assertion", "client_secret", "code", "code_verifier",
+    "device_code", "password", "refresh_token", "token",
+})  # fmt: skip
+
+# RFC 6750 §2.1: b64token.
+_BEARER: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+
+Pairs = list[tuple[str, str]]
+
+
+def query_pairs(request: Request, config: EdgeConfig) -> Pairs:
+    """Return the parameters in the URL.
+
+    Raises:
+        InvalidRequest: they are too many, too long or not UTF-8.
+    """
+    raw: bytes = request.scope["query_string"]
+    if len(raw) > config.query_limit:
+        raise QueryTooLong
+    return _parse(raw) if raw else []
+
+
+def query(request: Request, config: EdgeConfig) -> Parameters:
+    """Return the parameters in the URL; raises like ``query_pairs``."""
+    return Parameters(query_pairs(request, config))
+
+
+async def form(request: Request, config: EdgeConfig) -> Parameters:
+    """Return the parameters in the body; raises like ``form_pairs``."""
+    return Parameters(await form_pairs(request, config))
+
+
+async def form_pairs(request: Request, config: EdgeConfig) -> Pairs:
+    """Read the body, which must be a form, and return its fields.
+
+    Raises:
+        InvalidRequest: it is not a form, is not UTF-8, is too large, too slow or has too many
+            fields.
+        ClientGone: the client went away.
+    """
+    if not is_form(request):
+        raise InvalidRequest(f"The body must be {FORM}")
+    return _parse(await read_body(request, config))
+
+
+def is_form(request: Request) -> bool:
+    """Whether the body is declared as a form in UTF-8."""
+    declared = request.headers.get("content-type", "")
+    if declared == FORM:
+        return True
+    media_type, _, rest = declared.lower().partition(";")
+    charset = rest.strip().replace('"', "")
+    return media_type.strip() == FORM and charset in {"", "charset=utf-8"}
+
+
+async def read_body(request: Request, config: EdgeConfig) -> bytes:
+    """Return the body, read no further than the limit.
+
+    Raises:
+        BodyTooLarge: it is larger than the limit, by its own word or by its size.
+        BodyTooSlow: it did not arrive in time.
+        ClientGone: the client went away.
+    """
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdecimal() or int(declared) > config.body_limit:
+        raise BodyTooLarge
+    try:
+        async with asyncio.timeout(config.body_timeout):
+            return await _collect(request, config.body_limit)
+    except TimeoutError:
+        raise BodyTooSlow from None
+
+
+async def _collect(request: Request, limit: int) -> bytes:
+    body: bytes = b""
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise BodyTooLarge
+        if not message.get("more_body", False):
+            return body
+
+
+def _parse(raw: bytes) -> Pairs:
+    try:
+        return parse_qsl(
+            raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+        )
+    except UnicodeDecodeError:
+        raise InvalidRequest("The parameters are not UTF-8") from None
+    except ValueError:
+        raise InvalidRequest("There are too many parameters") from None
+
+
+def refuse_secrets_in_url(request: Request, config: EdgeConfig) -> None:
+    """Refuse credentials in the URL of an endpoint for programs (RFC 6749 §2.3.1).
+
+    Raises:
+        InvalidRequest: one is there, or the query cannot be read.
+    """
+    if not request.scope["query_string"]:
+        return
+    if any(name in SECRET_PARAMETERS for name, _ in query_pairs(request, config)):
+        raise InvalidRequest("Secrets do not belong into the URL: send them in the body")
+
+
+def authorization(request: Request) -> str | None:
+    """Return the Authorization header, or None.
+
+    Raises:
+        InvalidRequest: there are several.
+    """
+    values = [v for k, v in request.scope["headers"] if k == b"authorization"]
+    if len(values) > 1:
+        raise InvalidRequest("There are several Authorization headers")
+    return values[0].decode("latin-1") if values else None
+
+
+async def bearer(request: Request, config: EdgeConfig) -> str:
+    """Return the access token of a request (RFC 6750 §2.1 and §2.2; in the URL it never counts).
+
+    Raises:
+        MissingToken: there is none.
+        InvalidRequest: there are several, or it is malformed.
+    """
+    found: list[str] = []
+    header = authorization(request) or ""
+    scheme, _, credentials = header.partition(" ")
+    if scheme.lower() == "bearer":
+        found.append(credentials.strip(" "))
+    if request.method == "POST" and is_form(request):
+        found += _named("access_token", await form_pairs(request, config))
+    if found:
+        found += _named("access_token", query_pairs(request, config))
+    if not found:
+        raise MissingToken
+    if len(found) > 1:
+        raise InvalidRequest("The access token was sent more than once")
+    if not _BEARER.fullmatch(found[0]):
+        raise InvalidRequest("The access token is malformed")
+    return found[0]
+
+
+def _named(name: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    return [value for key, value in pairs if key == name]

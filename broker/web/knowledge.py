@@ -1,0 +1,81 @@
+"""What an app would learn, in plain words: the heart of the consent page."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from broker.core import vocabulary as v
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """One thing an app would learn or get.
+
+    Attributes:
+        icon: which of the page's icons stands beside it.
+        label: what it is.
+        value: the actual value, or empty.
+        note: a word more, or empty.
+    """
+
+    icon: str
+    label: str
+    value: str = ""
+    note: str = ""
+
+
+def learned(scope: Sequence[str], claims: Mapping[str, Any]) -> list[Learned]:
+    """Return what the scope releases of these claims, in the order a person cares about it."""
+    found: list[Learned] = []
+    for name, tell in _TELLERS.items():
+        if name in scope:
+            found += tell(claims)
+    found += [Learned("more", "Permission", name) for name in scope if name not in v.SCOPES]
+    return found
+
+
+# Claim → what a person calls it; the values of those that have one to show stand below.
+_PROFILE: Final = {
+    "name": "name",
+    "preferred_username": "username",
+    "picture": "picture",
+    "locale": "language",
+}
+
+
+def _profile(claims: Mapping[str, Any]) -> list[Learned]:
+    there = {claim: word for claim, word in _PROFILE.items() if claims.get(claim)}
+    if not there:
+        return [Learned("person", "Your profile", note="Name, username and picture")]
+    values = [str(claims[claim]) for claim in there if claim != "picture"]
+    return [Learned("person", f"Your {_spoken(list(there.values()))}", " · ".join(values))]
+
+
+def _spoken(words: Sequence[str]) -> str:
+    """Return the words as one speaks a list."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _email(claims: Mapping[str, Any]) -> list[Learned]:
+    address = claims.get("email")
+    if not address:
+        return [Learned("mail", "Your e-mail address", note="You have none at the moment")]
+    note = "" if claims.get("email_verified") else "Not verified"
+    return [Learned("mail", "Your e-mail address", str(address), note)]
+
+
+def _openid(_claims: Mapping[str, Any]) -> list[Learned]:
+    return [Learned("key", "An account number", note="To recognise you when you come back")]
+
+
+def _offline(_claims: Mapping[str, Any]) -> list[Learned]:
+    note = "It keeps this access after you sign out here"
+    return [Learned("clock", "Access while you are away", note=note)]
+
+
+_TELLERS: Final[dict[str, Callable[[Mapping[str, Any]], list[Learned]]]] = {
+    v.SCOPE_PROFILE: _profile,
+    v.SCOPE_EMAIL: _email,
+    v.SCOPE_OPENID: _openid,
+    v.SCOPE_OFFLINE: _offline,
+}

@@ -1,0 +1,144 @@
+"""The frame around every answer: identifier, security headers, one line in the log.
+
+Pure ASGI and a single layer, because every request pays for it.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from broker.core.ports import Entropy
+from broker.web.answers import CLOSED_CSP, Header
+from broker.web.services import EdgeConfig
+from broker.web.trace import Trace, begin
+
+HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
+SECURITY: Final[tuple[Header, ...]] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_LAST_RESORT: Final = b'{"error":"server_error"}'
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Frame:
+    """The outermost layer.
+
+    Args:
+        app: what is inside.
+        config: whether the issuer is https; proxies to trust.
+        entropy: makes request identifiers; none is taken from outside.
+    """
+
+    def __init__(self, app: ASGIApp, config: EdgeConfig, entropy: Entropy) -> None:
+        self._app = app
+        self._entropy = entropy
+        self._headers = (*SECURITY, HSTS) if config.secure else SECURITY
+        self._proxies = [ipaddress.ip_network(text) for text in config.trusted_proxies]
+        self._log = structlog.get_logger("broker.access").bind()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer HTTP; there is nothing for WebSockets, and a lifespan has nothing to do here."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        trace = begin(scope, self._entropy.token(8).hex())
+        identifier = (b"x-request-id", trace.request_id.encode())
+        status = 0
+
+        async def framed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *self._headers, identifier]
+            await send(message)
+
+        structlog.contextvars.bind_contextvars(request_id=trace.request_id)
+        try:
+            await self._app(scope, receive, framed)
+        except Exception as error:  # noqa: BLE001 - writing the answer failed: say so, leak nothing
+            self._log.error("unanswered", request_id=trace.request_id, exc_info=error)
+            if not status:
+                await _last_resort(framed)
+        finally:
+            self._record(scope, trace, status, perf_counter() - started)
+
+    def _record(self, scope: Scope, trace: Trace, status: int, seconds: float) -> None:
+        """Write the line: no query string, no header, nothing secret."""
+        facts = {
+            "request_id": trace.request_id,
+            "method": scope["method"],
+            "path": trace.route or scope["path"][:100],
+            "status": status,
+            "ms": round(seconds * 1000, 1),
+            "client": client_address(scope, self._proxies),
+        }
+        if trace.error:
+            facts["error"] = trace.error
+        if trace.detail:
+            facts["detail"] = trace.detail
+        self._log.info("request", **facts)
+
+
+def client_address(scope: Scope, proxies: Sequence[Network]) -> str:
+    """Return whose request it is.
+
+    ``X-Forwarded-For`` counts as far as it was written by trusted proxies: from its end backwards,
+    up to the first address that is not one of them.
+    """
+    client = scope.get("client")
+    address = str(client[0]) if client else ""
+    if not proxies or not _trusted(address, proxies):
+        return address
+    forwarded = b",".join(v for k, v in scope["headers"] if k == b"x-forwarded-for")
+    for hop in reversed(forwarded.decode("latin-1").split(",")):
+        candidate = hop.strip()
+        if not _is_address(candidate):
+            break
+        address = candidate
+        if not _trusted(address, proxies):
+            break
+    return address
+
+
+def _trusted(address: str, proxies: Sequence[Network]) -> bool:
+    return _is_address(address) and any(ipaddress.ip_address(address) in net for net in proxies)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+async def _last_resort(send: Send) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(_LAST_RESORT)),
+        (b"cache-control", b"no-store"),
+        CLOSED_CSP,
+    ]
+    await send({"type": "http.response.start", "status": 500, "headers": headers})
+    await send({"type": "http.response.body", "body": _LAST_RESORT})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

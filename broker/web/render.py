@@ -1,0 +1,231 @@
+"""Writes the pages that people see.
+
+Every value is escaped by Jinja2; an address becomes a link or an image only if its scheme is
+harmless. There is no script on any page.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+
+from broker.core.model import Client
+from broker.core.outcomes import ConsentPage, LogoutPage, SelectPage, SignedOutPage
+from broker.web.answers import Answer, Header, html_answer
+from broker.web.documents import static_files
+from broker.web.knowledge import Learned, learned
+from broker.web.services import EdgeConfig
+
+# A source that may stand in a Content-Security-Policy: nothing in it can end the directive.
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\-]+(:\d{1,5})?")
+_IPV6_ORIGIN: Final = re.compile(r"(https?:)//\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
+_LOOPBACK_IMAGES: Final = " http://127.0.0.1:* http://localhost:*"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorView:
+    """What an error page says.
+
+    Attributes:
+        title: what happened.
+        advice: what to do next.
+        code: the error's name, for whoever is asked for help.
+        reference: the request's identifier.
+        links: label and address of ways on.
+        retry: whether to offer loading the same address again.
+    """
+
+    title: str
+    advice: str
+    code: str
+    reference: str
+    links: tuple[tuple[str, str], ...] = ()
+    retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A client as a page shows it."""
+
+    name: str
+    initial: str
+    logo: str | None
+    home: str | None
+    policy: str | None
+    terms: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account as a page shows it."""
+
+    name: str
+    username: str | None
+    initial: str
+    picture: str | None
+
+
+class Pages:
+    """All pages, compiled when it is made.
+
+    Args:
+        config: brand, issuer, and what forms may lead to.
+    """
+
+    def __init__(self, config: EdgeConfig) -> None:
+        sources = {
+            item.name: item.read_text("utf-8")
+            for item in files("broker.web").joinpath("pages").iterdir()
+            if item.name.endswith(".html")
+        }
+        env = Environment(
+            loader=DictLoader(sources),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        env.globals |= {
+            "brand": config.brand,
+            "issuer": config.issuer,
+            "static": {item.source: f"/static/{item.name}" for item in static_files()},
+        }
+        self._templates = {name: env.get_template(name) for name in sources}
+        self._upstreams = config.upstream_origins
+        images = "'self' data: https:" + ("" if config.secure else _LOOPBACK_IMAGES)
+        self._csp = (
+            f"default-src 'none'; style-src 'self'; img-src {images}; frame-ancestors 'none';"
+            " base-uri 'none'; form-action 'self'"
+        )
+        self._schemes = {"https"} if config.secure else {"https", "http"}
+        self._landing = self._render("landing.html", csp=self._csp)
+
+    def landing(self) -> Answer:
+        """Say what this is."""
+        page = self._landing
+        return Answer(page.status_code, list(page.raw_headers), bytes(page.body))
+
+    def consent(self, page: ConsentPage) -> Answer:
+        """Ask whether the app may know the person."""
+        return self._render(
+            "consent.html",
+            csp=self.form_csp(page.redirect_origin),
+            page=page,
+            app=self._app(page.client),
+            person=self._person(page.claims),
+            learned=self._learned(page),
+        )
+
+    def select(self, page: SelectPage) -> Answer:
+        """Ask which account."""
+        return self._render(
+            "select.html",
+            csp=self.form_csp(page.redirect_origin),
+            page=page,
+            app=self._app(page.client),
+            person=self._person(page.claims),
+        )
+
+    def logout(self, page: LogoutPage) -> Answer:
+        """Ask whether to sign out."""
+        return self._render(
+            "logout.html",
+            csp=self.form_csp(page.redirect_origin),
+            page=page,
+            app=self._app(page.client) if page.client else None,
+            person=self._person(page.claims) if page.claims else None,
+        )
+
+    def signed_out(self, page: SignedOutPage) -> Answer:
+        """Say that the person is signed out."""
+        app = self._app(page.client) if page.client else None
+        return self._render("signed_out.html", csp=self._csp, app=app)
+
+    def error(self, view: ErrorView, status: int, extra: list[Header]) -> Answer:
+        """Say what happened and what to do next."""
+        links = [(label, address) for label, address in view.links if leads_on(address)]
+        return self._render(
+            "error.html", csp=self._csp, status=status, extra=extra, view=view, links=links
+        )
+
+    def form_csp(self, origin: str | None) -> bytes:
+        """Return the policy of a page whose form may end at ``origin`` or at an upstream.
+
+        Chromium holds the redirects after a form to ``form-action`` as well.
+        """
+        sources = [form_source(item) for item in (origin, *self._upstreams) if item]
+        return " ".join((self._csp, *dict.fromkeys(s for s in sources if s))).encode("ascii")
+
+    def _render(
+        self,
+        name: str,
+        *,
+        csp: str | bytes,
+        status: int = 200,
+        extra: list[Header] | None = None,
+        **context: Any,
+    ) -> Answer:
+        policy = csp.encode("ascii") if isinstance(csp, str) else csp
+        return html_answer(self._templates[name].render(context), policy, status, extra or [])
+
+    def _app(self, client: Client) -> App:
+        return App(
+            name=client.name,
+            initial=_initial(client.name),
+            logo=self._harmless(client.logo_uri),
+            home=self._harmless(client.client_uri),
+            policy=self._harmless(client.policy_uri),
+            terms=self._harmless(client.tos_uri),
+        )
+
+    def _person(self, claims: Mapping[str, Any]) -> Person:
+        name = str(claims.get("name") or claims.get("preferred_username") or "your account")
+        username = claims.get("preferred_username")
+        picture = claims.get("picture")
+        return Person(
+            name=name,
+            username=str(username) if username else None,
+            initial=_initial(name),
+            picture=self._harmless(picture) if isinstance(picture, str) else None,
+        )
+
+    def _learned(self, page: ConsentPage) -> list[Learned]:
+        return learned(page.scope, page.claims)
+
+    def _harmless(self, address: str | None) -> str | None:
+        """Return an address that may be linked or loaded, else None."""
+        return address if address and _scheme(address) in self._schemes else None
+
+
+def form_source(origin: str) -> str | None:
+    """Return an origin or scheme as a CSP source, or None when it cannot be one.
+
+    CSP knows no IPv6 addresses (CSP3 §2.3.1, host-source); there only the scheme can be named.
+    """
+    if _ORIGIN.fullmatch(origin) or _SCHEME.fullmatch(origin):
+        return origin
+    address = _IPV6_ORIGIN.fullmatch(origin)
+    return address[1] if address else None
+
+
+def leads_on(address: str) -> bool:
+    """Whether a link may be followed: the web, or an app's own scheme (RFC 8252 §7.1)."""
+    scheme = _scheme(address)
+    return scheme in {"https", "http"} or "." in scheme
+
+
+def _scheme(address: str) -> str:
+    try:
+        return urlsplit(address).scheme.lower()
+    except ValueError:
+        return ""
+
+
+def _initial(name: str) -> str:
+    return next((c for c in name if c.isalnum()), "•").upper()

@@ -1,0 +1,165 @@
+"""What the edge is made with: the core's services, as narrow contracts, and its own settings."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from broker.core.outcomes import (
+    Browser,
+    ConsentPage,
+    LogoutPage,
+    Redirect,
+    SelectPage,
+    SignedOutPage,
+)
+from broker.core.parameters import Parameters
+from broker.core.ports import Entropy
+
+
+class SignIn(Protocol):
+    """The authorization endpoint and what a person does there."""
+
+    async def authorize(
+        self, params: Parameters, browser: Browser, /, *, posted: bool
+    ) -> Redirect | ConsentPage | SelectPage:
+        """Judge an authorization request and say what comes next."""
+        ...
+
+    async def interact(
+        self, handle: str | None, browser: Browser, /
+    ) -> Redirect | ConsentPage | SelectPage:
+        """Go on with a request that is under way."""
+        ...
+
+    async def decide(self, params: Parameters, browser: Browser, /) -> Redirect:
+        """Take the person's decision: fields ``request``, ``csrf``, ``decision``."""
+        ...
+
+    async def callback(self, upstream: str, params: Parameters, browser: Browser, /) -> Redirect:
+        """Take an upstream's answer."""
+        ...
+
+
+class TokenEndpoint(Protocol):
+    """The token endpoint."""
+
+    async def answer(self, params: Parameters, authorization: str | None, /) -> Mapping[str, Any]:
+        """Answer a token request; ``authorization`` is the header as it came, or None."""
+        ...
+
+
+class TokenInfo(Protocol):
+    """What may be asked and said about tokens."""
+
+    async def userinfo(self, token: str, /) -> Mapping[str, Any]:
+        """Return the claims that the access token releases."""
+        ...
+
+    async def revoke(self, params: Parameters, authorization: str | None, /) -> None:
+        """End the grant of a token."""
+        ...
+
+
+class Logout(Protocol):
+    """RP-initiated logout."""
+
+    async def begin(
+        self, params: Parameters, browser: Browser, /
+    ) -> Redirect | LogoutPage | SignedOutPage:
+        """Sign out at once, or ask."""
+        ...
+
+    async def confirm(self, params: Parameters, browser: Browser, /) -> Redirect | SignedOutPage:
+        """Take the person's answer: fields ``csrf``, ``confirm`` and those of the question."""
+        ...
+
+
+class Document(Protocol):
+    """A document that was built before anybody asked for it."""
+
+    @property
+    def body(self) -> bytes:
+        """The document."""
+        ...
+
+    @property
+    def etag(self) -> str:
+        """Its strong entity tag, quotes included."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that the service needs in order to work.
+
+    Attributes:
+        name: what it is, ``redis``.
+        ok: whether it is there.
+        reason: why it is not; safe to show.
+    """
+
+    name: str
+    ok: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything the edge calls.
+
+    Attributes:
+        sign_in: the authorization endpoint.
+        token: the token endpoint.
+        token_info: userinfo and revocation.
+        logout: RP-initiated logout.
+        jwks: returns the JWKS and for how many seconds it may be kept; 0 for not at all.
+        ready: looks at all that is needed.
+        openid_configuration: the discovery document (OpenID Connect Discovery §4), as sent.
+        authorization_server: the metadata of RFC 8414 §3, as sent.
+        allowed_origins: whether a web origin is registered by any client.
+        entropy: makes request identifiers.
+    """
+
+    sign_in: SignIn
+    token: TokenEndpoint
+    token_info: TokenInfo
+    logout: Logout
+    jwks: Callable[[], tuple[Document, int]]
+    ready: Callable[[], Awaitable[Sequence[Check]]]
+    openid_configuration: bytes
+    authorization_server: bytes
+    allowed_origins: Callable[[str], bool | Awaitable[bool]]
+    entropy: Entropy
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeConfig:
+    """The edge's settings; lifetimes and time-outs in seconds, sizes in bytes.
+
+    Attributes:
+        issuer: the issuer, without a path.
+        secure: whether the issuer is https; False only for a plain-http loopback issuer.
+        brand: the service's name, as people read it.
+        upstream_origins: origins that a sign-in may pass through (CSP form-action).
+        trusted_proxies: addresses or networks whose ``X-Forwarded-For`` counts.
+        body_limit: largest request body.
+        query_limit: longest query string.
+        body_timeout: how long a body may take to arrive.
+        deadline: how long we may take for an answer.
+        session_lifetime: how long a browser keeps the session cookie.
+        browser_lifetime: how long a browser keeps the binding cookie.
+        discovery_lifetime: cache lifetime of the discovery documents.
+    """
+
+    issuer: str
+    secure: bool = True
+    brand: str = "Token Broker"
+    upstream_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    body_limit: int = 65536
+    query_limit: int = 16384
+    body_timeout: float = 10.0
+    deadline: float = 15.0
+    session_lifetime: int = 30 * 86400
+    browser_lifetime: int = 30 * 86400
+    discovery_lifetime: int = 600

@@ -1,0 +1,37 @@
+"""What the log will say of a request; it travels in the ASGI scope."""
+
+from dataclasses import dataclass
+from typing import Final, cast
+
+from starlette.types import Scope
+
+_KEY: Final = "broker.trace"
+
+
+@dataclass(slots=True)
+class Trace:
+    """Facts about one request, filled in on its way.
+
+    Attributes:
+        request_id: 16 hexadecimal digits, made by us, also in the answer's ``X-Request-Id``.
+        route: the path in the route table, or empty.
+        error: code of the failure, or empty.
+        detail: the failure's private detail: for the log alone.
+    """
+
+    request_id: str
+    route: str = ""
+    error: str = ""
+    detail: str = ""
+
+
+def begin(scope: Scope, request_id: str) -> Trace:
+    """Put a new trace into the scope."""
+    trace = Trace(request_id)
+    scope[_KEY] = trace
+    return trace
+
+
+def trace_of(scope: Scope) -> Trace:
+    """Return the trace of the request."""
+    return cast("Trace", scope[_KEY])

@@ -1,0 +1,142 @@
+"""The far side of the edge: a core that says what a test wants, and remembers what it was asked."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from broker.core.model import Client
+from broker.core.outcomes import (
+    Browser,
+    ConsentPage,
+    LogoutPage,
+    Redirect,
+    SelectPage,
+    SignedOutPage,
+)
+from broker.core.parameters import Parameters
+from broker.web.services import Check, EdgeConfig, Services
+from keys.jwks import JwksDocument
+
+ISSUER = "https://id.example"
+ORIGIN = "https://app.example"
+JWKS = JwksDocument(b'{"keys":[]}', '"jwks-1"')
+
+APP = Client(
+    client_id="lantern",
+    name="Lantern Board",
+    client_uri="https://lantern.example/",
+    policy_uri="https://lantern.example/privacy",
+    tos_uri="https://lantern.example/terms",
+)
+PICTURE = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 64 64'%3E"
+    "%3Crect width='64' height='64' fill='%23f4c9a4'/%3E%3Ccircle cx='32' cy='26' r='13'"
+    " fill='%235b3a2e'/%3E%3Cpath d='M8 64c2-20 14-26 24-26s22 6 24 26z' fill='%232f6f73'/%3E"
+    "%3C/svg%3E"
+)
+CLAIMS = {
+    "sub": "8fK2",
+    "name": "Ada Lindqvist",
+    "preferred_username": "ada.lindqvist",
+    "picture": "https://cdn.example/ada.png",
+    "email": "ada.lindqvist@example.org",
+    "email_verified": True,
+    "locale": "sv-SE",
+}
+CONSENT = ConsentPage(
+    request="handle-1",
+    csrf="csrf-1",
+    client=APP,
+    scope=("openid", "profile", "email", "offline_access"),
+    claims=CLAIMS,
+    redirect_origin="https://lantern.example",
+    redirect_host="lantern.example",
+    browser="browser-1",
+)
+SELECT = SelectPage("handle-1", "csrf-1", APP, CLAIMS, "https://lantern.example")
+LOGOUT = LogoutPage("csrf-1", CLAIMS, APP, {"state": "s1"}, "https://lantern.example")
+SIGNED_OUT = SignedOutPage(APP)
+
+Call = tuple[Any, ...]
+
+
+@dataclass
+class Core:
+    """Answers every call with ``outcome``, raising it when it is an exception."""
+
+    outcome: Any = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    before: Callable[[], Awaitable[None]] | None = None
+
+    async def _say(self, *call: Any) -> Any:
+        self.calls.append(call)
+        if self.before is not None:
+            await self.before()
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        return self.outcome
+
+    async def authorize(self, params: Parameters, browser: Browser, *, posted: bool) -> Any:
+        return await self._say("authorize", params, browser, posted)
+
+    async def interact(self, handle: str | None, browser: Browser) -> Any:
+        return await self._say("interact", handle, browser)
+
+    async def decide(self, params: Parameters, browser: Browser) -> Redirect:
+        return await self._say("decide", params, browser)
+
+    async def callback(self, upstream: str, params: Parameters, browser: Browser) -> Redirect:
+        return await self._say("callback", upstream, params, browser)
+
+    async def answer(self, params: Parameters, authorization: str | None) -> Any:
+        return await self._say("token", params, authorization)
+
+    async def userinfo(self, token: str) -> Any:
+        return await self._say("userinfo", token)
+
+    async def revoke(self, params: Parameters, authorization: str | None) -> None:
+        await self._say("revoke", params, authorization)
+
+    async def begin(self, params: Parameters, browser: Browser) -> Any:
+        return await self._say("begin", params, browser)
+
+    async def confirm(self, params: Parameters, browser: Browser) -> Any:
+        return await self._say("confirm", params, browser)
+
+
+class Counting:
+    """Entropy that counts: identifiers are predictable and differ."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def token(self, size: int) -> bytes:
+        self._count += 1
+        return self._count.to_bytes(size, "big")
+
+
+async def all_well() -> list[Check]:
+    return [Check("redis", ok=True), Check("sql", ok=True)]
+
+
+def services(core: Core, **changes: Any) -> Services:
+    """Return services that all lead to one fake core."""
+    given: dict[str, Any] = {
+        "sign_in": core,
+        "token": core,
+        "token_info": core,
+        "logout": core,
+        "jwks": lambda: (JWKS, 600),
+        "ready": all_well,
+        "openid_configuration": b'{"issuer":"https://id.example"}',
+        "authorization_server": b'{"issuer":"https://id.example","as":true}',
+        "allowed_origins": lambda origin: origin == ORIGIN,
+        "entropy": Counting(),
+    }
+    return Services(**(given | changes))
+
+
+def config(**changes: Any) -> EdgeConfig:
+    """Return the settings of an https issuer, changed as told."""
+    given: dict[str, Any] = {"issuer": ISSUER, "upstream_origins": ("https://discord.com",)}
+    return EdgeConfig(**(given | changes))
