@@ -107,7 +107,8 @@ class CodeRequest:
 class CodeRedemption:
     """What the step that spends a code checks, in this order.
 
-    known → client → redirect URI and challenge → unspent → unexpired → session → account.
+    known → client → redirect URI and challenge → unspent → unexpired → session → account →
+    resources.
 
     Attributes:
         account_id, code_id: out of the code's handle.
