@@ -63,6 +63,23 @@ def cluster(binary: Path) -> Iterator[int]:
         yield port
 
 
+@contextmanager
+def sentinel(binary: Path, settings: Path) -> Iterator[int]:
+    """A Sentinel on a settings file of its own."""
+    port = free_port()
+    process = subprocess.Popen(
+        [binary, settings, "--sentinel", "--port", str(port), "--bind", "127.0.0.1"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: ask(port, "PING") == "+PONG")
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
 def ask(port: int, command: str) -> str | None:
     """Send one inline command, return the first line of the answer."""
     try:

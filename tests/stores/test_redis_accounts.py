@@ -1,0 +1,142 @@
+"""Facts of accounts, ends of whole accounts, pending requests, marks of signing keys."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from broker.core.model import AuthorizationRequest, Facts, PendingRequest
+from broker.core.ports import CodeRefused, GrantRefused, Refusal
+from broker.stores.redis.keys import Names
+from tests.stores.redis_world import ACCOUNT, CLIENT, OTHER, SID, START, World
+
+
+async def facts_now(world: World) -> Facts:
+    found = await world.stores.sessions.look(ACCOUNT, SID, 1, now=world.now)
+    assert found
+    return found[1]
+
+
+async def test_only_newer_facts_replace(world: World) -> None:
+    """Facts are replaced whole by a newer version, never by the same or an older one."""
+    await world.sign_in()
+    for version in (1, 0):
+        await world.stores.accounts.put_facts(ACCOUNT, Facts(version, "other"))
+        assert await facts_now(world) == world.facts
+    newer = Facts(10, "sub-1", claims={"email": "a@example.org"}, consents={OTHER: "openid"})
+    await world.stores.accounts.put_facts(ACCOUNT, newer)
+    assert await facts_now(world) == newer
+
+
+async def test_ending_an_account_ends_everything(world: World) -> None:
+    """After disabling: no session, no code, no grant, offline or not."""
+    await world.sign_in()
+    bound, offline = await world.grant(), await world.grant(scope="openid offline_access")
+    code = await world.code()
+    ended = await world.stores.accounts.end_all(ACCOUNT, Facts(2, "s", disabled=True))
+    assert set(ended.grants) == {(bound, CLIENT), (offline, CLIENT)}
+    assert await world.redeem(code) == GrantRefused(Refusal.UNKNOWN)
+    assert await world.refresh(offline) == GrantRefused(Refusal.UNKNOWN)
+    assert isinstance(await world.try_code(), CodeRefused)
+    assert not await world.sign_in()
+    left = set(await world.everything()) - {world.key("facts")}
+    assert all(":code:" in key for key in left), "only tombstones of spent codes may be left"
+
+
+async def test_a_late_delivery_spares_those_who_signed_in_since(world: World) -> None:
+    """The outbox delivers at least once: the second time ends only what began before."""
+    await world.sign_in()
+    old = await world.grant()
+    out = Facts(2, "s", not_before=world.now + 1)
+    assert (await world.stores.accounts.end_all(ACCOUNT, out)).grants == ((old, CLIENT),)
+    world.now += 2
+    assert await world.sign_in(created_at=world.now)
+    fresh = await world.grant()
+    assert (await world.stores.accounts.end_all(ACCOUNT, out)).grants == ()
+    assert await world.alive(fresh)
+
+
+async def test_a_late_delivery_still_ends_what_began_before(world: World) -> None:
+    """Facts that arrived by another way first do not keep the ending from being done."""
+    await world.sign_in()
+    old = await world.grant(scope="openid offline_access")
+    out = Facts(2, "s", not_before=world.now + 1)
+    await world.stores.accounts.put_facts(ACCOUNT, out)
+    assert (await world.stores.accounts.end_all(ACCOUNT, out)).grants == ((old, CLIENT),)
+
+
+def pending(**changes: object) -> PendingRequest:
+    request = AuthorizationRequest(
+        CLIENT,
+        "https://app.example/cb",
+        ("openid", "email"),
+        state="a|b",
+        nonce="ñ",
+        prompt=("login",),
+        max_age=0,
+        resources=("https://api.example",),
+    )
+    made = PendingRequest("4e" * 16, request, "digest", START, START + 600, "discord")
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+async def test_a_pending_request_comes_back_whole(world: World) -> None:
+    """Every field survives; an expired record is still there to explain itself."""
+    store = world.stores.requests
+    wanted = pending(
+        attempt="a1" * 16,
+        verifier="v-._~",
+        trip_at=START + 1,
+        session=(ACCOUNT, SID, 3),
+        fresh=True,
+        selected=True,
+    )
+    assert await store.get(wanted.request_id) is None
+    await store.put(pending())
+    await store.put(wanted)
+    assert await store.get(wanted.request_id) == wanted
+    kept = await world.stores.client.ttl(store._names.request(wanted.request_id))
+    assert 3600 < kept <= 4200
+
+
+async def test_a_trip_is_spent_once(world: World) -> None:
+    """Of many callbacks naming one trip one gets the record; another trip's gets nothing."""
+    store = world.stores.requests
+    wanted = pending(attempt="a1" * 16, verifier="v")
+    await store.put(wanted)
+    assert await store.spend_attempt(wanted.request_id, "b2" * 16) is None
+    assert await store.spend_attempt(wanted.request_id, "") is None
+    got = await asyncio.gather(
+        *(store.spend_attempt(wanted.request_id, wanted.attempt) for _ in range(20))
+    )
+    assert [one for one in got if one] == [wanted]
+    assert await store.get(wanted.request_id) == pending()
+    assert await store.spend_attempt(wanted.request_id, "") is None
+    assert await store.spend_attempt("0" * 32, "a") is None
+
+
+async def test_a_request_is_finished_once(world: World) -> None:
+    """Of many that finish a request one gets the record."""
+    store = world.stores.requests
+    await store.put(pending())
+    got = await asyncio.gather(*(store.finish("4e" * 16) for _ in range(20)))
+    assert [one for one in got if one] == [pending()]
+    assert await store.get("4e" * 16) is None
+
+
+async def test_marks_of_keys_are_not_forgotten(world: World) -> None:
+    """What was announced is seen by all; what Redis lost is put back by who has seen it."""
+    store = world.stores.revocations
+    assert await store.revoked_kids() == frozenset()
+    await store.announce("kid-1")
+    await store.announce("kid-2@1700000000.0")
+    assert await store.revoked_kids() == {"kid-1", "kid-2@1700000000.0"}
+    await world.stores.client.delete(store._key)
+    assert await store.revoked_kids() == {"kid-1", "kid-2@1700000000.0"}
+    assert await world.stores.client.scard(store._key) == 2
+
+
+def test_a_prefix_must_leave_the_hash_tag_alone() -> None:
+    """Braces in a prefix would put accounts into one slot, or an account into several."""
+    with pytest.raises(ValueError, match="braces"):
+        Names("{x}:")
