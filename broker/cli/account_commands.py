@@ -1,0 +1,236 @@
+"""``broker accounts``."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from broker.cli import show
+from broker.cli.running import Exit, Failure, with_stores
+
+if TYPE_CHECKING:
+    from broker.app.clock import SystemClock
+    from broker.app.settings import Settings
+    from broker.app.stores import Stores
+    from broker.stores.sql.records import AccountRecord
+
+app = typer.Typer(help="The people who sign in.", no_args_is_help=True)
+
+Who = Annotated[
+    str,
+    typer.Argument(
+        metavar="WHO", help="Account identifier, sub, Discord snowflake, username or e-mail."
+    ),
+]
+
+
+@app.command("list")
+def list_accounts(
+    query: Annotated[
+        str, typer.Option("--query", "-q", help="Part of a name, username or e-mail.")
+    ] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at the most.")] = 50,
+    after: Annotated[
+        str | None, typer.Option(help="The last account identifier of the page before.")
+    ] = None,
+    json: show.Json = False,
+) -> None:
+    """List accounts in the order of their identifiers."""
+
+    async def work(
+        stores: "Stores", _settings: "Settings", clock: "SystemClock"
+    ) -> "tuple[tuple[AccountRecord, ...], float]":
+        return await stores.sql.accounts.page(query, limit, after), clock.now()
+
+    records, now = with_stores(work)
+    if json:
+        show.document([_facts(record) for record in records])
+        return
+    show.table(
+        ("account", "name", "username", "e-mail", "state", "last sign-in"),
+        [
+            (
+                one.account_id,
+                one.name,
+                one.username,
+                one.email or "",
+                _state(one),
+                show.when(one.last_sign_in_at, now),
+            )
+            for one in records
+        ],
+        empty="Nobody has signed in yet." if not query else "Nobody fits.",
+    )
+    if len(records) == limit:
+        typer.echo(f"There may be more: --after {records[-1].account_id}")
+
+
+@app.command("show")
+def show_account(who: Who, json: show.Json = False) -> None:
+    """Show one account, its identities and what it has agreed to."""
+
+    async def work(
+        stores: "Stores", _settings: "Settings", _clock: "SystemClock"
+    ) -> "AccountRecord":
+        return await _found(stores, who)
+
+    record = with_stores(work)
+    if json:
+        show.document(_facts(record))
+        return
+    show.details(
+        [
+            ("account", record.account_id),
+            ("sub", record.sub),
+            ("state", _state(record)),
+            ("disabled", show.stamp(record.disabled_at)),
+            ("reason", record.disabled_reason),
+            ("name", record.name),
+            ("username", record.username),
+            ("e-mail", record.email),
+            ("e-mail verified", record.email_verified if record.email else None),
+            ("picture", record.picture),
+            ("locale", record.locale),
+            (
+                "identities",
+                [f"{one.upstream} {one.subject} ({one.username})" for one in record.identities],
+            ),
+            ("agreed to", [f"{client}: {scope}" for client, scope in record.consents.items()]),
+            ("made", show.stamp(record.created_at)),
+            ("last sign-in", show.stamp(record.last_sign_in_at)),
+            ("signed out before", show.stamp(record.not_before or None)),
+        ]
+    )
+
+
+@app.command("disable")
+def disable(
+    who: Who,
+    reason: Annotated[str, typer.Option(help="Why; kept with the account.")] = "",
+    json: show.Json = False,
+) -> None:
+    """Switch an account off: it cannot sign in, and all it began ends at once."""
+    _end(who, "disabled", reason, json=json)
+
+
+@app.command("sign-out")
+def sign_out(who: Who, json: show.Json = False) -> None:
+    """End every session, code and grant of an account; it may sign in again."""
+    _end(who, "signed out", "", json=json)
+
+
+@app.command("enable")
+def enable(who: Who, json: show.Json = False) -> None:
+    """Switch an account on again; what was ended stays ended."""
+
+    async def work(
+        stores: "Stores", _settings: "Settings", clock: "SystemClock"
+    ) -> "tuple[AccountRecord, bool]":
+        record = await _found(stores, who)
+        await stores.sql.accounts.enable(record.account_id, clock.now())
+        carried = await _carried(stores, clock)
+        return record, carried
+
+    record, carried = with_stores(work, redis=True)
+    _say(record, "enabled", None, carried=carried, json=json)
+
+
+def _end(who: str, what: str, reason: str, *, json: bool) -> None:
+    async def work(
+        stores: "Stores", _settings: "Settings", clock: "SystemClock"
+    ) -> "tuple[AccountRecord, tuple[tuple[str, str], ...] | None, bool]":
+        record, now = await _found(stores, who), clock.now()
+        if what == "disabled":
+            facts = await stores.sql.accounts.disable(record.account_id, reason, now)
+        else:
+            facts = await stores.sql.accounts.sign_out(record.account_id, now)
+        ended = await _ended(stores, record.account_id, facts)
+        return record, ended, await _carried(stores, clock)
+
+    record, ended, carried = with_stores(work, redis=True)
+    _say(record, what, ended, carried=carried and ended is not None, json=json)
+
+
+async def _ended(
+    stores: "Stores", account_id: str, facts: Any
+) -> tuple[tuple[str, str], ...] | None:
+    """Carry the change to Redis right away; None where Redis is out of reach.
+
+    The change is committed in SQL with its outbox row, so a server carries it out later if need be.
+    """
+    from broker.core.errors import StoreUnavailable
+
+    try:
+        return (await stores.redis.accounts.end_all(account_id, facts)).grants
+    except StoreUnavailable:
+        return None
+
+
+async def _carried(stores: "Stores", clock: "SystemClock") -> bool:
+    """Drain the outbox now; False where something is left for the servers."""
+    from broker.core.errors import StoreUnavailable
+    from broker.stores.sql.drain import drain_once
+
+    try:
+        while await drain_once(stores.sql.outbox, stores.carry, clock=clock):
+            continue
+        return not await stores.sql.outbox.waiting()
+    except StoreUnavailable:
+        return False
+
+
+def _say(
+    record: "AccountRecord",
+    what: str,
+    ended: tuple[tuple[str, str], ...] | None,
+    *,
+    carried: bool,
+    json: bool,
+) -> None:
+    clients = sorted({client for _, client in ended or ()})
+    if json:
+        show.document(
+            {
+                "account_id": record.account_id,
+                "action": what,
+                "grants_ended": len(ended or ()),
+                "clients": clients,
+                "effective": carried,
+            }
+        )
+        return
+    typer.echo(f"{record.name} ({record.account_id}) is {what}.")
+    if ended is not None:
+        apps = f" of {', '.join(clients)}" if clients else ""
+        typer.echo(f"All sessions ended, and {len(ended)} grants{apps}.")
+    if not carried:
+        typer.secho(
+            "Redis is out of reach: the change is kept, and a server carries it out as soon as "
+            "Redis is back.",
+            fg="yellow",
+            err=True,
+        )
+
+
+async def _found(stores: "Stores", who: str) -> "AccountRecord":
+    records = await stores.sql.accounts.find(who)
+    if not records:
+        raise Failure(Exit.NOT_FOUND, f"there is no account {who}")
+    if len(records) > 1:
+        names = ", ".join(record.account_id for record in records)
+        raise Failure(Exit.USAGE, f"{who} may mean several accounts: {names}")
+    return records[0]
+
+
+def _state(record: "AccountRecord") -> str:
+    return "active" if record.disabled_at is None else "disabled"
+
+
+def _facts(record: "AccountRecord") -> dict[str, Any]:
+    found = asdict(record)
+    moments = ("created_at", "updated_at", "last_sign_in_at", "disabled_at")
+    found |= {name: show.stamp(found[name]) for name in moments}
+    found["not_before"] = show.stamp(record.not_before or None)
+    for one in found["identities"]:
+        one |= {name: show.stamp(one[name]) for name in ("created_at", "last_seen_at")}
+    return found | {"state": _state(record)}

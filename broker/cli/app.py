@@ -1,0 +1,37 @@
+"""All commands in one place; each loads what it needs only when it runs."""
+
+import typer
+
+from broker.cli import (
+    account_commands,
+    client_commands,
+    config_command,
+    db_commands,
+    key_commands,
+    secret_commands,
+    serve_commands,
+)
+
+HELP = (
+    "Sign people in with Discord, and give apps tokens that any service can verify.\n\n"
+    "Settings come from BROKER_… variables or the TOML file that BROKER_SETTINGS names; "
+    "see: broker config.\n\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused by a rule, "
+    "5 a store is out of reach."
+)
+
+app = typer.Typer(
+    name="broker",
+    help=HELP,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(serve_commands.serve)
+app.command("demo")(serve_commands.demo)
+app.command("config")(config_command.config)
+app.add_typer(key_commands.app, name="keys")
+app.add_typer(client_commands.app, name="clients")
+app.add_typer(account_commands.app, name="accounts")
+app.add_typer(db_commands.app, name="db")
+app.add_typer(secret_commands.app, name="secrets")

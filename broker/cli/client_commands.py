@@ -1,0 +1,263 @@
+"""``broker clients``."""
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from broker.cli import show
+from broker.cli.client_options import (
+    Audience,
+    ClientUri,
+    Disabled,
+    FirstParty,
+    IdTokenAtRefresh,
+    Kind,
+    Lifetime,
+    LogoUri,
+    Native,
+    Origins,
+    Pkce,
+    PolicyUri,
+    PostLogout,
+    Redirects,
+    Refresh,
+    Resources,
+    Scopes,
+    TosUri,
+    changes,
+)
+from broker.cli.client_views import facts, tell, tell_secret
+from broker.cli.running import Exit, Failure, with_stores
+
+if TYPE_CHECKING:
+    from broker.app.clock import SystemClock
+    from broker.app.settings import Settings
+    from broker.app.stores import Stores
+    from broker.stores.sql.records import ClientRecord
+
+app = typer.Typer(help="The apps that may sign people in.", no_args_is_help=True)
+
+ClientId = Annotated[str, typer.Argument(metavar="CLIENT_ID", help="The client's identifier.")]
+DAY = "24h"
+
+
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What people read on our pages.")],
+    *,
+    redirect_uri: Redirects = None,
+    client_id: Annotated[
+        str | None, typer.Option(help="Its identifier. Default: a random one.")
+    ] = None,
+    kind: Kind = None,
+    native: Native = None,
+    first_party: FirstParty = None,
+    post_logout_redirect_uri: PostLogout = None,
+    scope: Scopes = None,
+    origin: Origins = None,
+    audience: Audience = None,
+    resource: Resources = None,
+    refresh: Refresh = None,
+    pkce: Pkce = None,
+    id_token_at_refresh: IdTokenAtRefresh = None,
+    access_token_lifetime: Lifetime = None,
+    client_uri: ClientUri = None,
+    logo_uri: LogoUri = None,
+    policy_uri: PolicyUri = None,
+    tos_uri: TosUri = None,
+    json: show.Json = False,
+) -> None:
+    """Register an app. A confidential one gets a secret, which is shown this once.
+
+    A single-page app is --public; one on a phone or desktop is --native. A web app with a server
+    is --confidential, the default.
+    """
+    given = changes(locals())
+    given.setdefault("public", bool(native))
+
+    async def work(
+        stores: "Stores", settings: "Settings", clock: "SystemClock"
+    ) -> "tuple[ClientRecord, str | None]":
+        from broker.app.clock import SystemEntropy
+        from broker.app.registration import check_client, web_origins
+        from broker.cli.client_options import applied
+        from broker.core.model import Client
+
+        entropy = SystemEntropy()
+        blank = Client(client_id=client_id or entropy.token(12).hex(), name=name)
+        client = applied(blank, given)
+        if client.public and origin is None:
+            client = replace(client, origins=web_origins(client))
+        check_client(client, settings)
+        client, secret = _with_secret(client, entropy, clock.now())
+        return await stores.sql.clients.add(client, now=clock.now()), secret
+
+    record, secret = with_stores(work)
+    tell(record, secret, json=json)
+
+
+@app.command("list")
+def list_clients(json: show.Json = False) -> None:
+    """List the registered apps."""
+
+    async def work(
+        stores: "Stores", _settings: "Settings", clock: "SystemClock"
+    ) -> "tuple[tuple[ClientRecord, ...], float]":
+        return await stores.sql.clients.list(), clock.now()
+
+    records, now = with_stores(work)
+    if json:
+        show.document([facts(record) for record in records])
+        return
+    show.table(
+        ("client_id", "name", "kind", "state", "redirect URIs", "changed"),
+        [
+            (
+                one.client.client_id,
+                one.client.name,
+                "public" if one.client.public else "confidential",
+                "disabled" if one.client.disabled else "active",
+                "\n".join(one.client.redirect_uris),
+                show.when(one.updated_at, now),
+            )
+            for one in records
+        ],
+        empty="No apps are registered; see: broker clients add --help",
+    )
+
+
+@app.command("show")
+def show_client(client_id: ClientId, json: show.Json = False) -> None:
+    """Show one app's registration; secrets are kept as digests and cannot be shown."""
+
+    async def work(
+        stores: "Stores", _settings: "Settings", _clock: "SystemClock"
+    ) -> "ClientRecord":
+        return await _found(stores, client_id)
+
+    tell(with_stores(work), None, json=json)
+
+
+@app.command("edit")
+def edit(
+    client_id: ClientId,
+    *,
+    name: Annotated[str | None, typer.Option(help="What people read on our pages.")] = None,
+    redirect_uri: Redirects = None,
+    native: Native = None,
+    first_party: FirstParty = None,
+    post_logout_redirect_uri: PostLogout = None,
+    scope: Scopes = None,
+    origin: Origins = None,
+    audience: Audience = None,
+    resource: Resources = None,
+    refresh: Refresh = None,
+    pkce: Pkce = None,
+    id_token_at_refresh: IdTokenAtRefresh = None,
+    access_token_lifetime: Lifetime = None,
+    client_uri: ClientUri = None,
+    logo_uri: LogoUri = None,
+    policy_uri: PolicyUri = None,
+    tos_uri: TosUri = None,
+    disabled: Disabled = None,
+    json: show.Json = False,
+) -> None:
+    """Change a registration; what is not named stays. Running servers follow within seconds.
+
+    An option that may be given several times replaces the whole list; an empty text clears a value.
+    """
+    given = changes(locals())
+    if not given:
+        raise typer.BadParameter("nothing to change was named")
+
+    async def work(stores: "Stores", settings: "Settings", clock: "SystemClock") -> "ClientRecord":
+        from broker.app.registration import check_client
+        from broker.cli.client_options import applied
+
+        record = await _found(stores, client_id)
+        client = applied(record.client, given)
+        check_client(client, settings)
+        return await stores.sql.clients.edit(client, version=record.version, now=clock.now())
+
+    tell(with_stores(work), None, json=json)
+
+
+@app.command("rotate-secret")
+def rotate_secret(
+    client_id: ClientId,
+    keep_old: Annotated[
+        str, typer.Option(help="How long the old secret is still accepted; 0 ends it at once.")
+    ] = DAY,
+    json: show.Json = False,
+) -> None:
+    """Make a new client secret, shown this once; the old one works for a while beside it."""
+
+    async def work(
+        stores: "Stores", _settings: "Settings", clock: "SystemClock"
+    ) -> "tuple[ClientRecord, str | None]":
+        from broker.app.clock import SystemEntropy
+
+        record, now = await _found(stores, client_id), clock.now()
+        if record.client.public:
+            raise Failure(Exit.REFUSED, f"{client_id} is public: it has no secret")
+        old = _ending(record.client.secrets, now, now + _seconds(keep_old))
+        client, secret = _with_secret(record.client, SystemEntropy(), now, old)
+        edited = await stores.sql.clients.edit(client, version=record.version, now=now)
+        return edited, secret
+
+    record, secret = with_stores(work)
+    tell_secret(record, secret, json=json)
+
+
+@app.command("remove")
+def remove(
+    client_id: ClientId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove an app for good: its tokens stop working here, its identifier is never used again."""
+    if not yes and sys.stdin.isatty():
+        typer.confirm(f"Remove {client_id} for good?", abort=True)
+
+    async def work(stores: "Stores", _settings: "Settings", clock: "SystemClock") -> "ClientRecord":
+        return await stores.sql.clients.remove(client_id, now=clock.now())
+
+    with_stores(work)
+    typer.echo(f"Removed {client_id}.")
+
+
+async def _found(stores: "Stores", client_id: str) -> "ClientRecord":
+    record = await stores.sql.clients.get(client_id)
+    if record is None:
+        raise Failure(Exit.NOT_FOUND, f"there is no client {client_id}")
+    return record
+
+
+def _seconds(text: str) -> int:
+    from broker.app import durations
+
+    try:
+        return int(durations.parse(text))
+    except ValueError as error:
+        raise Failure(Exit.USAGE, f"--keep-old: {error}") from None
+
+
+def _with_secret(
+    client: Any, entropy: Any, now: float, older: tuple[Any, ...] = ()
+) -> tuple[Any, str | None]:
+    """Return a confidential client with a new secret of 256 bits first, and the secret."""
+    from broker.core.clients import digest
+    from broker.core.model import ClientSecret
+    from broker.core.pkce import encode
+
+    if client.public:
+        return client, None
+    secret = encode(entropy.token(32))
+    return replace(client, secrets=(ClientSecret(digest(secret), now), *older)), secret
+
+
+def _ending(secrets: tuple[Any, ...], now: float, end: float) -> tuple[Any, ...]:
+    """Return the secrets that are still good at the moment, none of them beyond ``end``."""
+    ends = [replace(one, expires_at=min(end, one.expires_at or end)) for one in secrets]
+    return tuple(one for one in ends if one.expires_at > now)

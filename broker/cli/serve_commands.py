@@ -1,0 +1,110 @@
+"""``broker serve`` and ``broker demo``."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from broker.cli.running import Exit, Failure, reported
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port to listen on.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of processes that serve.")] = None,
+    issuer: Annotated[str | None, typer.Option(help="Public base address of the broker.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Directory of embedded Redis, SQLite and secret.")
+    ] = None,
+) -> None:
+    """Serve until told to stop (SIGTERM or Ctrl-C); requests under way may finish.
+
+    With nothing but Discord's credentials set it runs on this machine alone: an embedded Redis,
+    SQLite and a secret of its own are made in the data directory. BROKER_ISSUER, BROKER_REDIS_URL,
+    BROKER_DATABASE_URL and BROKER_SECRETS make it a service; options here go before settings.
+    """
+    with reported():
+        from broker.app.loading import load
+        from broker.app.server import serve as run
+
+        given = {
+            "host": host,
+            "port": port,
+            "workers": workers,
+            "issuer": issuer,
+            "data_dir": data_dir,
+        }
+        _hand_on(given)
+        run(load(), typer.echo)
+
+
+def _hand_on(given: dict[str, Any]) -> None:
+    """Put options where the processes that serve find them."""
+    from broker.app.sources import variable
+
+    for name, value in given.items():
+        if value is not None:
+            os.environ[variable(name)] = str(value)
+
+
+def demo(
+    port: Annotated[
+        int, typer.Option(min=1, max=65533, help="The broker's port; two more follow it.")
+    ] = 8000,
+    check: Annotated[
+        bool, typer.Option("--check", help="Walk a whole sign-in on free ports, then stop.")
+    ] = False,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="The demonstration's own data directory. Default: .broker-demo."),
+    ] = None,
+) -> None:
+    """Run everything on this machine: a broker, a simulated Discord and a sample app.
+
+    Needs no account and no settings. With --check it walks the sign-in by itself, prints each step
+    and exits with 0, or with 1 and what failed.
+    """
+    with reported():
+        if check:
+            _walk(data_dir)
+            return
+        from broker.demo.launch import run
+
+        try:
+            run(port, data_dir, _invite)
+        except OSError as error:
+            reason = f"a port from {port} to {port + 2} is taken: {error.strerror}; try --port"
+            raise Failure(Exit.FAILED, reason) from None
+
+
+def _walk(data_dir: Path | None) -> None:
+    from broker.demo.launch import run_check
+
+    def report(name: str, good: bool, detail: str) -> None:
+        mark, colour = ("✓", "green") if good else ("✗", "red")
+        typer.echo(f"{typer.style(mark, fg=colour)} {name:<24} {detail}")
+
+    if not run_check(data_dir, report):
+        raise Failure(Exit.FAILED, "the sign-in does not work; see the step marked ✗")
+    typer.echo("Everything works.")
+
+
+def _invite(ports: Any, data_dir: Path) -> None:
+    from rich.console import Console
+    from rich.panel import Panel
+
+    text = (
+        f"Sample app          {ports.sample_origin}   ← open this and sign in\n"
+        f"Token Broker        {ports.issuer}\n"
+        f"Simulated Discord   {ports.discord_origin}\n\n"
+        f"Discovery           {ports.issuer}/.well-known/openid-configuration\n"
+        f"Keys (JWKS)         {ports.issuer}/.well-known/jwks.json\n"
+        f"Data                {data_dir}\n\n"
+        f"Operate it from another terminal:\n"
+        f"  BROKER_DATA_DIR={data_dir} broker keys list\n\n"
+        "Ctrl-C stops everything."
+    )
+    Console(highlight=False).print(
+        Panel.fit(text, title="broker demo", subtitle="anybody can be anybody here")
+    )
