@@ -5,6 +5,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, async_playwright, expect
 
 from tests.demo.test_check import Stage, stage
+from tests.outer import need
 
 __all__ = ["stage"]
 pytestmark = pytest.mark.chromium
@@ -26,7 +27,7 @@ async def test_a_person_signs_in_calls_refreshes_and_signs_out(
     complaints: list[str] = []
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+            executable_path=need("chromium", "chromium"), args=["--no-sandbox"]
         )
         context = await browser.new_context(
             viewport={"width": width, "height": 844}, color_scheme=scheme
@@ -71,7 +72,7 @@ async def test_an_answer_that_was_not_asked_for_signs_nobody_in(stage: Stage):
     """Promise: a callback with a foreign state shows a problem, and no code is exchanged."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+            executable_path=need("chromium", "chromium"), args=["--no-sandbox"]
         )
         page = await browser.new_page()
         await page.goto(f"{stage.demo.sample_origin}/callback?code=c&state=foreign")
