@@ -85,10 +85,14 @@ class Cluster:
         """Return the address of a database for SQLAlchemy's asyncpg driver."""
         return f"postgresql+asyncpg://broker@127.0.0.1:{self.port}/{database}"
 
-    def fresh(self) -> str:
-        """Make a database and return its address."""
+    def fresh(self, like: str = "template1") -> str:
+        """Make a database and return its address.
+
+        Args:
+            like: the name of a database to copy, to which nobody is connected.
+        """
         name = f"test_{os.getpid()}_{next(self._numbers)}"
-        _run(self._execute(f"CREATE DATABASE {name}"))
+        run_aside(self._execute(f"CREATE DATABASE {name} TEMPLATE {like}"))
         return self.url(name)
 
     async def _execute(self, sql: str) -> None:
@@ -102,7 +106,7 @@ class Cluster:
         until = time.monotonic() + 20
         while time.monotonic() < until:
             try:
-                _run(self._execute("SELECT 1"))
+                run_aside(self._execute("SELECT 1"))
             except (OSError, asyncpg.PostgresError):
                 time.sleep(0.05)
             else:
@@ -129,7 +133,7 @@ def _free_port() -> int:
         return port
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def run_aside(work: Coroutine[Any, Any, None]) -> None:
     """Run to the end in a thread: the test's own event loop may be running in this one."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, work).result()

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import functools
 import hashlib
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -13,7 +15,7 @@ import pytest
 from broker.core.model import Client, Profile
 from broker.stores.sql import engine, schema
 from broker.stores.sql.facade import SqlStores
-from tests.postgresql import Cluster
+from tests.postgresql import Cluster, run_aside
 
 NOW = 1_700_000_000.0
 ADA = Profile(
@@ -64,6 +66,40 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return fresh()
 
 
+@functools.cache
+def migrated_sqlite() -> bytes:
+    """An SQLite file of the newest schema; made once, since every test starts from it."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "broker.db")
+        run_aside(_upgrade(f"sqlite:///{file}"))
+        return file.read_bytes()
+
+
+@functools.cache
+def migrated_postgresql(cluster: Cluster) -> str:
+    """The name of a PostgreSQL database of the newest schema, to copy."""
+    url = cluster.fresh()
+    run_aside(_upgrade(url))
+    return url.rpartition("/")[2]
+
+
+async def _upgrade(url: str) -> None:
+    opened = engine.create(url)
+    await schema.upgrade(opened)
+    await opened.dispose()
+
+
+@pytest.fixture(params=BOTH)
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database of the newest schema."""
+    if request.param == "sqlite":
+        file = tmp_path / "broker.db"
+        file.write_bytes(migrated_sqlite())
+        return f"sqlite:///{file}"
+    cluster: Cluster = request.getfixturevalue("postgresql_cluster")
+    return cluster.fresh(migrated_postgresql(cluster))
+
+
 @pytest.fixture
 def clock() -> Hands:
     """Turned by hand."""
@@ -71,17 +107,16 @@ def clock() -> Hands:
 
 
 @pytest.fixture
-async def another(database_url: str, clock: Hands) -> AsyncIterator[Callable[[], SqlStores]]:
+async def another(migrated_url: str, clock: Hands) -> AsyncIterator[Callable[[], SqlStores]]:
     """A function that opens the same database again, as another process would."""
     opened: list[SqlStores] = []
     seeds = count()
 
     def make() -> SqlStores:
         entropy = Counted(seed=f"process {next(seeds)}".encode())
-        opened.append(SqlStores(engine.create(database_url), entropy, clock, follow_interval=0.05))
+        opened.append(SqlStores(engine.create(migrated_url), entropy, clock, follow_interval=0.05))
         return opened[-1]
 
-    await schema.upgrade(engine.create(database_url))
     yield make
     for stores in opened:
         await stores.close()

@@ -17,11 +17,11 @@ from tests.stores.sql_fixtures import (
     Hands,
     another,
     clock,
-    database_url,
+    migrated_url,
     stores,
 )
 
-__all__ = ["another", "clock", "database_url", "stores"]
+__all__ = ["another", "clock", "migrated_url", "stores"]
 
 
 async def test_a_first_sign_in_makes_an_account(stores: SqlStores) -> None:

@@ -14,11 +14,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from broker.core.errors import StoreUnavailable
 from broker.core.model import AuditEvent
-from broker.stores.sql import engine, schema
+from broker.stores.sql import engine
 from broker.stores.sql.drain import drain, drain_once
 from broker.stores.sql.facade import SqlStores
 from broker.stores.sql.records import OutboxItem
 from broker.stores.sql.unit import Units
+from tests.postgresql import Cluster
 from tests.stores.sql_fixtures import (
     ADA,
     APP,
@@ -28,13 +29,15 @@ from tests.stores.sql_fixtures import (
     Line,
     another,
     clock,
-    database_url,
     line,
+    migrated_postgresql,
+    migrated_sqlite,
+    migrated_url,
     stores,
 )
 from tests.stores.test_sql_clients import following
 
-__all__ = ["another", "clock", "database_url", "line", "stores"]
+__all__ = ["another", "clock", "line", "migrated_url", "stores"]
 
 
 async def _refused_in_time(call: Awaitable[object]) -> None:
@@ -58,10 +61,12 @@ def _calls(stores: SqlStores) -> list[Callable[[], Awaitable[object]]]:
 
 
 @pytest.fixture
-async def over_line(postgresql_database: str, line: Line, clock: Hands) -> AsyncIterator[SqlStores]:
+async def over_line(
+    postgresql_cluster: Cluster, line: Line, clock: Hands
+) -> AsyncIterator[SqlStores]:
     """Stores whose line to PostgreSQL can be cut and frozen."""
-    await schema.upgrade(engine.create(postgresql_database))
-    url = make_url(postgresql_database).set(port=line.port)
+    url = make_url(postgresql_cluster.fresh(migrated_postgresql(postgresql_cluster)))
+    url = url.set(port=line.port)
     made = SqlStores(engine.create(url, pool_size=4), Counted(), clock, follow_interval=0.05)
     yield made
     await made.close()
@@ -164,8 +169,8 @@ async def test_a_drain_outlives_an_outage(over_line: SqlStores, line: Line, cloc
 
 async def test_a_locked_sqlite_is_a_refusal_in_time(tmp_path: Path, clock: Hands) -> None:
     """A stuck writer in another process stops writes, not reads, and not for ever."""
+    (tmp_path / "broker.db").write_bytes(migrated_sqlite())
     url = f"sqlite:///{tmp_path / 'broker.db'}"
-    await schema.upgrade(engine.create(url))
     stores = SqlStores(engine.create(url), Counted(), clock)
     account_id, _ = await stores.accounts.sign_in(ADA, now=NOW)
     stuck = sqlite3.connect(tmp_path / "broker.db", isolation_level=None)
@@ -258,11 +263,11 @@ asyncio.run(main())
 
 
 async def test_what_was_acknowledged_outlives_kill_9(
-    another: Callable[[], SqlStores], database_url: str, clock: Hands
+    another: Callable[[], SqlStores], migrated_url: str, clock: Hands
 ) -> None:
     """Killed between SQL and Redis: each acknowledged disabling is carried on by another."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", ENDLESS, database_url),
+        *(sys.executable, "-c", ENDLESS, migrated_url),
         cwd=Path(__file__).parents[2],
         stdout=asyncio.subprocess.PIPE,
     )

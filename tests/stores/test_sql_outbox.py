@@ -11,9 +11,9 @@ from broker.stores.sql.audit import AuditFilter
 from broker.stores.sql.drain import drain, drain_once
 from broker.stores.sql.facade import SqlStores
 from broker.stores.sql.records import OutboxItem
-from tests.stores.sql_fixtures import ADA, NOW, Hands, another, clock, database_url, stores
+from tests.stores.sql_fixtures import ADA, NOW, Hands, another, clock, migrated_url, stores
 
-__all__ = ["another", "clock", "database_url", "stores"]
+__all__ = ["another", "clock", "migrated_url", "stores"]
 
 
 async def _fill(stores: SqlStores, times: int) -> str:
