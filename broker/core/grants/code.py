@@ -44,7 +44,7 @@ class CodeGrant:
             account_id=handle.account_id,
             code_id=handle.item_id,
             client_id=client.client_id,
-            redirect_uri=params.one("redirect_uri"),
+            redirect_uri=params.one("redirect_uri") or _only(client),
             code_challenge=_challenge(params.one("code_verifier")),
             resources=resources,
             grant_id=counter.entropy.token(16).hex(),
@@ -83,6 +83,11 @@ class CodeGrant:
             {"grant": refused.ended or ""},
         )
         await note(counter.audit, event)
+
+
+def _only(client: Client) -> str | None:
+    """The one registered redirect URI need not be named (OpenID Connect Core §3.1.3.2)."""
+    return client.redirect_uris[0] if len(client.redirect_uris) == 1 else None
 
 
 def _challenge(verifier: str | None) -> str | None:

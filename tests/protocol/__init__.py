@@ -1,0 +1,1 @@
+"""The protocol over HTTP, against the complete broker: one test for each promise."""

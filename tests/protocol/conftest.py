@@ -1,0 +1,52 @@
+"""Fixtures: a broker that the whole run shares, with nobody signed in when a test begins."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.protocol.harness import FRONT, App, Browser, Shelf, World, begin, shelf
+
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run these tests in one event loop, that of the broker they share."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    """Redis, the simulated Discord and a filled database."""
+    with shelf(tmp_path_factory.mktemp("protocol")) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def broker_world(shared: Shelf, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """A complete broker; use ``world``."""
+    async with begin(shared, tmp_path_factory.mktemp("broker")) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(broker_world: World) -> World:
+    """A complete broker with nobody signed in."""
+    await broker_world.reset()
+    return broker_world
+
+
+@pytest.fixture
+def browser(world: World) -> Browser:
+    """A browser that nobody has used before."""
+    return world.browser()
+
+
+@pytest.fixture
+def app(world: World) -> App:
+    """A public first-party client on the web."""
+    return world.app(FRONT)
