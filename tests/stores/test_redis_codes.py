@@ -23,6 +23,8 @@ async def test_a_code_carries_its_request_into_the_grant(world: World) -> None:
     assert (grant.created_at, grant.expires_at) == (world.now, world.now + 90 * 86400)
     assert (grant.sid, grant.generation) == (world.session.sid, 1)
     assert (answer.facts.sub, answer.facts.claims["name"]) == ("sub-1", "Zoë")
+    members = [member for member, _ in (await world.everything())[world.key("index")]]
+    assert not any(member.startswith("c:") for member in members), "a spent code is not alive"
 
 
 async def test_issuing_answers_session_and_facts(world: World) -> None:

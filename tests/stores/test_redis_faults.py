@@ -202,7 +202,7 @@ async def test_endings_wait_for_a_replica() -> None:
 @pytest.mark.redis_server
 async def test_endings_wait_on_a_cluster_too(redis_cluster_url: str) -> None:
     """A cluster without replicas cannot acknowledge an ending when one is asked for."""
-    world = World(RedisStores(connect(redis_cluster_url), prefix="wait:", replicas=1, deadline=0.5))
+    world = World(RedisStores(connect(redis_cluster_url), prefix="wait:", replicas=1))
     await world.sign_in()
     gid = await world.grant()
     with pytest.raises(StoreUnavailable) as caught:

@@ -2,16 +2,18 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from broker.core.errors import StoreUnavailable
 from broker.stores.redis.connect import Client
+from broker.stores.redis.lanes import Lanes
 from broker.stores.redis.replicas import evaluate_and_wait
 
 FOLDER: Final = Path(__file__).parent / "lua"
@@ -55,7 +57,9 @@ class Steps:
     """
 
     def __init__(self, client: Client, *, deadline: float = 1.5, replicas: int = 0) -> None:
-        self._execute = client.execute_command
+        self._execute: Callable[..., Awaitable[Any]] = (
+            Lanes(client, deadline).execute if isinstance(client, Redis) else client.execute_command
+        )
         self._client = client
         self._deadline = deadline
         self._replicas = replicas

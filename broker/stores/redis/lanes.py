@@ -1,0 +1,103 @@
+"""Steps of requests that arrive together go to Redis in one write.
+
+A step that meets a busy lane waits for it and travels with the others that did: one write and one
+read for many of them, where a client would take a connection for each. Nothing is retried.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+Call = tuple[tuple[str | int, ...], "asyncio.Future[Any]"]
+WIDTH: Final = 2  # batches under way at once: one is being answered while the next is written
+LONGEST: Final = 64  # commands in a batch, so that nobody waits for very many others
+
+
+class Lanes:
+    """Sends commands in batches over connections of a client's pool.
+
+    Args:
+        client: a client of a single server or of Sentinels; a cluster has no one place to send to.
+        deadline: seconds in which a batch is answered or fails.
+    """
+
+    def __init__(self, client: Redis, deadline: float) -> None:
+        self._pool = client.connection_pool
+        self._deadline = deadline
+        self._waiting: list[Call] = []
+        self._running = 0
+        self._tasks: set[asyncio.Task[None]] = set()  # asyncio itself keeps only weak references
+
+    async def execute(self, *words: str | int) -> Any:
+        """Run one command; return its answer, or raise as the client would.
+
+        A caller that is cancelled gives up its answer only: the command has been, or will be, done.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        self._waiting.append((words, answer))
+        if self._running < WIDTH:
+            self._running += 1
+            task = loop.create_task(self._drain())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await answer
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                calls, self._waiting = self._waiting[:LONGEST], self._waiting[LONGEST:]
+                calls = [call for call in calls if not call[1].done()]
+                if calls:
+                    await self._attempt(calls)
+        finally:
+            # At once, not in a callback: whoever comes next must see that nobody drains any more.
+            self._running -= 1
+
+    async def _attempt(self, calls: Sequence[Call]) -> None:
+        try:
+            async with asyncio.timeout(self._deadline):
+                await self._send(calls)
+        except BaseException as error:
+            _fail(calls, error)
+            if not isinstance(error, Exception):
+                raise
+
+    async def _send(self, calls: Sequence[Call]) -> None:
+        connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+        try:
+            try:
+                packed = connection.pack_commands([words for words, _ in calls])
+                await connection.send_packed_command(packed)
+                for _, answer in calls:
+                    await _receive(connection, answer)
+            except BaseException:
+                # Answers may be under way that nobody will read.
+                await connection.disconnect(nowait=True)
+                raise
+        finally:
+            await self._pool.release(connection)
+
+
+async def _receive(connection: Any, answer: "asyncio.Future[Any]") -> None:
+    try:
+        found = await connection.read_response()
+    except ResponseError as error:
+        if not answer.done():
+            answer.set_exception(error)
+    else:
+        if not answer.done():
+            answer.set_result(found)
+
+
+def _fail(calls: Sequence[Call], error: BaseException) -> None:
+    """Give every call without an answer an error of its own."""
+    for _, answer in calls:
+        if not answer.done():
+            detail = RedisConnectionError(repr(error))
+            detail.__cause__ = error
+            answer.set_exception(detail)
