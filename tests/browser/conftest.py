@@ -1,0 +1,136 @@
+"""A running demonstration, and Chromium to look at it with."""
+
+import os
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from tests.outer import need
+
+# Quiet on a closed network; a sandbox needs privileges that test machines lack.
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The three origins of a demonstration, and how to operate it."""
+
+    issuer: str
+    discord: str
+    sample: str
+    data_dir: Path
+
+    def broker(self, *words: str) -> str:
+        """Run the broker command on the demonstration's data; return what it prints."""
+        env = {**os.environ, "BROKER_DATA_DIR": str(self.data_dir), "BROKER_ISSUER": self.issuer}
+        done = subprocess.run(
+            [sys.executable, "-m", "broker", *words],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """``broker demo`` as a person starts it: one command, three origins."""
+    port = _three_free_ports()
+    data = tmp_path_factory.mktemp("demo")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "broker", "demo", "--port", str(port), "--data-dir", str(data)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    made = Stage(*(f"http://127.0.0.1:{port + n}" for n in range(3)), data)
+    try:
+        _wait_until_ready(process, made)
+        yield made
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        finally:
+            process.kill()
+            shutil.rmtree(data, ignore_errors=True)
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    """Headless Chromium from the machine."""
+    path = need("chromium", "chromium")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=str(path), args=CHROMIUM_ARGUMENTS
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
+    """A browser that nobody has used before."""
+    made = await chromium.new_context()
+    made.set_default_timeout(10_000)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def page(context: BrowserContext) -> Page:
+    """Its first page."""
+    return await context.new_page()
+
+
+def _three_free_ports() -> int:
+    """Return a port that is free together with its two followers."""
+    for _ in range(100):
+        with socket.socket() as first:
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+        if port < 65000 and all(_free(port + n) for n in range(3)):
+            return port
+    raise RuntimeError("no three free ports in a row")
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _wait_until_ready(process: "subprocess.Popen[str]", stage: Stage) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            assert process.stdout is not None
+            pytest.fail(f"broker demo ended: {process.stdout.read()}")
+        try:
+            with urllib.request.urlopen(f"{stage.issuer}/readyz", timeout=2) as answer:
+                if answer.status == 200:
+                    with urllib.request.urlopen(stage.sample, timeout=2):
+                        return
+        except OSError:
+            select.select([], [], [], 0.1)
+    pytest.fail("broker demo did not become ready within 30 s")
