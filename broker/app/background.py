@@ -44,6 +44,7 @@ async def _kept_up(name: str, task: Task, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             await task(stop)
+            await rest(stop, pause)  # none should end by itself; one that does must not spin
         except Exception as error:  # noqa: BLE001 - whatever it was, the work must go on
             _log.warning("task.failed", task=name, reason=repr(error))
             await rest(stop, pause)
@@ -75,9 +76,10 @@ async def clean(sql: SqlStores, audit_lifetime: float, clock: Clock, stop: async
 
 async def end_with(parent: int, stop: asyncio.Event) -> None:
     """End this worker when the server that started it is gone, however that ended."""
-    while not stop.is_set():
-        if os.getppid() != parent:
-            _log.error("server.gone", pid=parent)
-            os.kill(os.getpid(), signal.SIGTERM)
-            return
+    while os.getppid() == parent:
         await rest(stop, 1.0)
+        if stop.is_set():
+            return
+    _log.error("server.gone", pid=parent)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await stop.wait()
