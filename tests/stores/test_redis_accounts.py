@@ -65,6 +65,23 @@ async def test_a_late_delivery_still_ends_what_began_before(world: World) -> Non
     assert (await world.stores.accounts.end_all(ACCOUNT, out)).grants == ((old, CLIENT),)
 
 
+async def test_a_disabled_account_is_ended_whenever_it_is_told(world: World) -> None:
+    """The ending is done even where the facts that say disabled were there before it."""
+    await world.sign_in()
+    old = await world.grant(scope="openid offline_access")
+    out = Facts(2, "s", disabled=True)
+    await world.stores.accounts.put_facts(ACCOUNT, out)
+    assert (await world.stores.accounts.end_all(ACCOUNT, out)).grants == ((old, CLIENT),)
+
+
+async def test_newer_facts_live_as_long_as_the_older_would(world: World) -> None:
+    """Facts stay beside the grants that need them, however often they change."""
+    await world.sign_in()
+    await world.grant()
+    await world.stores.accounts.put_facts(ACCOUNT, replace(world.facts, version=2))
+    assert await world.stores.client.ttl(world.key("facts")) >= 90 * 86400
+
+
 def pending(**changes: object) -> PendingRequest:
     request = AuthorizationRequest(
         CLIENT,

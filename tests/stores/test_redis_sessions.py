@@ -100,6 +100,8 @@ async def test_ending_a_session_ends_what_hangs_on_it(world: World, gone) -> Non
         await world.stores.client.delete(world.key(f"session:{SID}"))
     ended = await world.stores.sessions.end(ACCOUNT, SID, now=world.now)
     assert ended.grants == ((bound, CLIENT),)
+    members = [member for member, _ in (await world.everything())[world.key("index")]]
+    assert f"s:{SID}" not in members
     assert await look(world) is None
     assert await world.look(bound) == GrantRefused(Refusal.UNKNOWN)
     assert await world.redeem(code) == GrantRefused(Refusal.UNKNOWN)
