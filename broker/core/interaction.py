@@ -107,7 +107,10 @@ class SignIn:
         if result.reason in _NEEDS_LOGIN or result.session is None or result.facts is None:
             if result.reason is Refusal.OTHER_SUBJECT and fresh(pending, session):
                 raise AuthorizationRefused(request.redirect_uri, request.state, LoginRequired())
-            return await trips.begin(self._desk, pending, browser, prompt=upstream_prompt(request))
+            # Discord would vouch for the same person again, if it were not to ask who it is.
+            other = result.reason is Refusal.OTHER_SUBJECT
+            prompt = "consent" if other else upstream_prompt(request)
+            return await trips.begin(self._desk, pending, browser, prompt=prompt)
         return await self._page(pending, client, result.session, result.facts, browser)
 
     async def _try_code(

@@ -24,6 +24,7 @@ from keys import errors as k
 STATUS: Final[dict[type[BaseException], int]] = {
     e.BrokerError: 500,
     e.ProtocolError: 400,
+    e.AuthorizationRefused: 303,
     e.InvalidClient: 401,
     e.MissingToken: 401,
     e.InvalidToken: 401,
