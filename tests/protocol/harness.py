@@ -31,6 +31,7 @@ from broker.stores.embedded import find_binary
 from broker.stores.redis import connect
 from broker.stores.sql import engine as sql_engine
 from broker.stores.sql import schema
+from broker.stores.sql.drain import drain_once
 from broker.stores.sql.records import AuditEntry
 from tests.core.helpers import NOW, Counted, Hands
 
@@ -213,6 +214,25 @@ class World:
         """The account_id of somebody who has signed in before."""
         (found,) = await self.sql.accounts.find(username)
         return found.account_id
+
+    async def disable(self, account_id: str) -> None:
+        """Switch an account off as an operator does, and drain the outbox."""
+        await self.sql.accounts.disable(account_id, "test", self.clock.at)
+        await self.drain()
+
+    async def enable(self, account_id: str) -> None:
+        """Switch an account on again, and drain the outbox."""
+        await self.sql.accounts.enable(account_id, self.clock.at)
+        await self.drain()
+
+    async def sign_out(self, account_id: str) -> None:
+        """Sign an account out everywhere as an operator does, and drain the outbox."""
+        await self.sql.accounts.sign_out(account_id, self.clock.at)
+        await self.drain()
+
+    async def drain(self) -> None:
+        """Carry to Redis what operators did in SQL."""
+        await drain_once(self.sql.outbox, self.broker.stores.carry, clock=self.clock)
 
     async def userinfo(self, token: str) -> httpx2.Response:
         return await self.api.get("/userinfo", headers={"authorization": f"Bearer {token}"})

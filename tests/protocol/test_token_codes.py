@@ -1,0 +1,364 @@
+"""Token endpoint: codes and client authentication."""
+
+import asyncio
+import base64
+from collections import Counter
+
+import pytest
+
+from broker.core.handles import Handle, Handles, Kind
+from tests.protocol.harness import (
+    API,
+    BACK,
+    BEN,
+    CODE_ONLY,
+    FRONT,
+    OPERATOR_SECRET,
+    OTHER_API,
+    POST,
+    SECRET,
+    THIRD,
+    TWO,
+    App,
+    Browser,
+    World,
+    is_challenge,
+    is_token_error,
+)
+from tests.protocol.tokens import claims_of
+
+
+async def test_a_code_s_answer(browser: Browser, app: App) -> None:
+    """RFC 6749 §5.1 and OpenID Connect Core §3.1.3.3: these members, kept by nobody."""
+    answer = await app.redeem(await browser.code(app))
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    body = answer.json()
+    assert body.keys() == {
+        "access_token", "token_type", "expires_in", "scope", "refresh_token", "id_token",
+    }  # fmt: skip
+    assert (body["token_type"], body["expires_in"]) == ("Bearer", 300)
+    assert body["scope"] == "openid profile"
+
+
+async def test_code_twice(world: World, browser: Browser, app: App) -> None:
+    """By its client with the right verifier: refused, and all that it had given is dead."""
+    code = await browser.code(app)
+    tokens = (await app.redeem(code)).json()
+    is_token_error(await app.redeem(code), "invalid_grant")
+    is_token_error(await app.refresh(tokens["refresh_token"]), "invalid_grant")
+    is_challenge(await world.userinfo(tokens["access_token"]))
+    (event,) = await world.audit("code.replayed")
+    assert event.event.client_id == "front"
+    is_token_error(await app.redeem(code), "invalid_grant")
+
+
+async def test_code_twice_after_a_refresh(world: World, browser: Browser, app: App) -> None:
+    """However far the grant has come, it ends."""
+    code = await browser.code(app)
+    tokens = (await app.redeem(code)).json()
+    later = (await app.refresh(tokens["refresh_token"])).json()
+    is_token_error(await app.redeem(code), "invalid_grant")
+    is_token_error(await app.refresh(later["refresh_token"]), "invalid_grant")
+    is_challenge(await world.userinfo(later["access_token"]))
+
+
+async def test_code_twice_by_another_client(world: World, browser: Browser, app: App) -> None:
+    """A thief without the client's proof cannot end the honest client's grant."""
+    code = await browser.code(app)
+    tokens = (await app.redeem(code)).json()
+    for thief in (world.app(THIRD), world.app(BACK)):
+        is_token_error(await thief.redeem(code, code_verifier=app.verifier), "invalid_grant")
+    assert (await app.refresh(tokens["refresh_token"])).status_code == 200
+    assert not await world.audit("code.replayed")
+
+
+@pytest.mark.parametrize("verifier", ["w" * 43, None, "short"])
+async def test_code_twice_with_a_wrong_verifier(
+    world: World, browser: Browser, app: App, verifier: str | None
+) -> None:
+    """Somebody who found a code in a log knows no verifier: the grant is untouched."""
+    code = await browser.code(app)
+    tokens = (await app.redeem(code)).json()
+    is_token_error(await app.redeem(code, code_verifier=verifier), "invalid_grant")
+    assert (await app.refresh(tokens["refresh_token"])).status_code == 200
+    assert (await world.userinfo(tokens["access_token"])).status_code == 200
+
+
+async def test_parallel_redemptions(browser: Browser, app: App) -> None:
+    """Of any number at once exactly one is answered with tokens."""
+    code = await browser.code(app)
+    answers = await asyncio.gather(*(app.redeem(code) for _ in range(12)))
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 400: 11}
+    for answer in answers:
+        if answer.status_code == 400:
+            is_token_error(answer, "invalid_grant")
+
+
+async def test_code_of_another_client(world: World, browser: Browser, app: App) -> None:
+    """CVE-2026-16089: refused, and the code still works for its own client."""
+    code = await browser.code(app)
+    thief = world.app(THIRD)
+    stolen = await thief.redeem(code, code_verifier=app.verifier, redirect_uri=app.redirect_uri)
+    is_token_error(stolen, "invalid_grant")
+    assert (await app.redeem(code)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"redirect_uri": "https://two.example/b?x=1"},
+        {"redirect_uri": "https://evil.example/"},
+        {"redirect_uri": None},
+        {"code_verifier": "w" * 43},
+        {"code_verifier": None},
+        {"code_verifier": "short"},
+        {"code_verifier": "v" * 129},
+    ],
+)
+async def test_code_with_something_wrong_beside_it(
+    world: World, browser: Browser, changes: dict[str, str | None]
+) -> None:
+    """Another or no redirect URI, a wrong, missing or malformed verifier: nothing is spent."""
+    app = world.app(TWO)
+    code = await browser.code(app)
+    is_token_error(await app.redeem(code, **changes), "invalid_grant")
+    assert (await app.redeem(code)).status_code == 200
+
+
+async def test_code_expired(world: World, browser: Browser, app: App) -> None:
+    """A code lives for a minute, and not at its end; a clock that steps back revives nothing."""
+    fresh, late = await browser.code(app), await browser.code(app)
+    await world.advance(59.9)
+    assert (await app.redeem(fresh)).status_code == 200
+    await world.advance(0.1)
+    is_token_error(await app.redeem(late), "invalid_grant")
+    world.clock.at -= 30
+    is_token_error(await app.redeem(late), "invalid_grant")
+
+
+@pytest.mark.parametrize("code", ["", "garbage", "A" * 82, "x" * 5000, "é"])
+async def test_code_that_never_was(app: App, code: str) -> None:
+    """Garbage is refused before any store is asked; a missing code is a malformed request."""
+    error = "invalid_request" if len(code) in {0, 5000} else "invalid_grant"
+    is_token_error(await app.redeem(code), error)
+
+
+async def test_code_of_another_kind(browser: Browser, app: App) -> None:
+    """A refresh token is no code, a code no refresh token, a session no code."""
+    code = await browser.code(app)
+    tokens = (await app.redeem(await browser.code(app))).json()
+    is_token_error(await app.redeem(tokens["refresh_token"]), "invalid_grant")
+    is_token_error(await app.refresh(code), "invalid_grant")
+    assert browser.session
+    is_token_error(await app.redeem(browser.session), "invalid_grant")
+
+
+async def test_code_made_with_another_secret(browser: Browser, app: App) -> None:
+    """Knowing this program and the identifiers makes no code."""
+    forged = Handles([b"y" * 40]).make(Kind.CODE, Handle("ab" * 16, "cd" * 16))
+    is_token_error(await app.redeem(forged), "invalid_grant")
+    unknown = Handles([OPERATOR_SECRET.encode()]).make(Kind.CODE, Handle("ab" * 16, "cd" * 16))
+    is_token_error(await app.redeem(unknown), "invalid_grant")
+
+
+async def test_verifier_where_no_challenge_was_sent(world: World, browser: Browser) -> None:
+    """RFC 9700 §4.8.2: somebody cut the challenge out of the request."""
+    app = world.app(POST)
+    code = await browser.code(app, code_challenge=None, code_challenge_method=None)
+    is_token_error(await app.redeem(code), "invalid_grant")
+    assert (await app.redeem(code, code_verifier=None)).status_code == 200
+
+
+async def test_resource_narrowed_and_widened(world: World, browser: Browser) -> None:
+    """RFC 8707 §2.2: the audience is what was granted or less; more spends nothing."""
+    app = world.app(BACK)
+    code = await browser.code(app, resource=API)
+    is_token_error(await app.redeem(code, resource=OTHER_API), "invalid_target")
+    is_token_error(await app.redeem(code, resource="https://evil.example"), "invalid_target")
+    tokens = (await app.redeem(code, resource=API)).json()
+    assert claims_of(tokens["access_token"])["aud"] == API
+    assert claims_of(tokens["id_token"])["aud"] == "back"
+
+
+async def test_audience_without_a_resource(world: World, browser: Browser) -> None:
+    """RFC 9068 §3: the client's default audience, else itself."""
+    tokens = await browser.tokens(world.app(POST))
+    assert claims_of(tokens["access_token"])["aud"] == "https://default.example"
+    tokens = await browser.tokens(world.app(FRONT))
+    assert claims_of(tokens["access_token"])["aud"] == "front"
+
+
+async def test_client_without_refresh(world: World, browser: Browser) -> None:
+    """A client not registered for refreshing gets no refresh token and may not use one."""
+    app = world.app(CODE_ONLY)
+    assert "refresh_token" not in await browser.tokens(app)
+    is_token_error(await app.refresh("anything"), "unauthorized_client")
+
+
+# ── client authentication ──────────────────────────────────────────────────────────────────
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"authorization": f"Basic {pair}"}
+
+
+UNPROVEN = {
+    "wrong secret": ({}, basic("back", "wrong")),
+    "unknown client": ({}, basic("nobody", SECRET)),
+    "malformed: not base64": ({}, {"authorization": "Basic !!"}),
+    "malformed: no colon": ({}, {"authorization": "Basic YmFjaw=="}),
+    "malformed: empty": ({}, {"authorization": "Basic"}),
+    "another scheme": ({}, {"authorization": "Bearer x"}),
+    "wrong secret in the body": ({"client_id": "back", "client_secret": "wrong"}, {}),
+    "unknown client in the body": ({"client_id": "nobody", "client_secret": "x"}, {}),
+    "no secret": ({"client_id": "back"}, {}),
+    "nothing": ({}, {}),
+    "unknown public client": ({"client_id": "nobody"}, {}),
+    "public client with a secret": ({"client_id": "front", "client_secret": "x"}, {}),
+    "assertion": ({"client_id": "back", "client_assertion": "a.b.c", "client_assertion_type":
+                   "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["/token", "/revoke"])
+async def test_unproven_clients_are_all_answered_alike(world: World, path: str) -> None:
+    """401 invalid_client with one and the same body; a challenge where a header was tried."""
+    bodies = set()
+    for fields, headers in UNPROVEN.values():
+        data = {"grant_type": "refresh_token", "refresh_token": "x", "token": "x", **fields}
+        answer = await world.api.post(path, data=data, headers=headers)
+        is_token_error(answer, "invalid_client", 401)
+        bodies.add(answer.text)
+        assert ("www-authenticate" in answer.headers) is bool(headers)
+    assert len(bodies) == 1
+
+
+async def test_right_secrets_in_every_accepted_form(world: World, browser: Browser) -> None:
+    """RFC 6749 §2.3.1: Basic raw, Basic form-encoded, or in the body."""
+    from urllib.parse import quote_plus
+
+    app = world.app(BACK)
+    token = (await browser.tokens(app))["refresh_token"]
+    ways = (
+        (basic("back", SECRET), {}),
+        (basic("back", quote_plus(SECRET)), {}),
+        ({}, {"client_id": "back", "client_secret": SECRET}),
+    )
+    for headers, fields in ways:
+        data = {"grant_type": "refresh_token", "refresh_token": token, **fields}
+        answer = await world.api.post("/token", data=data, headers=headers)
+        assert answer.status_code == 200, answer.text
+        token = answer.json()["refresh_token"]
+
+
+async def test_two_ways_of_authentication_at_once(world: World) -> None:
+    """RFC 6749 §2.3: also when both are right."""
+    data = {"grant_type": "refresh_token", "refresh_token": "x", "client_secret": SECRET}
+    answer = await world.api.post("/token", data=data, headers=basic("back", SECRET))
+    is_token_error(answer, "invalid_request")
+    headers = [("authorization", basic("back", SECRET)["authorization"])] * 2
+    is_token_error(await world.api.post("/token", data=data, headers=headers), "invalid_request")
+
+
+@pytest.mark.parametrize("name", ["client_secret", "refresh_token", "code", "code_verifier"])
+async def test_secret_in_the_url(world: World, name: str) -> None:
+    """Logs and histories keep addresses."""
+    data = {"grant_type": "refresh_token", "refresh_token": "x"}
+    answer = await world.api.post(f"/token?{name}=x", data=data, headers=basic("back", SECRET))
+    is_token_error(answer, "invalid_request")
+
+
+async def test_json_body(world: World) -> None:
+    """RFC 6749 §3.2: a form, nothing else."""
+    data = {"grant_type": "refresh_token", "refresh_token": "x", "client_id": "front"}
+    is_token_error(await world.api.post("/token", json=data), "invalid_request")
+    is_token_error(await world.api.post("/revoke", json=data), "invalid_request")
+
+
+async def test_unknown_grant(app: App) -> None:
+    """Those of RFC 6749 that are not offered, and those that do not exist."""
+    for name in ("password", "client_credentials", "implicit", "x", "Refresh_token"):
+        is_token_error(await app.token(grant_type=name), "unsupported_grant_type")
+    is_token_error(await app.token(grant_type=None), "invalid_request")
+
+
+async def test_grant_not_registered_for_the_client(world: World) -> None:
+    """RFC 6749 §5.2."""
+    app = await world.new_app(FRONT, grant_types=("refresh_token",))
+    is_token_error(await app.redeem("x"), "unauthorized_client")
+
+
+@pytest.mark.parametrize("path", ["/token", "/revoke"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD"])
+async def test_other_methods(world: World, path: str, method: str) -> None:
+    """405, and what is allowed."""
+    answer = await world.api.request(method, path)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "POST"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "name", ["grant_type", "code", "redirect_uri", "code_verifier", "client_id", "scope"]
+)
+async def test_parameter_twice(world: World, browser: Browser, app: App, name: str) -> None:
+    """RFC 6749 §3.2, even with the same value; nothing is spent."""
+    from urllib.parse import urlencode
+
+    code = await browser.code(app)
+    fields = {
+        "grant_type": "authorization_code", "code": code, "redirect_uri": app.redirect_uri,
+        "code_verifier": app.verifier, "client_id": "front", "scope": "openid",
+    }  # fmt: skip
+    body = urlencode([*fields.items(), (name, fields[name])])
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    is_token_error(await world.api.post("/token", content=body, headers=headers), "invalid_request")
+    assert (await app.redeem(code)).status_code == 200
+
+
+async def test_body_over_the_limit(world: World) -> None:
+    """413, read no further, whatever the request says of its length."""
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    is_token_error(
+        await world.api.post("/token", content=b"x" * 70_000, headers=headers),
+        "invalid_request",
+        413,
+    )
+    read = 0
+
+    async def endless():
+        nonlocal read
+        while True:
+            read += 1
+            yield b"x" * 1000
+
+    answer = await world.api.post("/token", content=endless(), headers=headers)
+    is_token_error(answer, "invalid_request", 413)
+    assert read < 100
+
+
+# ── the account meanwhile ──────────────────────────────────────────────────────────────────
+
+
+async def test_account_disabled_between_code_and_redemption(
+    world: World, browser: Browser, app: App
+) -> None:
+    """CVE-2023-22492: an account switched off gets no tokens, also when it is on again."""
+    code = await browser.code(app, BEN)
+    account = await world.account_of(BEN)
+    await world.disable(account)
+    is_token_error(await app.redeem(code), "invalid_grant")
+    await world.enable(account)
+    is_token_error(await app.redeem(code), "invalid_grant")
+
+
+async def test_session_ended_between_code_and_redemption(
+    world: World, browser: Browser, app: App
+) -> None:
+    """After logout nothing of the session works, unspent codes included."""
+    tokens = await browser.tokens(app)
+    code = await browser.code(app)
+    await browser.http.get("/logout", params={"id_token_hint": tokens["id_token"]})
+    is_token_error(await app.redeem(code), "invalid_grant")
