@@ -1,0 +1,159 @@
+"""What is measured: each row's load, what it draws on, and its floor's paths."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+
+from tests.bench.crowd import FORM, App, Crowd
+
+JWKS: Final = "/.well-known/jwks.json"
+DISCOVERY: Final = "/.well-known/openid-configuration"
+REVOCATIONS: Final = 7000  # more than one worker manages in a second of a run
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What rows draw on.
+
+    Attributes:
+        crowd: people who are signed in.
+        app: a client that gets an ID token at each refresh.
+        lean: one that does not.
+        pool: a file for tokens.
+    """
+
+    crowd: Crowd
+    app: App
+    lean: App
+    pool: Path
+
+    def fill(self, texts: list[str]) -> None:
+        """Write the pool that the next run draws on."""
+        self.pool.write_text("\n".join(texts) + "\n", encoding="ascii")
+
+
+Prepare = Callable[[Stage, int], Awaitable[None]]
+Words = Callable[[Stage], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table.
+
+    Attributes:
+        name: what people read.
+        script: the load.
+        ours: its arguments for the broker.
+        floor: its arguments for the floor.
+        prepare: fills the pool for a run of so many seconds.
+    """
+
+    name: str
+    script: str
+    ours: Words
+    floor: Words
+    prepare: Prepare
+
+
+async def _nothing(stage: Stage, seconds: int) -> None:
+    """Fill no pool."""
+
+
+async def _cookies(stage: Stage, seconds: int) -> None:
+    stage.fill(stage.crowd.cookies)
+
+
+async def _refresh(stage: Stage, seconds: int) -> None:
+    stage.fill([one["refresh_token"] for one in await stage.crowd.tokens(stage.app)])
+
+
+async def _refresh_lean(stage: Stage, seconds: int) -> None:
+    stage.fill([one["refresh_token"] for one in await stage.crowd.tokens(stage.lean)])
+
+
+async def _access(stage: Stage, seconds: int) -> None:
+    stage.fill([one["access_token"] for one in await stage.crowd.tokens(stage.app)])
+
+
+async def _revocations(stage: Stage, seconds: int) -> None:
+    stage.fill(await stage.crowd.many_refresh_tokens(stage.app, seconds * REVOCATIONS))
+
+
+def _code(stage: Stage, authorize: str, token: str) -> tuple[str, ...]:
+    pool, app = str(stage.pool), stage.app
+    return (authorize, pool, token, app.authorization, app.token_form)
+
+
+def _posted(path: str, *, lean: bool = False) -> Words:
+    """Return arguments of a load that posts to a path as a client."""
+
+    def words(stage: Stage) -> tuple[str, ...]:
+        return path, str(stage.pool), (stage.lean if lean else stage.app).authorization
+
+    return words
+
+
+ROWS: Final = (
+    Row("JWKS", "get.lua", lambda _: (JWKS,), lambda _: ("/jwks",), _nothing),
+    Row("discovery", "get.lua", lambda _: (DISCOVERY,), lambda _: ("/discovery",), _nothing),
+    Row(
+        "code flow, signed in (2 requests)",
+        "code.lua",
+        lambda s: _code(s, s.app.authorize_path, "/token"),
+        lambda s: _code(s, "/authorize", "/code"),
+        _cookies,
+    ),
+    Row(
+        "refresh with ID token",
+        "refresh.lua",
+        _posted("/token"),
+        _posted("/refresh"),
+        _refresh,
+    ),
+    Row(
+        "refresh without ID token",
+        "refresh.lua",
+        _posted("/token", lean=True),
+        _posted("/refresh-lean", lean=True),
+        _refresh_lean,
+    ),
+    Row(
+        "userinfo",
+        "bearer.lua",
+        lambda s: ("/userinfo", str(s.pool)),
+        lambda s: ("/userinfo", str(s.pool)),
+        _access,
+    ),
+    Row("revoke", "revoke.lua", _posted("/revoke"), _posted("/revoke"), _revocations),
+)
+
+
+async def samples(issuer: str, stage: Stage) -> dict[str, Any]:
+    """Return one answer of the broker for each path of the floor, to be answered alike."""
+    found: dict[str, httpx2.Response] = {}
+    async with httpx2.AsyncClient(base_url=issuer, trust_env=False) as client:
+        found["jwks"] = await client.get(JWKS)
+        found["discovery"] = await client.get(DISCOVERY)
+        cookie = {"Cookie": stage.crowd.cookies[0]}
+        found["authorize"] = await client.get(stage.app.authorize_path, headers=cookie)
+        for name, app in (("refresh", stage.app), ("refresh-lean", stage.lean)):
+            tokens = (await stage.crowd.tokens(app))[0]
+            headers = {"Authorization": app.authorization, "Content-Type": FORM}
+            form = f"grant_type=refresh_token&refresh_token={tokens['refresh_token']}"
+            found[name] = await client.post("/token", content=form, headers=headers)
+        bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+        found["userinfo"] = await client.get("/userinfo", headers=bearer)
+        form = f"token={tokens['refresh_token']}"
+        found["revoke"] = await client.post("/revoke", content=form, headers=headers)
+    found["code"] = found["refresh"]
+    return {
+        name: {
+            "status": answer.status_code,
+            "body": answer.text,
+            "location": answer.headers.get("location", ""),
+        }
+        for name, answer in found.items()
+    }
