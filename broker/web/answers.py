@@ -14,6 +14,13 @@ from starlette.responses import Response
 Header = tuple[bytes, bytes]
 
 CLOSED_CSP: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+NO_REFERRER: Final = (b"referrer-policy", b"no-referrer")
+PAGE: Final = (
+    NO_REFERRER,
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
 JSON: Final = (b"content-type", b"application/json")
 HTML: Final = (b"content-type", b"text/html; charset=utf-8")
 
@@ -64,8 +71,7 @@ def html_answer(text: str, csp: bytes, status: int = 200, extra: Iterable[Header
         HTML,
         (b"content-length", b"%d" % len(body)),
         (b"content-security-policy", csp),
-        (b"cross-origin-opener-policy", b"same-origin"),
-        (b"cross-origin-resource-policy", b"same-origin"),
+        *PAGE,
         *extra,
     ]
     return Answer(status, headers, body)
@@ -74,4 +80,4 @@ def html_answer(text: str, csp: bytes, status: int = 200, extra: Iterable[Header
 def redirect_answer(location: str, extra: Iterable[Header] = ()) -> Answer:
     """Return a 303: whatever the method was, the browser goes on with GET (RFC 9700 §4.12)."""
     target = quote(location, safe=_URL_SAFE).encode("ascii")
-    return empty_answer(303, ((b"location", target), *extra))
+    return empty_answer(303, ((b"location", target), NO_REFERRER, *extra))

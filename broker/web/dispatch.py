@@ -12,7 +12,7 @@ from broker.core.errors import Unavailable
 from broker.web import cors, errors
 from broker.web.answers import Answer
 from broker.web.edge import Edge
-from broker.web.problems import ClientGone, NoSuchPath, WrongMethod
+from broker.web.problems import BodyTooSlow, ClientGone, NoSuchPath, WrongMethod
 from broker.web.routes import Cache, Cors, Entry
 from broker.web.trace import Trace, trace_of
 
@@ -76,13 +76,13 @@ class Dispatch:
     async def _attempt(self, entry: Entry, request: Request, trace: Trace) -> Answer:
         """Return the endpoint's answer, or what HTTP makes of its failure."""
         try:
-            return await self._in_time(entry, request)
+            return await self._in_time(entry, request, trace)
         except ClientGone:
             raise
         except Exception as error:  # noqa: BLE001 - the last resort: nothing leaks, all is logged
             return self._failed(error, entry, request, trace)
 
-    async def _in_time(self, entry: Entry, request: Request) -> Answer:
+    async def _in_time(self, entry: Entry, request: Request, trace: Trace) -> Answer:
         if request.method not in entry.methods:
             raise WrongMethod(entry.methods)
         limit = asyncio.timeout(self._edge.config.deadline)
@@ -90,6 +90,8 @@ class Dispatch:
             async with limit:
                 return await entry.endpoint(request, self._edge)
         except TimeoutError:
+            if limit.expired() and trace.reading:
+                raise BodyTooSlow from None
             if limit.expired():
                 raise Unavailable(private="our own deadline passed") from None
             raise

@@ -6,18 +6,21 @@ Sources: RFC 6749 §3.1 and Appendix B (form encoding), RFC 6750 §2 (bearer tok
 import asyncio
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
+from starlette.types import Message
 
 from broker.core.errors import InvalidRequest, MissingToken
 from broker.core.parameters import Parameters
 from broker.web.problems import BodyTooLarge, BodyTooSlow, ClientGone, QueryTooLong
 from broker.web.services import EdgeConfig
+from broker.web.trace import trace_of
 
 FORM: Final = "application/x-www-form-urlencoded"
 MAX_FIELDS: Final = 100
+_FORM_BYTES: Final = FORM.encode()
 
 # Parameters that must never stand in a URL of ours, where logs and histories keep them.
 SECRET_PARAMETERS: Final = frozenset({
@@ -68,10 +71,10 @@ async def form_pairs(request: Request, config: EdgeConfig) -> Pairs:
 
 def is_form(request: Request) -> bool:
     """Whether the body is declared as a form in UTF-8."""
-    declared = request.headers.get("content-type", "")
-    if declared == FORM:
+    declared = header(request, b"content-type")
+    if declared == _FORM_BYTES:
         return True
-    media_type, _, rest = declared.lower().partition(";")
+    media_type, _, rest = declared.decode("latin-1").lower().partition(";")
     charset = rest.strip().replace('"', "")
     return media_type.strip() == FORM and charset in {"", "charset=utf-8"}
 
@@ -79,32 +82,56 @@ def is_form(request: Request) -> bool:
 async def read_body(request: Request, config: EdgeConfig) -> bytes:
     """Return the body, read no further than the limit.
 
+    The usual body is there whole at once, so only one that comes in parts gets a timer of its own;
+    while its first part is awaited the request's deadline runs, and ``reading`` says so.
+
     Raises:
         BodyTooLarge: it is larger than the limit, by its own word or by its size.
         BodyTooSlow: it did not arrive in time.
         ClientGone: the client went away.
     """
-    declared = request.headers.get("content-length", "0")
-    if not declared.isdecimal() or int(declared) > config.body_limit:
+    declared = header(request, b"content-length")
+    if declared and (not declared.isdigit() or int(declared) > config.body_limit):
         raise BodyTooLarge
+    trace = trace_of(request.scope)
+    trace.reading = True
+    message = await request.receive()
+    if message.get("more_body", False):
+        body = await _read_on(message, request, config)
+    else:
+        body = _part(message, 0, config.body_limit)
+    trace.reading = False
+    return body
+
+
+async def _read_on(message: Message, request: Request, config: EdgeConfig) -> bytes:
+    body = bytearray(_part(message, 0, config.body_limit))
     try:
         async with asyncio.timeout(config.body_timeout):
-            return await _collect(request, config.body_limit)
+            while message.get("more_body", False):
+                message = await request.receive()
+                body += _part(message, len(body), config.body_limit)
     except TimeoutError:
         raise BodyTooSlow from None
+    return bytes(body)
 
 
-async def _collect(request: Request, limit: int) -> bytes:
-    body: bytes = b""
-    while True:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        body += message.get("body", b"")
-        if len(body) > limit:
-            raise BodyTooLarge
-        if not message.get("more_body", False):
-            return body
+def _part(message: Message, before: int, limit: int) -> bytes:
+    """Return a part of a body, unless it makes the whole too large."""
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    part: bytes = message.get("body", b"")
+    if before + len(part) > limit:
+        raise BodyTooLarge
+    return part
+
+
+def header(request: Request, name: bytes) -> bytes:
+    """Return the first header of that (lower-case) name, or nothing; it costs no copy of all."""
+    for key, value in request.scope["headers"]:
+        if key == name:
+            return cast("bytes", value)
+    return b""
 
 
 def _parse(raw: bytes) -> Pairs:

@@ -1,6 +1,7 @@
-"""The frame around every answer: identifier, security headers, one line in the log.
+"""The frame around every answer: identifier, common headers, one line in the log.
 
-Pure ASGI and a single layer, because every request pays for it.
+Pure ASGI and a single layer, because every request pays for it; what only pages and redirects
+need stands in ``broker.web.answers``.
 """
 
 import ipaddress
@@ -12,16 +13,12 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from broker.core.ports import Entropy
-from broker.web.answers import CLOSED_CSP, Header
+from broker.web.answers import CLOSED_CSP
 from broker.web.services import EdgeConfig
 from broker.web.trace import Trace, begin
 
 HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
-SECURITY: Final[tuple[Header, ...]] = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-)
+NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 _LAST_RESORT: Final = b'{"error":"server_error"}'
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -39,7 +36,7 @@ class Frame:
     def __init__(self, app: ASGIApp, config: EdgeConfig, entropy: Entropy) -> None:
         self._app = app
         self._entropy = entropy
-        self._headers = (*SECURITY, HSTS) if config.secure else SECURITY
+        self._headers = (NOSNIFF, HSTS) if config.secure else (NOSNIFF,)
         self._proxies = [ipaddress.ip_network(text) for text in config.trusted_proxies]
         self._log = structlog.get_logger("broker.access").bind()
 

@@ -144,8 +144,8 @@ class EdgeConfig:
         trusted_proxies: addresses or networks whose ``X-Forwarded-For`` counts.
         body_limit: largest request body.
         query_limit: longest query string.
-        body_timeout: how long a body may take to arrive.
-        deadline: how long we may take for an answer.
+        body_timeout: how long a body may take once it has begun to arrive.
+        deadline: how long a request may take in all.
         session_lifetime: how long a browser keeps the session cookie.
         browser_lifetime: how long a browser keeps the binding cookie.
         discovery_lifetime: cache lifetime of the discovery documents.
@@ -159,7 +159,7 @@ class EdgeConfig:
     body_limit: int = 65536
     query_limit: int = 16384
     body_timeout: float = 10.0
-    deadline: float = 15.0
+    deadline: float = 10.0
     session_lifetime: int = 30 * 86400
     browser_lifetime: int = 30 * 86400
     discovery_lifetime: int = 600

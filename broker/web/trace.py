@@ -17,12 +17,14 @@ class Trace:
         route: the path in the route table, or empty.
         error: code of the failure, or empty.
         detail: the failure's private detail: for the log alone.
+        reading: whether the body is still awaited.
     """
 
     request_id: str
     route: str = ""
     error: str = ""
     detail: str = ""
+    reading: bool = False
 
 
 def begin(scope: Scope, request_id: str) -> Trace:
