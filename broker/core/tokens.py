@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Protocol
 
 from broker.core import vocabulary as v
@@ -178,13 +179,12 @@ class Mint:
         handle = self.handles.open(Kind.ACCESS, _text(claims, "jti"))
         if claims.get("iss") != self.issuer or handle is None:
             raise InvalidToken(private="iss or jti is not ours")
-        aud = claims.get("aud")
         return AccessToken(
             account_id=handle.account_id,
             grant_id=handle.item_id,
             client_id=_text(claims, "client_id"),
             scope=tuple(_text(claims, "scope").split()),
-            audience=(aud,) if isinstance(aud, str) else tuple(aud or ()),
+            audience=_audience(claims.get("aud")),
         )
 
     def hint(self, token: str) -> Hint:
@@ -238,7 +238,14 @@ def _text(claims: Mapping[str, Any], name: str) -> str:
     return value
 
 
+def _audience(value: object) -> tuple[str, ...]:
+    names = value if isinstance(value, list) else [value]
+    if not names or not all(isinstance(name, str) for name in names):
+        raise InvalidToken(private="aud is missing or not text")
+    return tuple(names)
+
+
 def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise InvalidToken(private="a time is missing or not a number")
     return value

@@ -38,6 +38,8 @@ class RefreshGrant:
         if handle is None:
             raise InvalidGrant(private="not a refresh token of ours")
         scope = params.words("scope")
+        if "" in scope:
+            raise InvalidScope
         resources = params.many("resource")
         wanted = RefreshRequest(
             account_id=handle.account_id,
