@@ -1,0 +1,1 @@
+"""Clients and verifiers written by others, against a running broker."""
