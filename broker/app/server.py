@@ -118,7 +118,10 @@ async def make_ready(settings: Settings, redis_url: str) -> None:
             _log.warning("redis.not_usable", reason=fault)
         try:
             await make_schema(settings, stores)
-            await ensure(stores.keys, stores.sealer, settings.key_policy, clock.now())
+            records = await ensure(stores.keys, stores.sealer, settings.key_policy, clock.now())
+            for record in records:
+                if record.sealed is not None:
+                    stores.sealer.open(record.kid, record.sealed)
         except StoreUnavailable as error:
             _log.warning("sql.out_of_reach", reason=error.private)
         except KeyRecordCorrupt as error:

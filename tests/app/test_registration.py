@@ -1,0 +1,117 @@
+"""What a client may be registered with."""
+
+from dataclasses import replace
+
+import pytest
+
+from broker.app.checks import Refused
+from broker.app.loading import load
+from broker.app.registration import check_client, web_origins
+from broker.core.model import Client, ClientSecret
+
+WEB = Client("app", "App", redirect_uris=("https://app.example.org/callback",))
+NATIVE = replace(WEB, application_type="native")
+
+
+def options(client):
+    try:
+        check_client(client, load())
+    except Refused as refused:
+        return [problem.setting for problem in refused.problems]
+    return []
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://app.example.org/cb?tenant=1",
+        "http://127.0.0.1:8000/cb",
+        "http://localhost/cb",
+        "http://[::1]:9/cb",
+    ],
+)
+def test_good_redirects(uri):
+    """Anywhere over https, on this machine over http."""
+    assert options(replace(WEB, redirect_uris=(uri,))) == []
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://app.example.org/cb",
+        "https://app.example.org/cb#top",
+        "https://me:pw@app.example.org/cb",
+        "https://*.example.org/cb",
+        "https://app.example.org/a/../cb",
+        "https://app.example.org/c b",
+        "https://app.example.org:99999/cb",
+        "https:///cb",
+        "/cb",
+        "javascript:alert(1)",
+        "com.example.app:/cb",
+        "https://app.example.org/" + "a" * 2000,
+        "https://app.exämple.org/cb",
+        "https://app.example.org\\@evil.example/cb",
+    ],
+)
+@pytest.mark.parametrize("field", ["redirect_uris", "post_logout_redirect_uris"])
+def test_bad_redirects(uri, field):
+    """Nothing through which a code could reach somebody else."""
+    assert len(options(replace(WEB, **{field: (uri,)}))) == 1
+
+
+@pytest.mark.parametrize("uri", ["com.example.app:/cb", "http://127.0.0.1/cb"])
+def test_native_apps_may_use_their_own_scheme_or_loopback(uri):
+    """RFC 8252 §7.1 and §7.3."""
+    assert options(replace(NATIVE, redirect_uris=(uri,))) == []
+
+
+@pytest.mark.parametrize("uri", ["myapp:/cb", "javascript:alert(1)", "data:text/html,x"])
+def test_a_native_scheme_is_a_domain_backwards(uri):
+    """A short scheme can be claimed by anybody (RFC 8252 §7.1)."""
+    assert options(replace(NATIVE, redirect_uris=(uri,))) == ["--redirect-uri"]
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://app.example.org/", "app.example.org", "http://app.example.org", "*", "null",
+     "https://APP.example.org", "https://a:b@app.example.org"],
+)  # fmt: skip
+def test_bad_origins(origin):
+    """An origin is scheme, host and port, and safe."""
+    assert options(replace(WEB, origins=(origin,))) == ["--origin"]
+
+
+@pytest.mark.parametrize(
+    ("change", "option"),
+    [
+        ({"redirect_uris": ()}, "--redirect-uri"),
+        ({"client_id": "a b"}, "--client-id"),
+        ({"name": " "}, "NAME"),
+        ({"name": "a\x1b[31m"}, "NAME"),
+        ({"require_pkce": False}, "--no-pkce"),
+        ({"secrets": (ClientSecret("00", 1.0),)}, "--public"),
+        ({"scopes": ("profile",)}, "--scope"),
+        ({"access_token_lifetime": 86400}, "--access-token-lifetime"),
+        ({"access_token_lifetime": 1}, "--access-token-lifetime"),
+        ({"resources": ("not absolute",)}, "--resource"),
+        ({"logo_uri": "javascript:alert(1)"}, "--logo-uri"),
+        ({"client_uri": "http://app.example.org"}, "--client-uri"),
+        ({"scopes": ("openid", "root")}, "client metadata"),
+        ({"grant_types": ("authorization_code", "password")}, "client metadata"),
+    ],
+)
+def test_other_rules_name_their_option(change, option):
+    """Each refusal says what to change."""
+    assert options(replace(WEB, **change)) == [option]
+
+
+def test_a_confidential_client_may_be_let_off_pkce():
+    """By its registration, never by default."""
+    assert options(replace(WEB, auth_method="client_secret_basic", require_pkce=False)) == []
+
+
+def test_origins_of_redirect_uris():
+    """What a public web app needs is known from where it is."""
+    client = replace(WEB, redirect_uris=("https://a.example:8443/x", "https://a.example:8443/y"))
+    assert web_origins(client) == ("https://a.example:8443",)

@@ -1,0 +1,157 @@
+"""``broker serve`` as a process: starting, stopping, falling and getting up."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from broker.stores.embedded import find_binary
+from tests.app.served import Served
+
+PUBLIC = ("--public", "--redirect-uri", "https://app.example.org/cb")
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A broker that is not started yet, on a data directory of its own."""
+    broker = Served(tmp_path / "data")
+    yield broker
+    broker.close()
+
+
+def test_it_starts_says_where_and_stops_in_order(served):
+    """Nothing but Discord's credentials; SIGTERM is exit code 0, and nothing stays behind."""
+    served.start()
+    assert served.get("/readyz")[0] == 200
+    assert len(served.get("/.well-known/jwks.json")[1]["keys"]) == 2
+    kids = served.kids()
+    code, out, err = served.stop()
+    assert (code, err) == (0, "")
+    assert f"listens on http://127.0.0.1:{served.port}" in out
+    assert not [kid for kid in kids if Path(f"/proc/{kid}").exists()]
+
+
+def test_a_second_server_on_the_data_directory_is_refused(served, tmp_path):
+    """Two owners of one Redis would lose data."""
+    served.start()
+    other = Served(tmp_path / "data")
+    answer = other.run("serve")
+    assert answer.returncode == 4
+    assert f"in use by process {served.process.pid}" in answer.stderr
+    assert served.get("/readyz")[0] == 200
+
+
+def test_kill_9_loses_nothing(served):
+    """Keys and clients are there after a restart, and the embedded Redis is one again."""
+    served.start()
+    added = served.run("clients", "add", "App", "--client-id", "app", *PUBLIC)
+    assert added.returncode == 0, added.stderr
+    before = served.get("/.well-known/jwks.json")[1]
+    served.stop(signal.SIGKILL)
+    served.start()
+    assert served.get("/readyz")[0] == 200
+    assert served.get("/.well-known/jwks.json")[1] == before
+    assert served.run("clients", "show", "app").returncode == 0
+
+
+def test_killing_redis_means_503_then_recovery_without_a_restart(served):
+    """The JWKS is served all the while."""
+    served.start()
+    (redis,) = served.kids()
+    os.kill(redis, signal.SIGSTOP)
+    status, body = served.get("/readyz")
+    assert status == 503
+    assert body["checks"][0]["name"] == "redis"
+    assert served.get("/.well-known/jwks.json")[0] == 200
+    os.kill(redis, signal.SIGKILL)
+    served.until("/readyz", 200)
+
+
+def test_a_rotation_by_command_is_followed_without_a_restart(served):
+    """Another process changes the keys; the server publishes the new successor within seconds."""
+    served.start()
+    before = {key["kid"] for key in served.get("/.well-known/jwks.json")[1]["keys"]}
+    assert served.run("keys", "rotate", "--now").returncode == 0
+    end = time.monotonic() + 20
+    while {key["kid"] for key in served.get("/.well-known/jwks.json")[1]["keys"]} == before:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    after = {key["kid"] for key in served.get("/.well-known/jwks.json")[1]["keys"]}
+    assert before < after
+
+
+@pytest.mark.slow
+def test_workers_end_with_their_server(tmp_path):
+    """A killed server leaves no worker behind that would hold the port."""
+    served = Served(tmp_path / "data", workers=2)
+    try:
+        served.start()
+        kids = served.kids()
+        assert len(kids) >= 3
+        served.stop(signal.SIGKILL)
+        end = time.monotonic() + 20
+        while served.get("/livez")[0] or any(Path(f"/proc/{kid}").exists() for kid in kids[:1]):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+    finally:
+        served.close()
+
+
+def test_without_an_application_at_discord_it_refuses(tmp_path):
+    """The settings are named, and the way out."""
+    answer = Served(tmp_path, discord_client_id="", discord_client_secret="").run("serve")
+    assert answer.returncode == 4
+    assert "BROKER_DISCORD_CLIENT_ID" in answer.stderr
+    assert "BROKER_DISCORD_CLIENT_SECRET" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_demonstrations_data_is_refused(served, tmp_path):
+    """Its accounts were made by anybody who liked."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "DEMO").touch()
+    answer = served.run("serve")
+    assert answer.returncode == 4
+    assert "demonstration" in answer.stderr
+
+
+def test_a_taken_port_is_named(served):
+    """Not a traceback."""
+    served.start()
+    answer = served.run("serve")
+    assert answer.returncode == 4
+    assert f"BROKER_PORT: cannot listen on 127.0.0.1 port {served.port}" in answer.stderr
+
+
+def test_keys_sealed_with_another_secret_are_a_refusal(tmp_path):
+    """Never a silent new key."""
+    secret = "Zk3vS0yq7cVhWm1uXr9TgLb5nPd2JfEa8iYo4HxQ"
+    first = Served(tmp_path, secrets=secret)
+    first.start()
+    first.stop()
+    answer = Served(tmp_path, secrets=secret[::-1]).run("serve")
+    assert answer.returncode == 4
+    assert "BROKER_SECRETS: signing key" in answer.stderr
+
+
+def test_an_evicting_redis_is_refused(tmp_path):
+    """It would drop sessions and the marks of disabled accounts."""
+    folder = tmp_path / "r"
+    folder.mkdir()
+    sock = folder / "s"
+    words = ("--port", "0", "--unixsocket", sock, "--save", "", "--dir", folder)
+    limits = ("--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru")
+    redis = subprocess.Popen([find_binary(), *words, *limits], stdout=subprocess.DEVNULL)
+    try:
+        while not sock.exists():
+            time.sleep(0.02)
+        answer = Served(tmp_path / "data", redis_url=f"unix://{sock}").run("serve")
+    finally:
+        redis.terminate()
+        redis.wait()
+    assert answer.returncode == 4
+    assert "BROKER_REDIS_URL" in answer.stderr
+    assert "noeviction" in answer.stderr

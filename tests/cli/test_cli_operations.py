@@ -1,0 +1,170 @@
+"""Keys, accounts, database, secrets and settings by command."""
+
+import asyncio
+import json
+
+import pytest
+
+from broker.app.clock import SystemClock, SystemEntropy
+from broker.app.loading import load
+from broker.app.stores import open_stores
+from broker.core.model import Profile
+from broker.stores.sql import schema
+
+ONE = "Zk3vS0yq7cVhWm1uXr9TgLb5nPd2JfEa8iYo4HxQ"
+TWO = ONE[::-1]
+
+
+def within(work):
+    """Run ``work(stores)`` on the data directory that the commands use."""
+
+    async def run():
+        async with open_stores(load(), SystemClock(), SystemEntropy(), "unix:///nowhere") as stores:
+            await schema.upgrade(stores.sql.engine)
+            return await work(stores)
+
+    return asyncio.run(run())
+
+
+def sign_in(subject="80351110224678912", username="nelly"):
+    profile = Profile("discord", subject, username, username.title(), f"{username}@example.org")
+    return within(lambda stores: stores.sql.accounts.sign_in(profile, now=1_700_000_000.0))[0]
+
+
+def audited():
+    return [entry.event.kind for entry in within(lambda stores: stores.sql.audit.page())]
+
+
+def states(cli):
+    return {one["kid"]: one["state"] for one in cli.json("keys", "list")}
+
+
+def test_keys_rotate_at_once_and_revoke(cli):
+    """Signing, next, retired, revoked: each step is listed, audited and repeatable."""
+    assert cli.json("keys", "list") == []
+    first = cli.json("keys", "rotate", "--now")
+    assert states(cli)[first["subject"]] == "retired"
+    revoked = cli.json("keys", "revoke", first["signing"], "--reason", "leaked")
+    assert (revoked["changed"], revoked["subject"]) == (True, first["signing"])
+    assert cli.json("keys", "revoke", first["signing"])["changed"] is False
+    shown = cli.json("keys", "show", first["signing"][:8])
+    assert (shown["state"], shown["revoked_reason"]) == ("revoked", "leaked")
+    assert audited()[:2] == ["keys.revoke", "keys.rotate-now"]
+
+
+def test_a_staged_rotation_tells_when(cli):
+    """Asked again it changes nothing."""
+    assert cli.json("keys", "rotate")["changed"] is True
+    assert cli.json("keys", "rotate")["changed"] is False
+
+
+def test_a_rotation_that_would_break_verifiers_is_refused(cli):
+    """A cache cannot know the successor made a moment ago."""
+    cli("keys", "rotate", "--now")
+    signing = next(kid for kid, state in states(cli).items() if state == "signing")
+    cli("keys", "revoke", signing)
+    answer = cli("keys", "rotate", "--now", code=4)
+    assert len(answer.stderr.splitlines()) == 1
+
+
+def test_unknown_keys_are_exit_code_3(cli):
+    """Show and revoke alike; private halves are shown by neither."""
+    cli("keys", "show", "nothing", code=3)
+    cli("keys", "revoke", "nothing", code=3)
+    cli("keys", "rotate")
+    assert "sealed" not in cli("keys", "list", "--json").stdout
+
+
+def test_accounts_are_found_by_any_name(cli):
+    """Identifier, snowflake, username, e-mail."""
+    assert cli.json("accounts", "list") == []
+    account_id = sign_in()
+    for who in (account_id, "80351110224678912", "nelly", "NELLY@example.org"):
+        assert cli.json("accounts", "show", who)["account_id"] == account_id
+    assert account_id in cli("accounts", "list", "-q", "nel").stdout
+    cli("accounts", "show", "somebody", code=3)
+
+
+def test_disabling_is_effective_at_once_and_audited(cli):
+    """SQL, then Redis right away: nothing is left for a server to carry."""
+    account_id = sign_in()
+    said = cli.json("accounts", "disable", "nelly", "--reason", "spam")
+    assert said == {
+        "account_id": account_id,
+        "action": "disabled",
+        "grants_ended": 0,
+        "clients": [],
+        "effective": True,
+    }
+    shown = cli.json("accounts", "show", "nelly")
+    assert (shown["state"], shown["disabled_reason"]) == ("disabled", "spam")
+    assert within(lambda stores: stores.sql.outbox.waiting()) == ()
+    cli("accounts", "enable", "nelly")
+    assert cli.json("accounts", "show", "nelly")["state"] == "active"
+    assert cli.json("accounts", "sign-out", "nelly")["effective"] is True
+    assert set(audited()) >= {"account.disabled", "account.enabled", "account.signed_out"}
+
+
+def test_disabling_while_redis_is_away_is_kept_for_later(cli, monkeypatch):
+    """The change is committed with its outbox row, and the operator is told."""
+    sign_in()
+    monkeypatch.setenv("BROKER_REDIS_URL", "unix:///nowhere")
+    answer = cli("accounts", "disable", "nelly")
+    assert "out of reach" in answer.stderr
+    assert len(within(lambda stores: stores.sql.outbox.waiting())) == 1
+
+
+def test_an_ambiguous_name_is_not_guessed(cli):
+    """Two people may share a username over time."""
+    sign_in()
+    sign_in("80351110224678913", "nelly")
+    assert "several accounts" in cli("accounts", "disable", "nelly", code=2).stderr
+
+
+def test_the_database_is_brought_up_to_date(cli):
+    """Status says what is to be done, upgrade does it, and doing it again is harmless."""
+    before = cli.json("db", "status", code=4)
+    assert (before["current"], before["usable"]) == (None, False)
+    assert cli.json("db", "upgrade")["pending"] == []
+    assert cli.json("db", "upgrade")["usable"] is True
+    assert "up to date" in cli("db", "status").stdout
+
+
+def test_a_database_out_of_reach_is_exit_code_5(cli, monkeypatch):
+    """One line, no traceback, and no password in it."""
+    monkeypatch.setenv("BROKER_DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:9/none")
+    answer = cli("clients", "list", code=5)
+    assert "hunter2" not in answer.output
+    assert len(answer.stderr.splitlines()) == 1
+
+
+def test_secrets_change_without_losing_a_key(cli, monkeypatch):
+    """Append, put first, rewrap, retire, drop: the signing keys open at every step."""
+    monkeypatch.setenv("BROKER_SECRETS", ONE)
+    cli("keys", "rotate")
+    cli("secrets", "retire", code=4)
+    monkeypatch.setenv("BROKER_SECRETS", f"{TWO},{ONE}")
+    assert len(cli.json("secrets", "retire", code=4)["sealed_keys"]) == 2
+    assert len(cli.json("secrets", "rewrap")["rewrapped"]) == 2
+    assert cli.json("secrets", "rewrap")["rewrapped"] == []
+    assert cli.json("secrets", "retire")["sealed_keys"] == []
+    monkeypatch.setenv("BROKER_SECRETS", TWO)
+    assert cli.json("keys", "rotate")["changed"] is False
+
+
+def test_config_shows_sources_and_no_secret(cli, monkeypatch):
+    """Masked values, where they come from, and what is no setting at all."""
+    monkeypatch.setenv("BROKER_SECRETS", ONE)
+    monkeypatch.setenv("BROKER_PROT", "1")
+    answer = cli("config", "--json")
+    rows = {row["name"]: row for row in json.loads(answer.stdout)}
+    assert rows["BROKER_SECRETS"]["source"] == "environment BROKER_SECRETS"
+    assert ONE not in answer.output + cli("config").output
+    assert "BROKER_PROT is set but is no setting" in answer.stderr
+
+
+@pytest.mark.parametrize("words", [("config",), ("clients", "list"), ("keys", "list")])
+def test_refused_settings_are_exit_code_4(cli, monkeypatch, words):
+    """Every command names the setting."""
+    monkeypatch.setenv("BROKER_ISSUER", "http://login.example.org")
+    assert "BROKER_ISSUER" in cli(*words, code=4).stderr
