@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -193,8 +194,11 @@ async def signing(broker: RunningBroker) -> str:
 
 async def change(load: Load, *words: str) -> str:
     """Give a command about keys, wait until every cache has followed; return what signs then."""
-    await asyncio.to_thread(load.broker.cli, "keys", *words)
-    await asyncio.sleep(SETTLE)
+    outcome = await asyncio.to_thread(load.broker.cli, "keys", *words)
+    wait = SETTLE
+    if outcome["switches_at"]:
+        wait += max(0.0, datetime.fromisoformat(outcome["switches_at"]).timestamp() - time.time())
+    await asyncio.sleep(wait)
     return await signing(load.broker)
 
 
