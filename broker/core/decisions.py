@@ -62,10 +62,7 @@ class Decisions:
         """Record the consent, then issue; a session that ended meanwhile signs in again."""
         desk, request = self._desk, pending.request
         now = desk.clock.now()
-        alive = await desk.sessions.look(
-            session.account_id, session.item_id, session.generation, now=now
-        )
-        if alive is None:
+        if await desk.signed_in(session) is None:
             return await trips.begin(desk, desk.new_pending(request), browser, prompt="none")
         newer = await desk.accounts.consent(
             session.account_id, request.client_id, request.scope, now=now

@@ -2,13 +2,19 @@
 
 from dataclasses import dataclass
 
-from broker.core import redirects
+from broker.core import facts, redirects
 from broker.core import vocabulary as v
 from broker.core.authorize import HintSubject
 from broker.core.csrf import FormTokens, browser_digest
-from broker.core.errors import AccessDenied, ForeignBrowser, RequestExpired, RequestUnknown
+from broker.core.errors import (
+    AccessDenied,
+    ForeignBrowser,
+    InvalidGrant,
+    RequestExpired,
+    RequestUnknown,
+)
 from broker.core.handles import NOBODY, Handle, Handles, Kind
-from broker.core.model import AuthorizationRequest, Lifetimes, PendingRequest
+from broker.core.model import AuthorizationRequest, Facts, Lifetimes, PendingRequest, Session
 from broker.core.outcomes import Browser
 from broker.core.ports import (
     Accounts,
@@ -57,6 +63,27 @@ class Desk:
     def session_handle(self, browser: Browser) -> Handle | None:
         """Return what the session cookie says; None for none, garbage or a dropped secret's."""
         return self.handles.open(Kind.SESSION, browser.session) if browser.session else None
+
+    async def signed_in(self, session: Handle | None) -> tuple[Session, Facts] | None:
+        """Return the living session that a cookie names, and its account's facts.
+
+        Facts that Redis has lost are restored from SQL first: a session that goes on must not be
+        taken for one that is over.
+
+        Raises:
+            StoreUnavailable: a store is out of reach.
+        """
+        if session is None:
+            return None
+        place = (session.account_id, session.item_id, session.generation)
+        found = await self.sessions.look(*place, now=self.clock.now())
+        if found is None:
+            try:
+                await facts.restore(self.accounts, self.states, session.account_id)
+            except InvalidGrant:
+                return None
+            found = await self.sessions.look(*place, now=self.clock.now())
+        return found
 
     def answer(self, request: AuthorizationRequest, code: str) -> str:
         """Return the redirect that carries a code (RFC 6749 §4.1.2, RFC 9207 §2)."""

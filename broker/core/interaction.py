@@ -141,9 +141,7 @@ class SignIn:
     ) -> CodeRefused:
         desk = self._desk
         now = desk.clock.now()
-        found = await desk.sessions.look(
-            session.account_id, session.item_id, session.generation, now=now
-        )
+        found = await desk.signed_in(session)
         if found is None:
             return CodeRefused(Refusal.NO_SESSION)
         alive, known = found

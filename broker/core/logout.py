@@ -7,7 +7,6 @@ from broker.core import redirects
 from broker.core.audit import note
 from broker.core.desk import Desk
 from broker.core.errors import BadForm, InvalidRequest
-from broker.core.handles import Handle
 from broker.core.model import AuditEvent, Client, Facts, Session
 from broker.core.outcomes import Browser, LogoutPage, Redirect, SignedOutPage
 from broker.core.parameters import Parameters
@@ -58,13 +57,18 @@ class Logout:
     async def begin(
         self, params: Parameters, browser: Browser
     ) -> Redirect | LogoutPage | SignedOutPage:
-        """Sign out at once where an ID token names the person signed in here; else ask (§2)."""
+        """Sign out at once where an ID token names the person signed in here; else ask (§2).
+
+        A request that names a way back which is not registered is asked about too.
+        """
         wish = await self._wish(params)
-        found = await self._signed_in(browser)
+        found = await self._desk.signed_in(self._desk.session_handle(browser))
         if found is None:
             return self._out(wish) if wish.hint else SignedOutPage(wish.client)
         session, facts = found
-        if wish.hint and (wish.hint.sid == session.sid or wish.hint.sub == facts.sub):
+        meant = wish.hint and (wish.hint.sid == session.sid or wish.hint.sub == facts.sub)
+        astray = wish.back is None and "post_logout_redirect_uri" in wish.fields
+        if meant and not astray:
             await self._end(session, wish)
             return self._out(wish)
         return self._page(wish, session, facts, browser)
@@ -77,13 +81,15 @@ class Logout:
         """
         desk = self._desk
         wish = await self._wish(params)
-        found = await self._signed_in(browser)
-        if found is None:
-            return self._out(wish)
-        session, _ = found
-        if not desk.forms.good(params.one("csrf"), browser.key, _subject(session)):
+        handle = desk.session_handle(browser)
+        # Judged even when the session is over: else anybody could take a browser's cookie away.
+        if handle is None or not desk.forms.good(
+            params.one("csrf"), browser.key, _subject(handle.account_id, handle.item_id)
+        ):
             raise BadForm(links=(("Back to signing out", "/logout"),))
-        await self._end(session, wish)
+        found = await desk.signed_in(handle)
+        if found is not None:
+            await self._end(found[0], wish)
         return self._out(wish)
 
     async def _wish(self, params: Parameters) -> Wish:
@@ -113,17 +119,6 @@ class Logout:
         except InvalidRequest:
             return None
 
-    async def _signed_in(self, browser: Browser) -> tuple[Session, Facts] | None:
-        session = self._desk.session_handle(browser)
-        if session is None:
-            return None
-        return await self._desk.sessions.look(
-            session.account_id,
-            session.item_id,
-            session.generation,
-            now=self._desk.clock.now(),
-        )
-
     async def _end(self, session: Session, wish: Wish) -> None:
         """End the session, its codes and its grants; offline grants stay (Core §11)."""
         desk, now = self._desk, self._desk.clock.now()
@@ -144,7 +139,7 @@ class Logout:
     def _page(self, wish: Wish, session: Session, facts: Facts, browser: Browser) -> LogoutPage:
         key = browser.key or encode(self._desk.entropy.token(24))
         return LogoutPage(
-            csrf=self._desk.forms.make(key, _subject(session)),
+            csrf=self._desk.forms.make(key, _subject(session.account_id, session.sid)),
             claims=facts.claims,
             client=wish.client,
             fields=wish.fields,
@@ -153,6 +148,5 @@ class Logout:
         )
 
 
-def _subject(session: Session) -> str:
-    handle = Handle(session.account_id, session.sid, session.generation)
-    return f"logout {handle.account_id} {handle.item_id}"
+def _subject(account_id: str, sid: str) -> str:
+    return f"logout {account_id} {sid}"

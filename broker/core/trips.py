@@ -174,12 +174,4 @@ class Callback:
 
     async def _alive(self, session: Handle | None) -> Handle | None:
         """Return the handle if its session still lives: the sid of a dead one is never reused."""
-        if session is None:
-            return None
-        found = await self._desk.sessions.look(
-            session.account_id,
-            session.item_id,
-            session.generation,
-            now=self._desk.clock.now(),
-        )
-        return session if found else None
+        return session if await self._desk.signed_in(session) else None

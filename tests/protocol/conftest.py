@@ -1,12 +1,10 @@
 """Fixtures: a broker that the whole run shares, with nobody signed in when a test begins."""
 
-import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import structlog
 
 from tests.protocol.harness import FRONT, App, Browser, Shelf, World, begin, shelf
 
@@ -24,11 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
     """Redis, the simulated Discord and a filled database."""
-    quiet = structlog.make_filtering_bound_logger(logging.CRITICAL)
-    structlog.configure(wrapper_class=quiet)
     with shelf(tmp_path_factory.mktemp("protocol")) as found:
         yield found
-    structlog.reset_defaults()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

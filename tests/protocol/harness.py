@@ -5,6 +5,7 @@ Requests go through ASGI in this process; Redis, SQLite and the simulated Discor
 
 import asyncio
 import base64
+import logging
 import re
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
+import structlog
 from redis.asyncio import Redis
 
 from broker.app.compose import Broker, compose
@@ -272,7 +274,10 @@ async def begin(
     clock, url = Hands(), redis_url or shelf.redis_url
     entropy = Counted(str(folder).encode())
     chosen = settings_for(shelf, database, **settings)
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     async with compose(chosen, url, clock=clock, entropy=entropy) as broker:
+        structlog.configure(**before)
         world = World(shelf, broker, clock, url)
         await world.reset()
         try:

@@ -345,7 +345,7 @@ async def test_one_redis_round_trip_and_no_sql(world: World, browser: Browser) -
     app = world.app(BACK)
     tokens = await browser.tokens(app)
     code = await browser.code(app)
-
+    await world.userinfo((await app.refresh(tokens["refresh_token"])).json()["access_token"])
     for call in (
         lambda: app.refresh(tokens["refresh_token"]),
         lambda: app.redeem(code),

@@ -47,15 +47,15 @@ async def callback(request: Request, edge: Edge) -> Answer:
 async def logout(request: Request, edge: Edge) -> Answer:
     """GET or POST /logout (OpenID Connect RP-Initiated Logout §2).
 
-    A POST with our form's token is the person's answer. A POST of another site comes without our
-    ``SameSite=Lax`` cookies, so it is sent round to a GET that has them.
+    A POST of another site comes without our ``SameSite=Lax`` cookies, whatever it pretends to be,
+    so it is sent round to a GET that has them. A POST with our form's token is the person's answer.
     """
     params = await _params(request, edge)
     browser = edge.cookies.browser(request)
-    if request.method == "POST" and "csrf" in params:
-        return _show(await edge.services.logout.confirm(params, browser), edge)
     if request.method == "POST" and browser.session is None:
         return redirect_answer(_logout_address(params))
+    if request.method == "POST" and "csrf" in params:
+        return _show(await edge.services.logout.confirm(params, browser), edge)
     return _show(await edge.services.logout.begin(params, browser), edge)
 
 
