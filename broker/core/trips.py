@@ -11,6 +11,8 @@ from broker.core.errors import (
     BadCallback,
     ServerError,
     SignInRefused,
+    StoreUnavailable,
+    TemporarilyUnavailable,
     UpstreamPage,
     UpstreamRejected,
     UpstreamUnavailable,
@@ -63,12 +65,25 @@ class Callback:
             BadCallback: no, a foreign or a used ``state`` (login CSRF, RFC 9700 §4.7).
             AuthorizationRefused: the person said no upstream.
             UpstreamUnavailable, UpstreamPage: upstream failed; the request can be tried again.
+            StoreUnavailable: a store did; the same.
             SignInRefused: the account is switched off.
         """
         desk = self._desk
         pending = await self._spend(upstream, params, browser)
         desk.must_be_alive(pending)
         profile = await self._profile(pending, params)
+        try:
+            return await self._signed_in(pending, profile, browser)
+        except StoreUnavailable as error:
+            raise StoreUnavailable(
+                error.public, error.private, error.retry_after, self._again(pending)
+            ) from error
+
+    async def _signed_in(
+        self, pending: PendingRequest, profile: Profile, browser: Browser
+    ) -> Redirect:
+        """Make or find the account, open a session, and lead on to the request's next page."""
+        desk = self._desk
         account_id, facts = await desk.accounts.sign_in(profile, now=desk.clock.now())
         session = await self._open_session(pending, profile, account_id, facts, browser)
         handle = Handle(account_id, session.sid, session.generation)
@@ -82,6 +97,10 @@ class Callback:
         )
         await desk.requests.put(pending)
         return Redirect(desk.page_url(pending), session=cookie)
+
+    def _again(self, pending: PendingRequest) -> tuple[tuple[str, str], ...]:
+        """Return the links by which a page leads on when the trip came to nothing."""
+        return (("Try again", self._desk.page_url(pending)), self._desk.back_link(pending))
 
     async def _spend(self, upstream: str, params: Parameters, browser: Browser) -> PendingRequest:
         """Return the request whose open trip this ``state`` names, and close the trip."""
@@ -106,7 +125,7 @@ class Callback:
         code = params.one("code")
         if code is None:
             raise BadCallback(private="neither code nor error")
-        again = (("Try again", desk.page_url(pending)), desk.back_link(pending))
+        again = self._again(pending)
         try:
             return await desk.upstreams[pending.upstream].fetch_profile(
                 code=code, verifier=pending.verifier
@@ -130,7 +149,8 @@ class Callback:
             )
             await note(desk.audit, event)
             raise AuthorizationRefused(request.redirect_uri, request.state, AccessDenied())
-        cause = ServerError(private=f"upstream answered with error {error[:40]!r}")
+        kind = TemporarilyUnavailable if error == TemporarilyUnavailable.code else ServerError
+        cause = kind(private=f"upstream answered with error {error[:40]!r}")
         raise AuthorizationRefused(request.redirect_uri, request.state, cause)
 
     async def _open_session(

@@ -215,7 +215,9 @@ def form_source(origin: str) -> str | None:
 
 
 def leads_on(address: str) -> bool:
-    """Whether a link may be followed: the web, or an app's own scheme (RFC 8252 §7.1)."""
+    """Whether a link may be followed: a page of ours, the web, an app's scheme (RFC 8252 §7.1)."""
+    if address.startswith("/"):
+        return not address.startswith(("//", "/\\"))
     scheme = _scheme(address)
     return scheme in {"https", "http"} or "." in scheme
 
