@@ -160,7 +160,17 @@ def _run(settings: Settings, redis_url: str, sock: socket.socket, announce: Anno
             os.environ[EMBEDDED_REDIS] = redis_url
         os.environ[SERVER_PID] = str(os.getpid())
         announce(f"{where}, with {settings.workers} processes")
-        Multiprocess(_config(settings, FACTORY), [sock]).run()
+        _Workers(_config(settings, FACTORY), [sock]).run()
+
+
+class _Workers(Multiprocess):
+    """Processes that share a listening socket, which closes when they are told to end."""
+
+    def terminate_all(self) -> None:
+        # As long as we held it, newcomers would be let in with nobody left to answer them.
+        for sock in self.sockets:
+            sock.close()
+        super().terminate_all()
 
 
 class _Announcing(uvicorn.Server):
