@@ -85,7 +85,7 @@ class Decisions:
         if isinstance(result, Redirect):
             return result
         return await trips.begin(
-            desk, desk.new_pending(request), browser, prompt=upstream_prompt(request)
+            desk, desk.new_pending(request), browser, prompt=upstream_prompt(request, browser)
         )
 
     async def _declined(self, pending: PendingRequest, session: Handle) -> AuthorizationRefused:

@@ -15,7 +15,7 @@ from broker.core.errors import (
 )
 from broker.core.handles import NOBODY, Handle, Handles, Kind
 from broker.core.model import AuthorizationRequest, Facts, Lifetimes, PendingRequest, Session
-from broker.core.outcomes import Browser
+from broker.core.outcomes import SIGNED_OUT, Browser
 from broker.core.ports import (
     Accounts,
     AccountStates,
@@ -158,7 +158,13 @@ def fresh(pending: PendingRequest, session: Handle | None) -> bool:
     return pending.session == (session.account_id, session.item_id, session.generation)
 
 
-def upstream_prompt(request: AuthorizationRequest) -> str:
-    """Discord cannot force a new login; its ``prompt=consent`` is the nearest there is."""
+def upstream_prompt(request: AuthorizationRequest, browser: Browser) -> str:
+    """Return what to ask of Discord: ``none`` to pass through where it was approved before.
+
+    Discord cannot force a new login; its ``consent`` is the nearest there is, and the only page
+    with a way to another account. Whoever has signed out here wants to see it.
+    """
     asks_again = {v.PROMPT_LOGIN, v.PROMPT_SELECT}.intersection(request.prompt)
-    return "consent" if asks_again or request.max_age is not None else "none"
+    if asks_again or request.max_age is not None or browser.session == SIGNED_OUT:
+        return "consent"
+    return "none"

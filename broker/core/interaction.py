@@ -109,7 +109,7 @@ class SignIn:
                 raise AuthorizationRefused(request.redirect_uri, request.state, LoginRequired())
             # Discord would vouch for the same person again, if it were not to ask who it is.
             other = result.reason is Refusal.OTHER_SUBJECT
-            prompt = "consent" if other else upstream_prompt(request)
+            prompt = "consent" if other else upstream_prompt(request, browser)
             return await trips.begin(self._desk, pending, browser, prompt=prompt)
         return await self._page(pending, client, result.session, result.facts, browser)
 

@@ -6,6 +6,9 @@ from typing import Any
 
 from broker.core.model import Client
 
+SIGNED_OUT = "signed-out"
+"""What the session cookie holds after a sign-out: the next sign-in asks at Discord who it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Browser:
@@ -30,7 +33,7 @@ class Redirect:
         location: where to; absolute, or a path of ours.
         session: session cookie to set, or None to leave it.
         browser: binding cookie to set, or None to leave it.
-        end_session: whether the session cookie is to be removed.
+        end_session: whether the session cookie is to become SIGNED_OUT.
     """
 
     location: str
@@ -99,7 +102,7 @@ class LogoutPage:
 
 @dataclass(frozen=True, slots=True)
 class SignedOutPage:
-    """Say that the person is signed out; remove the session cookie.
+    """Say that the person is signed out; the session cookie becomes SIGNED_OUT.
 
     Attributes:
         client: the app to go back to, or None.

@@ -9,7 +9,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from broker.core.outcomes import Browser
+from broker.core.outcomes import SIGNED_OUT, Browser
 from broker.web.answers import Header
 from broker.web.services import EdgeConfig
 
@@ -55,7 +55,7 @@ class Cookies:
         if session is not None:
             headers.append(self._set(self.session_name, session, self._session_lifetime))
         elif end_session:
-            headers.append(self._set(self.session_name, "", 0))
+            headers.append(self._set(self.session_name, SIGNED_OUT, self._session_lifetime))
         return headers
 
     def _set(self, name: str, value: str, lifetime: int) -> Header:

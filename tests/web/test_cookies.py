@@ -40,11 +40,13 @@ async def test_plain_http_has_unprefixed_cookies() -> None:
 
 
 @pytest.mark.parametrize("outcome", [Redirect("/x", end_session=True), fakes.SIGNED_OUT])
-async def test_the_end_of_a_session_removes_its_cookie(outcome) -> None:
-    """After logout the browser is told to forget the session."""
+async def test_the_end_of_a_session_replaces_its_cookie(outcome) -> None:
+    """After logout the browser holds no session, only that it signed out."""
     async with edge(fakes.Core(outcome)) as client:
         answer = await client.get("/logout")
-    assert answer.headers["set-cookie"] == f"__Host-broker_session=; Max-Age=0; {ATTRIBUTES}"
+    assert answer.headers["set-cookie"] == (
+        f"__Host-broker_session=signed-out; Max-Age=2592000; {ATTRIBUTES}"
+    )
 
 
 async def test_a_page_may_bind_the_browser() -> None:
