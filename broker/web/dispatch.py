@@ -85,6 +85,8 @@ class Dispatch:
     async def _in_time(self, entry: Entry, request: Request, trace: Trace) -> Answer:
         if request.method not in entry.methods:
             raise WrongMethod(entry.methods)
+        if entry.cache is Cache.PUBLIC:  # built before: there is nothing to wait for
+            return await entry.endpoint(request, self._edge)
         limit = asyncio.timeout(self._edge.config.deadline)
         try:
             async with limit:
