@@ -4,12 +4,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,6 +14,11 @@ from broker.core.errors import StoreUnavailable
 from broker.stores.sql.engine import create_patient
 from broker.stores.sql.errors import SchemaOutdated, SchemaTooNew
 from broker.stores.sql.unit import describe
+
+# Alembic costs 10 MB and a quarter of a second: it is loaded only where there is work for it.
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 T = TypeVar("T")
 
@@ -55,10 +56,10 @@ class SchemaStatus:
 
 def head() -> str:
     """Return the revision that the code wants."""
-    found = _scripts().get_current_head()
-    if found is None:
+    names = sorted(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+    if not names:
         raise RuntimeError("the package has lost its migrations")
-    return found
+    return names[-1].partition("_")[0]
 
 
 async def current(engine: AsyncEngine) -> str | None:
@@ -145,19 +146,29 @@ async def _on(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
         raise StoreUnavailable(private=describe(error)) from error
 
 
-def _scripts() -> ScriptDirectory:
+def _scripts() -> "ScriptDirectory":
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
     return ScriptDirectory(str(MIGRATIONS))
 
 
 def _status(connection: Connection) -> SchemaStatus:
+    wanted, found = head(), _revision(connection)
+    if found == wanted:
+        return SchemaStatus(found, wanted, (), oldest=_oldest(connection))
     scripts = _scripts()
-    wanted = head()
-    found = MigrationContext.configure(connection).get_current_revision()
     known = [script.revision for script in reversed(list(scripts.walk_revisions()))]
     if found is not None and found not in known:
         return SchemaStatus(found, wanted, (), newer=True, oldest=_oldest(connection))
     pending = known[known.index(found) + 1 :] if found else known
     return SchemaStatus(found, wanted, tuple(pending), oldest=_oldest(connection))
+
+
+def _revision(connection: Connection) -> str | None:
+    """Return what Alembic wrote into its table, or None where there is none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def _oldest(connection: Connection) -> str | None:
@@ -170,12 +181,16 @@ def _upgrade(connection: Connection) -> SchemaStatus:
     _lock(connection)
     found = _status(connection)
     if found.pending:
+        from alembic import command  # noqa: PLC0415
+
         command.upgrade(_config(connection), "head")
         _check_references(connection)
     return _status(connection)
 
 
 def _downgrade(connection: Connection, revision: str) -> SchemaStatus:
+    from alembic import command  # noqa: PLC0415
+
     _lock(connection)
     command.downgrade(_config(connection), revision)
     _check_references(connection)
@@ -195,7 +210,9 @@ def _check_references(connection: Connection) -> None:
             raise RuntimeError(f"a migration broke references: {broken[:3]}")
 
 
-def _config(connection: Connection) -> Config:
+def _config(connection: Connection) -> "Config":
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
