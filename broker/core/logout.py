@@ -8,7 +8,7 @@ from broker.core.audit import note
 from broker.core.desk import Desk
 from broker.core.errors import BadForm, InvalidRequest
 from broker.core.model import AuditEvent, Client, Facts, Session
-from broker.core.outcomes import Browser, LogoutPage, Redirect, SignedOutPage
+from broker.core.outcomes import SIGNED_OUT, Browser, LogoutPage, Redirect, SignedOutPage
 from broker.core.parameters import Parameters
 from broker.core.pkce import encode
 from broker.core.tokens import Hint, Mint
@@ -82,6 +82,8 @@ class Logout:
         desk = self._desk
         wish = await self._wish(params)
         handle = desk.session_handle(browser)
+        if browser.session == SIGNED_OUT:  # the button was pressed twice
+            return self._out(wish)
         # Judged even when the session is over: else anybody could take a browser's cookie away.
         if handle is None or not desk.forms.good(
             params.one("csrf"), browser.key, _subject(handle.account_id, handle.item_id)

@@ -79,7 +79,7 @@ def test_the_first_secret_makes_and_all_open() -> None:
 
 
 def test_handles_are_deterministic_and_show_nothing() -> None:
-    """The same handle has the same text (so a refresh token need not be stored), all of it sealed."""
+    """The same handle has the same text, so a refresh token need not be stored; all is sealed."""
     assert HANDLES.make(Kind.REFRESH, Handle(ACCOUNT, ITEM, 7)) == GOOD
     raw = base64.urlsafe_b64decode(GOOD + "==")
     assert bytes.fromhex(ACCOUNT) not in raw

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.protocol.harness import FRONT, App, Browser, Shelf, World, begin, shelf
+from tests.protocol.actors import App, Browser
+from tests.protocol.harness import Shelf, World, begin, shelf
+from tests.protocol.known import FRONT
 
 HERE = Path(__file__).parent
 
@@ -27,7 +29,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def broker_world(shared: Shelf, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def broker_world(
+    shared: Shelf, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
     """A complete broker; use ``world``."""
     async with begin(shared, tmp_path_factory.mktemp("broker")) as found:
         yield found

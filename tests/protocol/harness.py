@@ -4,19 +4,15 @@ Requests go through ASGI in this process; Redis, SQLite and the simulated Discor
 """
 
 import asyncio
-import base64
 import logging
-import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from html import unescape
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 import structlog
@@ -24,10 +20,8 @@ from redis.asyncio import Redis
 
 from broker.app.compose import Broker, compose
 from broker.app.settings import Settings
-from broker.core.clients import digest
-from broker.core.model import Client, ClientSecret
-from broker.core.pkce import challenge_of, encode
-from broker.demo.discord import Application, SimulatedDiscord, approve, endpoints
+from broker.core.model import Client
+from broker.demo.discord import Application, SimulatedDiscord, endpoints
 from broker.demo.discord.app import serve_in_thread
 from broker.stores.embedded import find_binary
 from broker.stores.redis import connect
@@ -36,50 +30,8 @@ from broker.stores.sql import schema
 from broker.stores.sql.drain import drain_once
 from broker.stores.sql.records import AuditEntry
 from tests.core.helpers import NOW, Counted, Hands
-
-ISSUER = "https://127.0.0.1:8443"
-API = "https://api.example/v1"
-OTHER_API = "https://other-api.example"
-ORIGIN = "https://front.example"
-DISCORD_ID, DISCORD_SECRET = "1130000000000000001", "simulated-discord-secret"
-OPERATOR_SECRET = "x" * 40
-SECRET = "s3cret+with/odd%chars:and=more"
-ADA, BEN = "ada.lindqvist", "ben_okafor"
-KEPT = (ClientSecret(digest(SECRET), NOW),)
-
-
-def _client(client_id: str, redirect_uri: str, **fields: Any) -> Client:
-    return Client(client_id, client_id.title(), redirect_uris=(redirect_uri,), **fields)
-
-
-FRONT = _client(
-    "front", "https://front.example/callback", first_party=True, origins=(ORIGIN,),
-    post_logout_redirect_uris=("https://front.example/bye",),
-)  # fmt: skip
-BACK = _client(
-    "back", "https://back.example/callback", first_party=True, auth_method="client_secret_basic",
-    secrets=KEPT, resources=(API, OTHER_API), client_uri="https://back.example/",
-    post_logout_redirect_uris=("https://back.example/bye",),
-)  # fmt: skip
-POST = _client(
-    "post", "https://post.example/callback", first_party=True, auth_method="client_secret_post",
-    secrets=KEPT, audience="https://default.example", require_pkce=False,
-)  # fmt: skip
-THIRD = _client("third", "https://third.example/callback", client_uri="https://third.example/")
-NATIVE = _client(
-    "native", "http://127.0.0.1/callback", application_type="native", first_party=True
-)
-CUSTOM = _client(
-    "custom", "com.example.app:/callback", application_type="native", first_party=True
-)
-TWO = Client(
-    "two", "Two", redirect_uris=("https://two.example/a", "https://two.example/b?x=1"),
-    first_party=True,
-)  # fmt: skip
-CODE_ONLY = replace(FRONT, client_id="code-only", grant_types=("authorization_code",))
-NARROW = replace(FRONT, client_id="narrow", scopes=("openid", "profile"))
-BARE = replace(FRONT, client_id="bare", id_token_at_refresh=False, access_token_lifetime=60)
-CLIENTS = (FRONT, BACK, POST, THIRD, NATIVE, CUSTOM, TWO, CODE_ONLY, NARROW, BARE)
+from tests.protocol.actors import App, Browser
+from tests.protocol.known import CLIENTS, DISCORD_ID, DISCORD_SECRET, ISSUER, OPERATOR_SECRET
 
 
 @dataclass(frozen=True)
@@ -176,23 +128,23 @@ class World:
         self._open.append(httpx2.AsyncClient(transport=transport, base_url=ISSUER))
         return self._open[-1]
 
-    def browser(self) -> "Browser":
+    def browser(self) -> Browser:
         """A browser that nobody has used before."""
         outside = httpx2.AsyncClient(trust_env=False, verify=False)  # plain http, on loopback
         self._open.append(outside)
         return Browser(self, self._http(), outside)
 
-    def app(self, client: Client) -> "App":
+    def app(self, client: Client) -> App:
         """The client's side, with a verifier and a state of its own."""
         return App(self, client, str(next(self._numbers)))
 
-    async def new_app(self, like: Client, **fields: Any) -> "App":
+    async def new_app(self, like: Client, **fields: Any) -> App:
         """The side of a client registered for this test alone, otherwise as another one."""
         client = replace(like, client_id=f"new-{next(self._numbers)}", **fields)
         await self.sql.clients.add(client, now=self.clock.at)
         return self.app(client)
 
-    async def edit(self, app: "App", **fields: Any) -> None:
+    async def edit(self, app: App, **fields: Any) -> None:
         """Change a client's registration, and let the broker follow."""
         record = await self.sql.clients.get(app.client.client_id)
         assert record is not None
@@ -243,7 +195,7 @@ class World:
         """Forget everybody: Redis and Discord as new, no account and no event in SQL."""
         await self.close_clients()
         self.api = self._http()
-        self.clock.at = self.latest = max(self.clock.at, self.latest) + 60
+        missed = max(self.latest - self.clock.at, 0)
         self.discord.__init__()  # type: ignore[misc]
         callback = f"{ISSUER}/login/discord/callback"
         self.discord.add_application(Application(DISCORD_ID, DISCORD_SECRET, (callback,)))
@@ -251,7 +203,8 @@ class World:
         async with self.sql.engine.begin() as connection:
             for table in ("consent", "identity", "account", "audit_event", "outbox"):
                 await connection.exec_driver_sql(f"DELETE FROM {table}")
-        await self.advance(0)
+        if missed:
+            await self.advance(missed)
 
     async def close_clients(self) -> None:
         """Close every HTTP client."""
@@ -284,208 +237,3 @@ async def begin(
             yield world
         finally:
             await world.close()
-
-
-class App:
-    """A client application: what it sends, and what it keeps meanwhile."""
-
-    def __init__(self, world: World, client: Client, number: str) -> None:
-        self.world = world
-        self.client = client
-        self.redirect_uri = client.redirect_uris[0]
-        self.verifier = encode(number.encode().rjust(40, b"v"))
-        self.state = f"state-{number}"
-        self.nonce = f"nonce-{number}"
-        self.secret = SECRET if client.secrets else None
-
-    def asks(self, **changes: str | None) -> dict[str, str]:
-        """The parameters of an authorization request; None leaves one out."""
-        challenge = challenge_of(self.verifier)
-        named: dict[str, str | None] = {
-            "client_id": self.client.client_id,
-            "redirect_uri": self.redirect_uri,
-            "response_type": "code",
-            "scope": "openid profile",
-            "state": self.state,
-            "nonce": self.nonce,
-            "code_challenge": challenge,
-            "code_challenge_method": "S256",
-        }
-        return {name: value for name, value in (named | changes).items() if value is not None}
-
-    def proof(self) -> dict[str, str]:
-        """The header by which a confidential client authenticates."""
-        if self.secret is None:
-            return {}
-        pair = f"{self.client.client_id}:{self.secret}"
-        return {"authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
-
-    async def token(self, **fields: str | None) -> httpx2.Response:
-        """POST /token with the fields, authenticated; None leaves one out."""
-        return await self.post("/token", **fields)
-
-    async def post(self, path: str, **fields: str | None) -> httpx2.Response:
-        named = {} if self.secret else {"client_id": self.client.client_id}
-        data = {name: value for name, value in (named | fields).items() if value is not None}
-        return await self.world.api.post(path, data=data, headers=self.proof())
-
-    async def redeem(self, code: str, **changes: str | None) -> httpx2.Response:
-        named: dict[str, str | None] = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": self.redirect_uri,
-            "code_verifier": self.verifier,
-        }
-        return await self.token(**named | changes)
-
-    async def refresh(self, token: str, **changes: str | None) -> httpx2.Response:
-        named: dict[str, str | None] = {"grant_type": "refresh_token", "refresh_token": token}
-        return await self.token(**named | changes)
-
-    async def revoke(self, token: str, **changes: str | None) -> httpx2.Response:
-        named: dict[str, str | None] = {"token": token}
-        return await self.post("/revoke", **named | changes)
-
-
-class Browser:
-    """A person's browser: it follows redirects as far as our pages and Discord's."""
-
-    def __init__(
-        self, world: World, http: httpx2.AsyncClient, outside: httpx2.AsyncClient
-    ) -> None:
-        self.world = world
-        self.http = http
-        self.outside = outside
-
-    async def authorize(self, app: App, **changes: str | None) -> httpx2.Response:
-        """GET /authorize, no further."""
-        return await self.http.get("/authorize", params=app.asks(**changes))
-
-    async def at_discord(
-        self, answer: httpx2.Response, person: str = ADA, *, deny: bool = False
-    ) -> str:
-        """Answer Discord's page; returns the address of our callback, not yet followed."""
-        location = answer.headers["location"]
-        assert location.startswith(self.world.discord_origin), location
-        return await approve(self.outside, location, person, deny=deny)
-
-    async def go_on(
-        self, answer: httpx2.Response, person: str = ADA, *, deny: bool = False
-    ) -> httpx2.Response:
-        """Follow redirects until there is a page of ours, or one that leads to the client."""
-        while answer.status_code == 303:
-            location = answer.headers["location"]
-            if location.startswith(self.world.discord_origin):
-                location = await self.at_discord(answer, person, deny=deny)
-            elif not location.startswith(("/", ISSUER)):
-                break
-            answer = await self.http.get(location)
-        return answer
-
-    async def arrive(
-        self, app: App, person: str = ADA, **changes: str | None
-    ) -> httpx2.Response:
-        """Begin at /authorize and go as far as possible without touching a page of ours."""
-        return await self.go_on(await self.authorize(app, **changes), person)
-
-    async def decide(
-        self, page: httpx2.Response, decision: str, **changes: str | None
-    ) -> httpx2.Response:
-        """Press a button of a page of ours."""
-        fields: dict[str, str | None] = {**hidden(page), "decision": decision}
-        data = {name: value for name, value in (fields | changes).items() if value is not None}
-        return await self.http.post("/interaction", data=data)
-
-    async def code(self, app: App, person: str = ADA, **changes: str | None) -> str:
-        """Sign in, agreeing where asked; returns the code."""
-        answer = await self.arrive(app, person, **changes)
-        if answer.status_code == 200:
-            answer = await self.go_on(await self.decide(answer, "allow"), person)
-        return answered(answer, app)["code"]
-
-    async def tokens(self, app: App, person: str = ADA, **changes: str | None) -> dict[str, Any]:
-        """Sign in and redeem the code."""
-        answer = await app.redeem(await self.code(app, person, **changes))
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
-
-    @property
-    def session(self) -> str | None:
-        return self.http.cookies.get("__Host-broker_session")
-
-
-def hidden(page: httpx2.Response) -> dict[str, str]:
-    """The hidden fields of a page's form."""
-    assert page.status_code == 200, (page.status_code, page.headers.get("location"), page.text)
-    tags = re.findall(r"<input[^>]*type=\"hidden\"[^>]*>", page.text)
-    pairs = ((re.search(r'name="([^"]*)"', t), re.search(r'value="([^"]*)"', t)) for t in tags)
-    return {unescape(n[1]): unescape(v[1]) for n, v in pairs if n and v}
-
-
-def query_of(location: str) -> dict[str, str]:
-    pairs = parse_qsl(urlsplit(location).query, keep_blank_values=True)
-    assert len({name for name, _ in pairs}) == len(pairs), location
-    return dict(pairs)
-
-
-def answered(answer: httpx2.Response, app: App) -> dict[str, str]:
-    """The answer's parameters at the client: a code, the state and ``iss`` (RFC 9207)."""
-    found = _sent_to(answer, app)
-    assert found.keys() == {"code", "state", "iss"}, found
-    assert (found["state"], found["iss"]) == (app.state, ISSUER)
-    return found
-
-
-def _sent_to(answer: httpx2.Response, app: App) -> dict[str, str]:
-    assert answer.status_code == 303, (answer.status_code, answer.text)
-    location = answer.headers["location"]
-    assert location.startswith(app.redirect_uri + ("&" if "?" in app.redirect_uri else "?"))
-    assert answer.headers["cache-control"] == "no-store"
-    return query_of(location)
-
-
-def is_refusal(
-    answer: httpx2.Response, app: App, error: str, *, state: str | None = "its own"
-) -> None:
-    """R(error): to the validated redirect URI, with the request's state and ``iss``."""
-    found = _sent_to(answer, app)
-    assert found.pop("error") == error, found
-    assert found.pop("error_description")
-    assert found.pop("iss") == ISSUER
-    assert found.pop("state", None) == (app.state if state == "its own" else state)
-    assert not {"code", "access_token", "id_token"} & found.keys()
-
-
-def is_page(answer: httpx2.Response, status: int = 400) -> str:
-    """PAGE: HTML for a person, that cannot be framed, kept or redirected; returns its text."""
-    assert answer.status_code == status, (answer.status_code, answer.headers, answer.text)
-    assert answer.headers["content-type"].startswith("text/html")
-    assert "location" not in answer.headers
-    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
-    assert answer.headers["cache-control"] == "no-store"
-    return unescape(answer.text)
-
-
-def is_token_error(answer: httpx2.Response, error: str, status: int = 400) -> None:
-    """T(error): JSON that nobody may keep, without any token in it."""
-    assert answer.status_code == status, (answer.status_code, answer.text)
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["cache-control"] == "no-store"
-    body = answer.json()
-    assert body.pop("error") == error, body
-    assert body.keys() == {"error_description"}
-
-
-def is_challenge(
-    answer: httpx2.Response, error: str | None = "invalid_token", status: int = 401
-) -> None:
-    """RS401 and its kin: a Bearer challenge that names the error."""
-    assert answer.status_code == status, (answer.status_code, answer.text)
-    challenge = answer.headers["www-authenticate"]
-    assert challenge.startswith("Bearer ")
-    assert answer.headers["cache-control"] == "no-store"
-    if error is None:
-        assert "error" not in challenge
-    else:
-        assert f'error="{error}"' in challenge

@@ -4,23 +4,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.protocol.harness import (
-    API,
-    BACK,
-    CUSTOM,
-    FRONT,
-    ISSUER,
-    NATIVE,
-    ORIGIN,
-    POST,
-    TWO,
-    App,
-    Browser,
-    World,
-    answered,
-    is_page,
-    is_refusal,
-)
+from tests.protocol.actors import App, Browser
+from tests.protocol.checks import answered, is_page, is_refusal
+from tests.protocol.harness import World
+from tests.protocol.known import API, BACK, CUSTOM, FRONT, ISSUER, NATIVE, ORIGIN, POST, TWO
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 EVIL = "https://evil.example/callback"
@@ -62,8 +49,11 @@ async def test_redirect_uri_absent_while_two_are_registered(world: World, browse
     is_page(await browser.authorize(world.app(TWO), redirect_uri=None))
 
 
-@pytest.mark.parametrize("changed", ["https://two.example/b", "https://two.example/b?x=2",
-                                     "https://two.example/b?x=1&y=2", "https://two.example/a?x=1"])  # fmt: skip
+@pytest.mark.parametrize(
+    "changed",
+    ["https://two.example/b", "https://two.example/b?x=2", "https://two.example/b?x=1&y=2",
+     "https://two.example/a?x=1"],
+)  # fmt: skip
 async def test_registered_query_changed(world: World, browser: Browser, changed: str) -> None:
     """A query is part of what was registered."""
     is_page(await browser.authorize(world.app(TWO), redirect_uri=changed))
@@ -165,9 +155,7 @@ async def test_parameter_given_twice(browser: Browser, app: App, name: str) -> N
 
 
 @pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
-async def test_client_id_or_redirect_uri_given_twice(
-    browser: Browser, app: App, name: str
-) -> None:
+async def test_client_id_or_redirect_uri_given_twice(browser: Browser, app: App, name: str) -> None:
     """Then nobody knows where an answer belongs, even if both are the same."""
     asks = app.asks()
     is_page(await browser.http.get("/authorize", params=[*asks.items(), (name, asks[name])]))
@@ -218,9 +206,7 @@ async def test_pkce_exempted_in_the_registration(world: World, browser: Browser)
 @pytest.mark.parametrize(
     "prompt", ["none login", "none consent", "login none select_account", "create", "NONE", "x"]
 )
-async def test_prompt_none_with_another_or_unknown(
-    browser: Browser, app: App, prompt: str
-) -> None:
+async def test_prompt_none_with_another_or_unknown(browser: Browser, app: App, prompt: str) -> None:
     """OpenID Connect Core §3.1.2.1."""
     is_refusal(await browser.authorize(app, prompt=prompt), app, "invalid_request")
 
@@ -273,7 +259,5 @@ async def test_iss_is_ours_whatever_the_request_says(browser: Browser, app: App)
 
 async def test_no_cors_for_pages(browser: Browser, app: App) -> None:
     """No other origin reads what a browser is shown here."""
-    answer = await browser.http.get(
-        "/authorize", params=app.asks(), headers={"origin": ORIGIN}
-    )
+    answer = await browser.http.get("/authorize", params=app.asks(), headers={"origin": ORIGIN})
     assert not [name for name in answer.headers if name.startswith("access-control")]

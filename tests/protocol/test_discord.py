@@ -7,22 +7,16 @@ import httpx2
 import pytest
 
 from broker.demo.discord import Fault
-from tests.protocol.harness import (
-    ADA,
-    BEN,
-    FRONT,
-    App,
-    Browser,
-    World,
-    answered,
-    is_page,
-    is_refusal,
-    query_of,
-)
+from tests.protocol.actors import App, Browser
+from tests.protocol.checks import answered, is_page, is_refusal, query_of
+from tests.protocol.harness import World
+from tests.protocol.known import ADA, BEN, FRONT
 from tests.protocol.tokens import claims_of
 
 
-async def identity(world: World, browser: Browser, app: App, person: str = ADA) -> dict[str, object]:
+async def identity(
+    world: World, browser: Browser, app: App, person: str = ADA
+) -> dict[str, object]:
     tokens = await browser.tokens(app, person, scope="openid profile email")
     found: dict[str, object] = (await world.userinfo(tokens["access_token"])).json()
     return found

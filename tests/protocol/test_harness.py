@@ -1,6 +1,7 @@
 """The harness itself."""
 
-from tests.protocol.harness import CLIENTS, World
+from tests.protocol.harness import World
+from tests.protocol.known import CLIENTS
 
 
 async def test_every_kind_of_client_signs_in(world: World) -> None:

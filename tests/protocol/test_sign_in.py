@@ -2,22 +2,10 @@
 
 import pytest
 
-from tests.protocol.harness import (
-    ADA,
-    BEN,
-    CUSTOM,
-    FRONT,
-    NATIVE,
-    THIRD,
-    App,
-    Browser,
-    World,
-    answered,
-    hidden,
-    is_page,
-    is_refusal,
-    query_of,
-)
+from tests.protocol.actors import App, Browser
+from tests.protocol.checks import answered, hidden, is_page, is_refusal, query_of
+from tests.protocol.harness import World
+from tests.protocol.known import ADA, BEN, CUSTOM, FRONT, NATIVE, THIRD
 from tests.protocol.tokens import claims_of
 
 

@@ -6,17 +6,9 @@ from time import perf_counter
 import httpx2
 import pytest
 
-from tests.protocol.harness import (
-    FRONT,
-    ISSUER,
-    Shelf,
-    answered,
-    begin,
-    hidden,
-    is_page,
-    is_token_error,
-    redis_server,
-)
+from tests.protocol.checks import answered, hidden, is_page, is_token_error
+from tests.protocol.harness import Shelf, begin, redis_server
+from tests.protocol.known import FRONT, ISSUER
 
 
 def is_unavailable(answer: httpx2.Response) -> None:

@@ -11,19 +11,10 @@ from joserfc.jwk import RSAKey
 
 from broker.core.handles import Handle, Handles, Kind
 from keys.jws import sign_jwt
-from tests.protocol.harness import (
-    API,
-    BACK,
-    FRONT,
-    ISSUER,
-    ORIGIN,
-    OTHER_API,
-    App,
-    Browser,
-    World,
-    is_challenge,
-    is_token_error,
-)
+from tests.protocol.actors import App, Browser
+from tests.protocol.checks import is_challenge
+from tests.protocol.harness import World
+from tests.protocol.known import API, BACK, FRONT, ISSUER, ORIGIN, OTHER_API
 from tests.protocol.tokens import b64, claims_of, header_of
 
 
@@ -44,7 +35,7 @@ async def token_of(browser: Browser, app: App, **changes: str) -> str:
 
 
 async def test_userinfo(world: World, browser: Browser, app: App) -> None:
-    """OpenID Connect Core §5.3: the claims of the token's scope, by GET and POST, for nobody else."""
+    """OpenID Connect Core §5.3: the claims of the token's scope, by GET and POST."""
     token = await token_of(browser, app, scope="openid email")
     for answer in (
         await world.userinfo(token),
@@ -72,9 +63,7 @@ async def test_a_token_signed_by_the_test_is_accepted(
 
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", ""])
 @pytest.mark.parametrize("signature", ["", "the right one"])
-async def test_alg_none(
-    world: World, browser: Browser, app: App, alg: str, signature: str
-) -> None:
+async def test_alg_none(world: World, browser: Browser, app: App, alg: str, signature: str) -> None:
     """RFC 8725 §3.2: in any spelling, with and without a signature."""
     claims = claims_of(await token_of(browser, app))
     header = header_of(signed(world, claims)) | {"alg": alg}
@@ -367,10 +356,8 @@ async def test_token_of_a_grant_that_never_was(world: World, browser: Browser, a
     is_challenge(await world.userinfo(signed(world, claims | {"jti": jti})))
 
 
-async def test_cors_for_registered_origins_alone(
-    world: World, browser: Browser, app: App
-) -> None:
-    """JWKS and discovery for all; token, userinfo, revoke for registered origins; no credentials."""
+async def test_cors_for_registered_origins_alone(world: World, browser: Browser, app: App) -> None:
+    """JWKS and discovery for all; token, userinfo, revoke for registered origins."""
     token = await token_of(browser, app)
 
     async def allowed(method: str, path: str, origin: str, **more: Any) -> str | None:

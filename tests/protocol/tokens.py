@@ -15,7 +15,9 @@ def b64(value: bytes | str | dict[str, Any]) -> str:
 
 def part(token: str, number: int) -> dict[str, Any]:
     segment = token.split(".")[number]
-    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)))
+    found: dict[str, Any] = json.loads(
+        base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    )
     return found
 
 
