@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 PAUSE = 0.01
+NOTE = 1024  # bytes; every note fills as many, so that none leaves a piece of the one before
 
 
 class Lock:
@@ -40,9 +41,8 @@ class Lock:
                 return True
 
     def write(self, note: dict[str, Any]) -> None:
-        """Leave a note in the file, for others to read."""
-        os.ftruncate(self.fd, 0)
-        os.pwrite(self.fd, json.dumps(note).encode(), 0)
+        """Leave a note in the file, for others to read; they see the old one or the new one."""
+        os.pwrite(self.fd, json.dumps(note).encode().ljust(NOTE), 0)
 
     def read(self) -> dict[str, Any]:
         """Return the note of whoever holds the lock; empty where there is none."""
