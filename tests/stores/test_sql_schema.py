@@ -41,6 +41,33 @@ async def test_migrations_and_models_agree(database_url: str) -> None:
     assert tables.SigningKeyRow.__tablename__ in found
 
 
+async def test_a_new_database_is_what_the_migrations_make(tmp_path: Path) -> None:
+    """SQLite's short cut for a new database and the migrations come to the same tables and rows."""
+
+    def everything(connection: Connection) -> dict[str, object]:
+        looked = inspect(connection)
+        return {
+            name: (
+                [(c["name"], str(c["type"]), c["nullable"]) for c in looked.get_columns(name)],
+                looked.get_pk_constraint(name)["constrained_columns"],
+                sorted(str(i["column_names"]) for i in looked.get_indexes(name)),
+                sorted(str(u["column_names"]) for u in looked.get_unique_constraints(name)),
+                sorted(str(f["constrained_columns"]) for f in looked.get_foreign_keys(name)),
+            )
+            for name in looked.get_table_names()
+        } | {
+            "versions": connection.execute(text("SELECT * FROM alembic_version")).all(),
+            "compatible": connection.execute(text("SELECT * FROM schema_compatibility")).all(),
+        }
+
+    short, long = f"sqlite:///{tmp_path / 'short.db'}", f"sqlite:///{tmp_path / 'long.db'}"
+    await schema.upgrade(engine.create(short))
+    await schema.upgrade(engine.create(long))
+    await schema.downgrade(engine.create(long), "base")
+    await schema.upgrade(engine.create(long))  # not new any more: by the migrations
+    assert await _run(short, everything) == await _run(long, everything)
+
+
 async def test_down_and_up_again(database_url: str) -> None:
     """A downgrade leaves nothing behind, and the way up works again."""
     opened = engine.create(database_url)

@@ -6,23 +6,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlmodel import SQLModel
 
 from broker.core.errors import StoreUnavailable
 from broker.stores.sql.engine import create_patient
 from broker.stores.sql.errors import SchemaOutdated, SchemaTooNew
+from broker.stores.sql.tables import SchemaCompatibilityRow
 from broker.stores.sql.unit import describe
 
 # Alembic costs 10 MB and a quarter of a second: it is loaded only where there is work for it.
 if TYPE_CHECKING:
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
 T = TypeVar("T")
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
+OLDEST: Final = "0001"  # whose code may use a database of this code's revision
 LOCK: Final = 0x62726F6B6572  # "broker", PostgreSQL's advisory lock for changing the schema
 
 log = logging.getLogger(__name__)
@@ -56,10 +58,15 @@ class SchemaStatus:
 
 def head() -> str:
     """Return the revision that the code wants."""
+    return _revisions()[-1]
+
+
+def _revisions() -> tuple[str, ...]:
+    """Every revision in its order; migrations are numbered, one after the other."""
     names = sorted(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
     if not names:
         raise RuntimeError("the package has lost its migrations")
-    return names[-1].partition("_")[0]
+    return tuple(name.partition("_")[0] for name in names)
 
 
 async def current(engine: AsyncEngine) -> str | None:
@@ -146,22 +153,13 @@ async def _on(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
         raise StoreUnavailable(private=describe(error)) from error
 
 
-def _scripts() -> "ScriptDirectory":
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
-
-    return ScriptDirectory(str(MIGRATIONS))
-
-
 def _status(connection: Connection) -> SchemaStatus:
-    wanted, found = head(), _revision(connection)
-    if found == wanted:
-        return SchemaStatus(found, wanted, (), oldest=_oldest(connection))
-    scripts = _scripts()
-    known = [script.revision for script in reversed(list(scripts.walk_revisions()))]
+    found, known = _revision(connection), _revisions()
+    wanted = known[-1]
     if found is not None and found not in known:
         return SchemaStatus(found, wanted, (), newer=True, oldest=_oldest(connection))
     pending = known[known.index(found) + 1 :] if found else known
-    return SchemaStatus(found, wanted, tuple(pending), oldest=_oldest(connection))
+    return SchemaStatus(found, wanted, pending, oldest=_oldest(connection))
 
 
 def _revision(connection: Connection) -> str | None:
@@ -180,12 +178,28 @@ def _oldest(connection: Connection) -> str | None:
 def _upgrade(connection: Connection) -> SchemaStatus:
     _lock(connection)
     found = _status(connection)
-    if found.pending:
+    if connection.dialect.name == "sqlite" and not inspect(connection).get_table_names():
+        _make(connection)
+    elif found.pending:
         from alembic import command  # noqa: PLC0415
 
         command.upgrade(_config(connection), "head")
         _check_references(connection)
     return _status(connection)
+
+
+def _make(connection: Connection) -> None:
+    """Make a new SQLite database as the models say, which is what the migrations come to.
+
+    The embedded default begins here: without Alembic it starts sooner and stays smaller.
+    """
+    SQLModel.metadata.create_all(connection)
+    connection.execute(insert(SchemaCompatibilityRow).values(id=1, oldest=OLDEST))
+    version = Table(
+        "alembic_version", MetaData(), Column("version_num", String(32), primary_key=True)
+    )
+    version.create(connection)
+    connection.execute(insert(version).values(version_num=head()))
 
 
 def _downgrade(connection: Connection, revision: str) -> SchemaStatus:
