@@ -25,8 +25,8 @@ def serve(
     BROKER_DATABASE_URL and BROKER_SECRETS make it a service; options here go before settings.
     """
     with reported():
+        from broker.app.checks import check_serving
         from broker.app.loading import load
-        from broker.app.server import serve as run
 
         given = {
             "host": host,
@@ -36,7 +36,11 @@ def serve(
             "data_dir": data_dir,
         }
         _hand_on(given)
-        run(load(), typer.echo)
+        settings = load()
+        check_serving(settings)  # before what serving needs is loaded: a refusal is quick
+        from broker.app.server import serve as run
+
+        run(settings, typer.echo)
 
 
 def _hand_on(given: dict[str, Any]) -> None:
