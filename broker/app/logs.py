@@ -46,5 +46,9 @@ def _final(settings: Settings) -> list[Any]:
     if settings.log_format == "auto":
         console = sys.stderr.isatty()
     if console:
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # The usual one shows the values of variables: secrets, codes, tokens.
+        plain = structlog.dev.plain_traceback
+        return [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+        ]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]

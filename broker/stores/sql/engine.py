@@ -1,6 +1,7 @@
 """Engines: one address, the right driver, limits on every wait.
 
 A caller waits ``unit.DEADLINE`` seconds at the most; the limits here end the work underneath.
+Errors name the statement without its parameters, which are people's profiles.
 """
 
 from sqlite3 import OperationalError
@@ -64,6 +65,7 @@ def create(address: str | URL, *, pool_size: int = 8) -> AsyncEngine:
         pool_recycle=1800,
         pool_pre_ping=True,  # a server that restarted costs one round trip, not one failed sign-in
         connect_args=_asyncpg_arguments(WAIT),
+        hide_parameters=True,
     )
 
 
@@ -77,7 +79,9 @@ def create_patient(address: str | URL) -> AsyncEngine:
     if url.drivername.startswith("sqlite"):
         return _sqlite(url, PATIENT, foreign_keys=False, begin="EXCLUSIVE", poolclass=NullPool)
     arguments = _asyncpg_arguments(PATIENT)
-    return create_async_engine(url, poolclass=NullPool, connect_args=arguments)
+    return create_async_engine(
+        url, poolclass=NullPool, connect_args=arguments, hide_parameters=True
+    )
 
 
 def _asyncpg_arguments(wait: float) -> dict[str, Any]:
@@ -96,7 +100,7 @@ def _asyncpg_arguments(wait: float) -> dict[str, Any]:
 def _sqlite(
     url: URL, wait: float, *, foreign_keys: bool = True, begin: str = "DEFERRED", **pool: Any
 ) -> AsyncEngine:
-    made = create_async_engine(url, connect_args={"timeout": wait}, **pool)
+    made = create_async_engine(url, connect_args={"timeout": wait}, hide_parameters=True, **pool)
 
     @event.listens_for(made.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
