@@ -204,6 +204,7 @@ class Settings(BaseSettings):
             code=self.code_lifetime,
             access_token=self.access_token_lifetime,
             id_token=self.id_token_lifetime,
+            longest_token=self.longest_token_lifetime,
             session_idle=self.session_idle,
             session=self.session_lifetime,
             grant_idle=self.grant_idle,

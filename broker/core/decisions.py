@@ -1,5 +1,6 @@
 """What a person decides on our pages."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 from broker.core import codes, trips
@@ -11,6 +12,7 @@ from broker.core.errors import (
     BadForm,
     InvalidRequest,
     RequestUnknown,
+    StoreUnavailable,
 )
 from broker.core.handles import Handle
 from broker.core.model import AuditEvent, PendingRequest
@@ -33,7 +35,9 @@ class Decisions:
 
         Raises:
             BadForm: the form did not come from our page, in this browser, for this account.
+            RequestUnknown: it was decided before, or the app was switched off or changed.
             AuthorizationRefused: the person said no.
+            StoreUnavailable: nothing was decided; the request waits for it as before.
         """
         desk = self._desk
         handle, decision = params.one("request"), params.one("decision")
@@ -43,6 +47,7 @@ class Decisions:
         subject = form_subject(pending.request_id, session)
         if session is None or not desk.forms.good(params.one("csrf"), browser.key, subject):
             raise BadForm(links=(("Back to the sign-in", desk.page_url(pending)),))
+        await desk.client_of(pending)
         if decision == "other":
             return await trips.begin(desk, pending, browser, prompt="consent")
         if decision == "continue":
@@ -54,7 +59,13 @@ class Decisions:
             raise RequestUnknown
         if decision == "deny":
             raise await self._declined(pending, session)
-        return await self._allowed(pending, session, browser)
+        try:
+            return await self._allowed(pending, session, browser)
+        except StoreUnavailable as error:
+            with suppress(StoreUnavailable):
+                await desk.requests.put(pending)
+            again = (("Try again", desk.page_url(pending)), desk.back_link(pending))
+            raise StoreUnavailable(error.public, error.private, error.retry_after, again) from error
 
     async def _allowed(
         self, pending: PendingRequest, session: Handle, browser: Browser

@@ -14,7 +14,14 @@ from broker.core.errors import (
     RequestUnknown,
 )
 from broker.core.handles import NOBODY, Handle, Handles, Kind
-from broker.core.model import AuthorizationRequest, Facts, Lifetimes, PendingRequest, Session
+from broker.core.model import (
+    AuthorizationRequest,
+    Client,
+    Facts,
+    Lifetimes,
+    PendingRequest,
+    Session,
+)
 from broker.core.outcomes import SIGNED_OUT, Browser
 from broker.core.ports import (
     Accounts,
@@ -121,6 +128,20 @@ class Desk:
             raise RequestUnknown
         self.must_be_alive(pending)
         return pending
+
+    async def client_of(self, pending: PendingRequest) -> Client:
+        """Return the client of a request under way, its redirect URI still its own.
+
+        Raises:
+            RequestUnknown: it was switched off meanwhile, or does not want its people there.
+        """
+        client = await self.clients.find(pending.request.client_id)
+        if client is None or client.disabled:
+            raise RequestUnknown("The app was switched off during this sign-in")
+        uri = pending.request.redirect_uri
+        if not redirects.registered(client, uri, client.redirect_uris):
+            raise RequestUnknown("The app was changed during this sign-in")
+        return client
 
     def must_be_alive(self, pending: PendingRequest) -> None:
         """Refuse a request that waited longer than its lifetime.

@@ -20,7 +20,6 @@ from broker.core.errors import (
     AuthorizationRefused,
     ConsentRequired,
     LoginRequired,
-    RequestUnknown,
 )
 from broker.core.handles import Handle
 from broker.core.model import AuthorizationRequest, Client, Facts, PendingRequest, Session
@@ -82,7 +81,7 @@ class SignIn:
         pending = await self._desk.under_way(handle)
         if pending.browser:
             same_browser(pending, browser)
-        client = await self._client(pending)
+        client = await self._desk.client_of(pending)
         return await self.advance(pending.request, client, browser, pending)
 
     async def advance(
@@ -186,12 +185,6 @@ class SignIn:
             redirect_host=redirects.shown_host(request.redirect_uri),
             browser=cookie,
         )
-
-    async def _client(self, pending: PendingRequest) -> Client:
-        client = await self._desk.clients.find(pending.request.client_id)
-        if client is None or client.disabled:
-            raise RequestUnknown("The app was switched off during this sign-in")
-        return client
 
     def _bound(self, pending: PendingRequest, browser: Browser) -> PendingRequest:
         return replace(pending, browser=browser_digest(browser.key)) if browser.key else pending

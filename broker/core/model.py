@@ -94,6 +94,7 @@ class Lifetimes:
     code: int = 60
     access_token: int = 300
     id_token: int = 300
+    longest_token: int = 3600
     session_idle: int = 7 * 86400
     session: int = 30 * 86400
     grant_idle: int = 30 * 86400

@@ -221,7 +221,9 @@ class Mint:
             raise InvalidToken(private="expired, or not yet valid")
 
     def _lifetime(self, client: Client) -> int:
-        return client.access_token_lifetime or self.lifetimes.access_token
+        """Return seconds; retired keys stay published for the longest lifetime, no longer."""
+        wanted = client.access_token_lifetime or self.lifetimes.access_token
+        return min(wanted, self.lifetimes.longest_token)
 
 
 def audience(client: Client, resources: tuple[str, ...]) -> str | list[str]:

@@ -45,7 +45,12 @@ if not session then
   return { 'no_session' }
 end
 local facts = read_facts(KEYS[1], '')
-local reason = barred(facts, session[S.CREATED])
+-- A session that a sign-in has renewed began after its earlier codes.
+local begun = code[C.SEEN]
+if tonumber(session[S.CREATED]) < tonumber(begun) then
+  begun = session[S.CREATED]
+end
+local reason = barred(facts, begun)
 if reason then
   return { reason }
 end
