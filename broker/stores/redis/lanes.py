@@ -35,7 +35,7 @@ class Lanes:
     async def execute(self, *words: str | int) -> Any:
         """Run one command; return its answer, or raise as the client would.
 
-        A caller that is cancelled gives up its answer only: the command has been, or will be, done.
+        A caller that is cancelled cannot know: a command not yet sent is dropped, another is done.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
