@@ -18,10 +18,11 @@ def fail(secret: str) -> None:
 async def test_no_value_of_a_variable(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A trace tells where it failed, never what variables held: they hold secrets and tokens."""
     before, root = structlog.get_config(), logging.getLogger().handlers
+    animal = "horse"
     try:
         logs.configure(Settings(log_format=form))
         try:
-            fail("-".join(("correct", "horse")))
+            fail(f"correct-{animal}")
         except RuntimeError as error:
             structlog.get_logger("review").error("failed", exc_info=error)
     finally:

@@ -15,7 +15,7 @@
 --@include grants
 --@include scopes
 
-local KEPT = 16 -- how many spent generations are remembered, at the most
+local KEPT = 16 -- how many runs of spent generations are remembered, at the most
 
 local grant = read(KEYS[3])
 if not grant then
@@ -35,18 +35,32 @@ if not covers(grant[G.RESOURCES], ARGV[5]) then
   return { 'resource' }
 end
 
--- Spent generations: 'generation:milliseconds since the grant began', those within the grace time.
+-- Spent generations within the grace time: 'first-last:milliseconds since the grant began'.
 local at, grace, created = tonumber(now), tonumber(ARGV[7]), tonumber(grant[G.CREATED])
 local wanted, current = tonumber(ARGV[3]), tonumber(grant[G.GENERATION])
 local kept, spent = {}, false
 if grace > 0 then
   local least = (at - created - grace) * 1000 - 0.5 -- half a millisecond for rounding
-  for generation, moment in string.gmatch(grant[G.SPENT], '(%d+):(%d+)') do
+  for first, last, moment in string.gmatch(grant[G.SPENT], '(%d+)-(%d+):(%d+)') do
     if tonumber(moment) >= least then
-      kept[#kept + 1] = generation .. ':' .. moment
-      spent = spent or tonumber(generation) == wanted
+      kept[#kept + 1] = { first, last, moment }
+      spent = spent or (wanted >= tonumber(first) and wanted <= tonumber(last))
     end
   end
+end
+
+-- Joins the two neighbours nearest in time under the earlier moment: many generations are still
+-- known within the grace time, none beyond it.
+local function join_nearest()
+  local best, least = 1, math.huge
+  for i = 1, #kept - 1 do
+    local apart = kept[i + 1][3] - kept[i][3]
+    if apart < least then
+      best, least = i, apart
+    end
+  end
+  kept[best][2] = kept[best + 1][2]
+  table.remove(kept, best + 1)
 end
 
 if wanted < current then
@@ -57,9 +71,15 @@ if wanted < current then
   return { 'reused' }
 end
 if grace > 0 then
-  kept[#kept + 1] = string.format('%.0f:%.0f', wanted, (at - created) * 1000)
+  kept[#kept + 1] = { ARGV[3], ARGV[3], string.format('%.0f', (at - created) * 1000) }
 end
-grant[G.SPENT] = table.concat(kept, ' ', math.max(1, #kept - KEPT + 1))
+if #kept > KEPT then
+  join_nearest()
+end
+for i, each in ipairs(kept) do
+  kept[i] = each[1] .. '-' .. each[2] .. ':' .. each[3]
+end
+grant[G.SPENT] = table.concat(kept, ' ')
 grant[G.GENERATION] = string.format('%.0f', wanted + 1)
 grant[G.IDLE] = later(grant[G.IDLE], until_at_most(now, ARGV[8], grant[G.EXPIRES]))
 grant[G.SEEN] = now
