@@ -15,11 +15,12 @@ SECRET_SIZE: Final = 48
 
 
 def prepare(path: Path) -> None:
-    """Make the directory, for its owner alone.
+    """Make the directory, and all that comes into it from now on, for its owner alone.
 
     Raises:
         Refused: it cannot be made or written to.
     """
+    os.umask(0o077)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

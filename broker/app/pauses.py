@@ -37,7 +37,8 @@ class SharedPauses:
         return max(await self._own.until(upstream), float(told or 0.0))
 
     async def set(self, upstream: str, until: float) -> None:
-        """Remember that nothing may be sent before this moment (UTC seconds)."""
+        """Remember that nothing may be sent before this moment (UTC seconds), or a later one."""
+        until = max(until, await self.until(upstream))
         await self._own.set(upstream, until)
         left = max(1, round((until - self._clock.now()) * 1000))
         with suppress(RedisError, OSError, TimeoutError):

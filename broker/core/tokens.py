@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from broker.core import vocabulary as v
 from broker.core.claims import released
-from broker.core.errors import InvalidRequest, InvalidToken
+from broker.core.errors import InvalidRequest, InvalidScope, InvalidTarget, InvalidToken
 from broker.core.handles import Handle, Handles, Kind
 from broker.core.model import Client, Facts, Grant, Lifetimes
 from broker.core.pkce import encode
@@ -101,10 +101,20 @@ class Mint:
         resources: tuple[str, ...],
         id_token: bool,
     ) -> dict[str, Any]:
-        """Return a token endpoint's answer (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3)."""
-        access = self._access_token(
-            client, grant, facts, scope=scope, aud=audience(client, resources)
-        )
+        """Return a token endpoint's answer (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3).
+
+        What an operator has taken from the client since the grant began is left out.
+
+        Raises:
+            InvalidScope, InvalidTarget: nothing of the scope or of the resources is left.
+        """
+        scope = tuple(word for word in scope if word in client.scopes)
+        if not scope:
+            raise InvalidScope
+        kept = tuple(resource for resource in resources if resource in client.resources)
+        if resources and not kept:
+            raise InvalidTarget
+        access = self._access_token(client, grant, facts, scope=scope, aud=audience(client, kept))
         answer: dict[str, Any] = {
             "access_token": access,
             "token_type": "Bearer",

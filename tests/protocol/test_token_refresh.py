@@ -219,3 +219,19 @@ async def test_clock_that_steps_back(world: World, browser: Browser, app: App) -
     claims = claims_of(answer["access_token"])
     assert claims["exp"] > claims["iat"]
     is_token_error(await app.refresh(first), "invalid_grant")
+
+
+async def test_what_was_taken_from_a_client_is_in_no_new_token(
+    world: World, browser: Browser
+) -> None:
+    """A scope or resource that an operator withdraws leaves the very next token."""
+    app = await world.new_app(BACK, scopes=("openid", "profile", "email"))
+    wanted = app.client.resources[0]
+    tokens = await browser.tokens(app, scope="openid email", resource=wanted)
+    assert claims_of(tokens["access_token"])["aud"] == wanted
+    await world.edit(app, scopes=("openid", "profile"))
+    second = (await app.refresh(tokens["refresh_token"])).json()
+    assert second["scope"] == "openid"
+    assert "email" not in claims_of(second["id_token"])
+    await world.edit(app, resources=())
+    is_token_error(await app.refresh(second["refresh_token"]), "invalid_target")
