@@ -1,5 +1,6 @@
 """Structured logs: one line an event, JSON for machines, columns for a terminal."""
 
+import json
 import logging
 import sys
 from typing import Any, Final
@@ -7,6 +8,9 @@ from typing import Any, Final
 import structlog
 
 from broker.app.settings import Settings
+
+# Built once: json.dumps with a default of its own builds an encoder for every line.
+_encoder: Final = json.JSONEncoder(default=repr, separators=(",", ":"))
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -51,4 +55,8 @@ def _final(settings: Settings) -> list[Any]:
         return [
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
         ]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json)]
+
+
+def _json(event: Any, **_: Any) -> str:
+    return _encoder.encode(event)

@@ -10,6 +10,7 @@ from broker.web.middleware import Frame
 from broker.web.render import Pages
 from broker.web.routes import ROUTES
 from broker.web.services import EdgeConfig, Services
+from broker.web.shortcut import Shortcut
 
 
 def build(services: Services, config: EdgeConfig) -> ASGIApp:
@@ -32,4 +33,5 @@ def build(services: Services, config: EdgeConfig) -> ASGIApp:
         pages=Pages(config),
         documents=Documents(services, config),
     )
-    return Frame(Dispatch(ROUTES, edge), config, services.entropy)
+    frame = Frame(Dispatch(ROUTES, edge), config, services.entropy)
+    return Shortcut(frame, edge.documents, config)

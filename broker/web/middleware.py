@@ -5,6 +5,7 @@ need stands in ``broker.web.answers``.
 """
 
 import ipaddress
+import itertools
 from collections.abc import Sequence
 from time import perf_counter
 from typing import Final
@@ -24,19 +25,25 @@ _LAST_RESORT: Final = b'{"error":"server_error"}'
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+def common_headers(config: EdgeConfig) -> tuple[tuple[bytes, bytes], ...]:
+    """Return what every answer carries."""
+    return (NOSNIFF, HSTS) if config.secure else (NOSNIFF,)
+
+
 class Frame:
     """The outermost layer.
 
     Args:
         app: what is inside.
         config: whether the issuer is https; proxies to trust.
-        entropy: makes request identifiers; none is taken from outside.
+        entropy: begins request identifiers; none is taken from outside.
     """
 
     def __init__(self, app: ASGIApp, config: EdgeConfig, entropy: Entropy) -> None:
         self._app = app
-        self._entropy = entropy
-        self._headers = (NOSNIFF, HSTS) if config.secure else (NOSNIFF,)
+        self._headers = common_headers(config)
+        self._prefix = entropy.token(4).hex()
+        self._numbers = itertools.count(int.from_bytes(entropy.token(3), "big"))
         self._proxies = [ipaddress.ip_network(text) for text in config.trusted_proxies]
         self._log = structlog.get_logger("broker.access").bind()
 
@@ -51,7 +58,7 @@ class Frame:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        trace = begin(scope, self._entropy.token(8).hex())
+        trace = begin(scope, f"{self._prefix}{next(self._numbers) & 0xFFFFFFFF:08x}")
         identifier = (b"x-request-id", trace.request_id.encode())
         status = 0
 

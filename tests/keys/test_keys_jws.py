@@ -106,7 +106,7 @@ def test_the_public_key_is_no_shared_secret(encoding, form, alg):
     secret = SIGNER._private.public_key().public_bytes(encoding, form)
     body = f"{b64({**GOOD, 'alg': alg})}.{b64(CLAIMS)}"
     forged = f"{body}.{b64(hmac.digest(secret, body.encode(), hashlib.sha256))}"
-    refused(forged, "alg is not accepted|BadSignature")
+    refused(forged, "alg is not accepted|signature is wrong")
 
 
 @pytest.mark.parametrize(
@@ -189,9 +189,9 @@ def test_the_signature_covers_every_part():
     """Another payload, another header or a bent signature under the same rest is refused."""
     head, body, signature = signed(GOOD).split(".")
     bent = signature[:10] + ("A" if signature[10] != "A" else "B") + signature[11:]
-    refused(f"{head}.{b64({'sub': 'evil'})}.{signature}", "BadSignature")
-    refused(f"{b64({**GOOD, 'typ': 'AT+JWT'})}.{body}.{signature}", "BadSignature")
-    refused(f"{head}.{body}.{bent}", "BadSignature")
+    refused(f"{head}.{b64({'sub': 'evil'})}.{signature}", "signature is wrong")
+    refused(f"{b64({**GOOD, 'typ': 'AT+JWT'})}.{body}.{signature}", "signature is wrong")
+    refused(f"{head}.{body}.{bent}", "signature is wrong")
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ async def test_an_answer_to_a_program() -> None:
         ("vary", "Origin"),
         ("x-content-type-options", "nosniff"),
         ("strict-transport-security", "max-age=31536000"),
-        ("x-request-id", "0000000000000001"),
+        ("x-request-id", "0000000100000002"),
     ]
     assert answer.text == '{"a":"ü"}'
 
@@ -134,4 +134,4 @@ async def test_request_ids_are_ours() -> None:
             ]
             for _ in range(2)
         ]
-    assert ids == ["0000000000000001", "0000000000000002"]
+    assert ids == ["0000000100000002", "0000000100000003"]

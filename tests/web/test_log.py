@@ -24,7 +24,7 @@ async def test_one_line_a_request() -> None:
     assert line == {
         "event": "request",
         "log_level": "info",
-        "request_id": "0000000000000001",
+        "request_id": "0000000100000002",
         "method": "POST",
         "path": "/token",
         "status": 200,
