@@ -5,6 +5,7 @@ ports of native apps), RFC 9207 (``iss`` in every answer).
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import SplitResult, urlencode, urlsplit
 
@@ -64,6 +65,7 @@ def _without_loopback_port(uri: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=1024)
 def proves_client(uri: str) -> bool:
     """Whether only the client can receive what is sent there: https, and not to this machine.
 

@@ -5,6 +5,7 @@ route's cache class decides (``broker.web.dispatch``).
 """
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import quote
@@ -26,6 +27,8 @@ HTML: Final = (b"content-type", b"text/html; charset=utf-8")
 
 # What RFC 3986 lets stand in a URL; everything else, line breaks too, is percent-encoded.
 _URL_SAFE: Final = ":/%#?=@[]!$&'()*+,;~-._"
+
+_CLEAN: Final = re.compile(r"[A-Za-z0-9:/%#?=@\[\]!$&'()*+,;~._-]*")
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -79,5 +82,6 @@ def html_answer(text: str, csp: bytes, status: int = 200, extra: Iterable[Header
 
 def redirect_answer(location: str, extra: Iterable[Header] = ()) -> Answer:
     """Return a 303: whatever the method was, the browser goes on with GET (RFC 9700 §4.12)."""
-    target = quote(location, safe=_URL_SAFE).encode("ascii")
+    clean = _CLEAN.fullmatch(location) is not None
+    target = (location if clean else quote(location, safe=_URL_SAFE)).encode("ascii")
     return empty_answer(303, ((b"location", target), NO_REFERRER, *extra))
