@@ -84,7 +84,7 @@ def describe(
 def _then(signs: KeyRecord | None, follows: KeyRecord | None, now: float) -> str:
     if follows is None:
         return "The next maintenance pass makes a new successor."
-    wait = f"in {max(0.0, follows.signs_from - now):.0f} s"
+    wait = f"in {_span(follows.signs_from - now)}"
     if signs is None:
         return f"Nothing signs until key {follows.kid} is known to every cache, {wait}."
     return f"Key {signs.kid} signs; every process changes over to key {follows.kid} {wait}."
@@ -93,12 +93,24 @@ def _then(signs: KeyRecord | None, follows: KeyRecord | None, now: float) -> str
 def _verifiers(held: KeyRecord, records: tuple[KeyRecord, ...], policy: Policy) -> str:
     if held.revoked_at is not None:
         return (
-            f"Key {held.kid} leaves the JWKS within {policy.grace:.0f} s; a verifier may go on "
-            f"trusting it until its own copy ends, up to {policy.cache_lifetime:.0f} s later."
+            f"Key {held.kid} leaves the JWKS within {_span(policy.grace)}; a verifier may go on "
+            f"trusting it until its own copy ends, up to {_span(policy.cache_lifetime)} later."
         )
     if rules.retired_at(held, records) is None:
         return "Verifiers see no difference."
     return (
         f"Verifiers see no difference: the next key is published already, and key {held.kid} "
-        f"stays in the JWKS for {policy.overlap:.0f} s after it stops signing."
+        f"stays in the JWKS for {_span(policy.overlap)} after it stops signing."
     )
+
+
+def _span(seconds: float) -> str:
+    """Return a length of time as people say it, in its two largest units."""
+    left = max(0, round(seconds))
+    if left < 60:
+        return f"{left} s"
+    for unit, size, smaller, small in (("d", 86400, "h", 3600), ("h", 3600, "min", 60)):
+        if left >= size:
+            rest = left % size // small
+            return f"{left // size} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{left // 60} min" + (f" {left % 60} s" if left % 60 else "")

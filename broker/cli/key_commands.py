@@ -158,9 +158,19 @@ def _facts(
     del facts["sealed"]
     return facts | {
         "state": rules.state(record, records, now, policy),
-        "signs_until": rules.retired_at(record, records),
+        "signs_until": _signs_until(record, records),
         "leaves_at": rules.leaves_at(record, records, policy),
     }
+
+
+def _signs_until(record: "KeyRecord", records: "tuple[KeyRecord, ...]") -> float | None:
+    """Return when a key stops or stopped signing; a revoked one stopped there and then."""
+    from keys import policy as rules
+
+    ends = rules.retired_at(record, records)
+    if record.revoked_at is None:
+        return ends
+    return record.revoked_at if ends is None else min(ends, record.revoked_at)
 
 
 def _stamped(facts: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from keys.errors import (
 )
 from keys.making import RSA_BITS, generate, public_key
 from keys.model import Replace
+from keys.outcome import _span
 from keys.rotation import Rotation
 from keys.upkeep import ensure, rewrap
 
@@ -124,7 +125,7 @@ async def test_revoking_the_signing_key_hands_over_at_once(store, pair, tool, wi
     assert witness.marks == {pair[0].kid}
     assert outcome.successor is not None
     assert outcome.resumes_at is None
-    assert "up to 600 s later" in outcome.verifiers
+    assert "up to 10 min later" in outcome.verifiers
 
 
 async def test_revoking_twice_in_a_row_pauses_signing(store, pair, tool):
@@ -211,3 +212,13 @@ async def test_a_key_revoked_the_instant_it_was_made_is_relieved(store, tool):
         first, second = await tool._settled(T)
         first, second = (first, second) if second.predecessor == first.kid else (second, first)
         assert (await tool.revoke(first.kid, "x", T)).signing == second.kid
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (59.4, "59 s"), (70, "1 min 10 s"), (600, "10 min"), (3670, "1 h 1 min"),
+     (2_592_000, "30 d"), (90_000, "1 d 1 h"), (-5, "0 s")],
+)  # fmt: skip
+def test_times_are_said_as_people_say_them(seconds: float, said: str) -> None:
+    """An operator reads when something happens without reckoning."""
+    assert _span(seconds) == said
