@@ -1,5 +1,6 @@
 """``broker accounts``."""
 
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -127,9 +128,10 @@ def enable(who: Who, json: show.Json = False) -> None:
         stores: "Stores", _settings: "Settings", clock: "SystemClock"
     ) -> "tuple[AccountRecord, bool]":
         record = await _found(stores, who)
-        await stores.sql.accounts.enable(record.account_id, clock.now())
-        carried = await _carried(stores, clock)
-        return record, carried
+        facts = await stores.sql.accounts.enable(record.account_id, clock.now())
+        put = await _put(stores, record.account_id, facts)
+        await _tidy(stores, clock)
+        return record, put
 
     record, carried = with_stores(work, redis=True)
     _say(record, "enabled", None, carried=carried, json=json)
@@ -138,17 +140,18 @@ def enable(who: Who, json: show.Json = False) -> None:
 def _end(who: str, what: str, reason: str, *, json: bool) -> None:
     async def work(
         stores: "Stores", _settings: "Settings", clock: "SystemClock"
-    ) -> "tuple[AccountRecord, tuple[tuple[str, str], ...] | None, bool]":
+    ) -> "tuple[AccountRecord, tuple[tuple[str, str], ...] | None]":
         record, now = await _found(stores, who), clock.now()
         if what == "disabled":
             facts = await stores.sql.accounts.disable(record.account_id, reason, now)
         else:
             facts = await stores.sql.accounts.sign_out(record.account_id, now)
         ended = await _ended(stores, record.account_id, facts)
-        return record, ended, await _carried(stores, clock)
+        await _tidy(stores, clock)
+        return record, ended
 
-    record, ended, carried = with_stores(work, redis=True)
-    _say(record, what, ended, carried=carried and ended is not None, json=json)
+    record, ended = with_stores(work, redis=True)
+    _say(record, what, ended, carried=ended is not None, json=json)
 
 
 async def _ended(
@@ -156,7 +159,8 @@ async def _ended(
 ) -> tuple[tuple[str, str], ...] | None:
     """Carry the change to Redis right away; None where Redis is out of reach.
 
-    The change is committed in SQL with its outbox row, so a server carries it out later if need be.
+    The change is committed in SQL with its outbox row, so a server carries it out (once more, or
+    for the first time) whatever happens here.
     """
     from broker.core.errors import StoreUnavailable
 
@@ -166,17 +170,25 @@ async def _ended(
         return None
 
 
-async def _carried(stores: "Stores", clock: "SystemClock") -> bool:
-    """Drain the outbox now; False where something is left for the servers."""
+async def _put(stores: "Stores", account_id: str, facts: Any) -> bool:
+    """Carry a change that ends nothing; False where Redis is out of reach, as for ``_ended``."""
+    from broker.core.errors import StoreUnavailable
+
+    try:
+        await stores.redis.accounts.put_facts(account_id, facts)
+    except StoreUnavailable:
+        return False
+    return True
+
+
+async def _tidy(stores: "Stores", clock: "SystemClock") -> None:
+    """Leave nothing to carry for servers that may not be running; what one has taken is its own."""
     from broker.core.errors import StoreUnavailable
     from broker.stores.sql.drain import drain_once
 
-    try:
+    with suppress(StoreUnavailable):
         while await drain_once(stores.sql.outbox, stores.carry, clock=clock):
             continue
-        return not await stores.sql.outbox.waiting()
-    except StoreUnavailable:
-        return False
 
 
 def _say(
