@@ -1,5 +1,6 @@
 """What every worker process runs: settings from the environment, a broker for its lifespan."""
 
+import gc
 import os
 from contextlib import AsyncExitStack
 from typing import Final
@@ -82,10 +83,22 @@ class Lifespan:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
             self._web = broker.web
+            _settle()
             await send({"type": "lifespan.startup.complete"})
             await receive()
             self._web = None
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _settle() -> None:
+    """Keep the garbage collector off what lives as long as the process, and call it less often.
+
+    A request makes many small objects and hardly a cycle; looking through all modules for each
+    few hundred of them costs several per cent.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 async def _not_yet(send: Send) -> None:
