@@ -34,7 +34,6 @@ class Kind(StrEnum):
     SESSION = "session"
     REQUEST = "request"
     ATTEMPT = "attempt"
-    SID = "sid"
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,7 @@ class Session:
 
     Attributes:
         account_id: whose it is.
-        sid: its identifier, also the ``sid`` claim's source.
+        sid: its identifier; ID tokens name it as ``sid``.
         generation: grows at each sign-in inside the session; a cookie of an older one is dead.
         created_at: when it began.
         auth_time: when we last saw the person authenticate (our round trip to the upstream).

@@ -117,7 +117,7 @@ class Services:
         openid_configuration: the discovery document (OpenID Connect Discovery §4), as sent.
         authorization_server: the metadata of RFC 8414 §3, as sent.
         allowed_origins: whether a web origin is registered by any client.
-        entropy: makes request identifiers.
+        entropy: begins request identifiers.
     """
 
     sign_in: SignIn
