@@ -115,12 +115,12 @@ class Settings(BaseSettings):
         60, ge=10, le=600, description="Lifetime of an authorization code."
     )
     access_token_lifetime: Duration = Field(
-        300, ge=30, le=DAY, description="Lifetime of an access token, where its client has none."
+        300, ge=5, le=DAY, description="Lifetime of an access token, where its client has none."
     )
-    id_token_lifetime: Duration = Field(300, ge=30, le=DAY, description="Lifetime of an ID token.")
+    id_token_lifetime: Duration = Field(300, ge=5, le=DAY, description="Lifetime of an ID token.")
     longest_token_lifetime: Duration = Field(
         3600,
-        ge=30,
+        ge=5,
         le=DAY,
         description="The longest token lifetime that a client may be given; retired keys stay "
         "published at least as long.",
@@ -151,13 +151,34 @@ class Settings(BaseSettings):
         366 * DAY, ge=DAY, le=3660 * DAY, description="How long audit events are kept."
     )
     key_period: Duration = Field(
-        30 * DAY, ge=60, le=366 * DAY, description="How long a key signs before its successor does."
+        30 * DAY, ge=5, le=366 * DAY, description="How long a key signs before its successor does."
     )
     jwks_cache: Duration = Field(
         600, ge=1, le=DAY, description="How long verifiers may cache the JWKS."
     )
     keys_poll: Duration = Field(
         5, ge=1, le=300, description="How often each process looks for changed signing keys."
+    )
+    signing_algorithms: Texts = Field(
+        ("RS256",),
+        description="Signature algorithms that clients and APIs may choose from, separated by "
+        "commas: RS256 (always on), PS256, ES256, EdDSA, Ed25519.",
+    )
+    keys_dir: Path | None = Field(
+        None, description="Directory that keeps the signing keys, sealed. Default: they are in SQL."
+    )
+    pkcs11_module: Path | None = Field(
+        None,
+        description="Library of an HSM (PKCS#11) that makes and uses the private keys; they never "
+        "leave it. Default: private keys are sealed and kept with the public ones.",
+    )
+    pkcs11_token: str = Field("", description="Label of the HSM's token to use.")
+    pkcs11_pin: SecretStr = Field(SecretStr(""), description="PIN of that token's user.")
+
+    metrics_address: str = Field(
+        "",
+        description="Address to serve Prometheus metrics on, such as 127.0.0.1:9464; not for the "
+        "public. Default: none are served.",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -12,7 +12,13 @@ PREFIX: Final = "BROKER_"
 FILE_NAMED_BY: Final = "BROKER_SETTINGS"
 EMBEDDED_REDIS: Final = "BROKER_EMBEDDED_REDIS"  # from the server to its workers, no setting
 SERVER_PID: Final = "BROKER_SERVER_PID"  # the same
-FROM_FILES: Final = ("secrets", "discord_client_secret", "database_url", "redis_url")
+FROM_FILES: Final = (
+    "secrets",
+    "discord_client_secret",
+    "database_url",
+    "redis_url",
+    "pkcs11_pin",
+)
 
 
 class UnusableSource(ValueError):
