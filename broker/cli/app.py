@@ -7,6 +7,7 @@ from broker.cli import (
     client_commands,
     config_command,
     db_commands,
+    doctor_commands,
     key_commands,
     secret_commands,
     serve_commands,
@@ -35,3 +36,4 @@ app.add_typer(client_commands.app, name="clients")
 app.add_typer(account_commands.app, name="accounts")
 app.add_typer(db_commands.app, name="db")
 app.add_typer(secret_commands.app, name="secrets")
+app.add_typer(doctor_commands.app, name="doctor")

@@ -1,0 +1,127 @@
+"""Asking everything that is judged later: discovery, the JWKS in all ways, every address."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+from broker.doctor.fetching import Fetcher
+from broker.doctor.key_sets import UnreadableError, json_object, kids_in
+from broker.doctor.model import Answer, Evidence, Look, Looks, Sample, Trip
+from broker.doctor.places import DISCOVERY, origin
+
+MOST_REDIRECTS: Final = 5
+AT_ONCE: Final = 4
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_PAGE: Final = {"origin": "https://doctor.invalid"}
+_PAST: Final = {"cache-control": "no-cache", "pragma": "no-cache"}
+
+
+async def gather(
+    issuer: str, fetcher: Fetcher, now: float, *, connections: int = 8, settle: float = 2.0
+) -> Evidence:
+    """Look at a deployment.
+
+    Args:
+        issuer: its address, as `places.issuer_of` returns it.
+        fetcher: asks.
+        now: epoch seconds.
+        connections: fresh connections to compare, at least one an address.
+        settle: seconds to wait before looking a second time where answers differ, so that a
+            rotation caught in the act is not taken for a fault.
+    """
+    discovery = await follow(issuer + DISCOVERY, fetcher)
+    found = Evidence(issuer, now, discovery)
+    if not isinstance(discovery.end, Answer):
+        return found
+    browser = await fetcher.ask(discovery.end.url, headers=_PAGE)
+    metadata = _metadata(discovery.end)
+    address = (metadata or {}).get("jwks_uri")
+    if not isinstance(address, str) or not _is_http(address):
+        return Evidence(issuer, now, discovery, browser, metadata)
+    jwks = await follow(address, fetcher)
+    if not isinstance(jwks.end, Answer):
+        return Evidence(issuer, now, discovery, browser, metadata, jwks)
+    looks = await _looks(jwks.end, fetcher, now)
+    samples = await _sampled(jwks.end.url, fetcher, connections)
+    if _differ(samples):
+        await asyncio.sleep(settle)
+        samples = await _sampled(jwks.end.url, fetcher, connections)
+    return Evidence(issuer, now, discovery, browser, metadata, jwks, looks, samples)
+
+
+async def follow(url: str, fetcher: Fetcher) -> Trip:
+    """Ask for a document, through redirects; each is kept."""
+    hops: list[Answer] = []
+    while True:
+        look = await fetcher.ask(url)
+        target = _redirect(look)
+        if not isinstance(look, Answer) or target is None or len(hops) == MOST_REDIRECTS:
+            return Trip(tuple(hops), look)
+        hops.append(look)
+        url = target
+
+
+def _redirect(look: Look) -> str | None:
+    """Return where an answer redirects to, or None."""
+    if not isinstance(look, Answer) or look.status not in _REDIRECTS:
+        return None
+    try:
+        target = urljoin(look.url, look.header("location") or "")
+    except ValueError:
+        return None
+    return target if _is_http(target) else None
+
+
+def _is_http(url: str) -> bool:
+    try:
+        scheme, host, _ = origin(url)
+    except ValueError:
+        return False
+    return scheme in {"http", "https"} and bool(host)
+
+
+def _metadata(answer: Answer) -> Mapping[str, Any] | None:
+    if answer.status != 200:
+        return None
+    try:
+        return json_object(answer.body)
+    except UnreadableError:
+        return None
+
+
+async def _looks(answer: Answer, fetcher: Fetcher, now: float) -> Looks:
+    url, tag = answer.url, answer.header("etag")
+    past = f"{url}{'&' if urlsplit(url).query else '?'}doctor={now:.0f}"
+    conditional = await fetcher.ask(url, headers={"if-none-match": tag}) if tag else None
+    direct = await fetcher.ask(past, headers=_PAST)
+    if isinstance(direct, Answer) and direct.status != 200:  # it takes no query
+        direct = await fetcher.ask(url, headers=_PAST)
+    return Looks(
+        conditional=conditional,
+        head=await fetcher.ask(url, method="HEAD"),
+        identity=await fetcher.ask(url, headers={"accept-encoding": "identity"}),
+        browser=await fetcher.ask(url, headers=_PAGE),
+        direct=direct,
+    )
+
+
+async def _sampled(url: str, fetcher: Fetcher, connections: int) -> tuple[Sample, ...]:
+    _, host, port = origin(url)
+    places = await fetcher.resolve(host, port) or ("",)
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def sample(number: int) -> Sample:
+        address = places[number % len(places)]
+        async with turns:
+            plain = await fetcher.ask(url, address=address)
+            return Sample(plain, await fetcher.ask(url, address=address, headers=_PAST))
+
+    return tuple(
+        await asyncio.gather(*(sample(one) for one in range(max(connections, len(places)))))
+    )
+
+
+def _differ(samples: tuple[Sample, ...]) -> bool:
+    seen = {kids_in(look) for one in samples for look in (one.plain, one.direct)} - {None}
+    return len(seen) > 1
