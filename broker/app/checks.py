@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from broker.app.addresses import host_and_port
 from broker.app.settings import Settings, is_loopback
 from broker.app.sources import variable
 from keys.errors import PolicyImpossible
@@ -199,6 +200,23 @@ def key_times(settings: Settings) -> Iterator[Problem]:
         yield Problem(variable(POLICY_SETTINGS.get(error.field, error.field)), str(error))
 
 
+def metrics_apart(settings: Settings) -> Iterator[Problem]:
+    """Metrics are for the operator: they have an address of their own, apart from the public's."""
+    if not settings.metrics_address:
+        return
+    name, found = variable("metrics_address"), host_and_port(settings.metrics_address)
+    if found is None:
+        yield Problem(
+            name,
+            f"{settings.metrics_address!r} is no host:port, such as 127.0.0.1:9464 or [::1]:9464",
+        )
+    elif found[1] == settings.port:
+        yield Problem(
+            name,
+            f"port {settings.port} is the public one ({variable('port')}); metrics need their own",
+        )
+
+
 def lifetimes_ordered(settings: Settings) -> Iterator[Problem]:
     """A thing does not idle longer than it lives, nor a token longer than the longest."""
     pairs = (
@@ -234,6 +252,7 @@ RULES: Final[tuple[Rule, ...]] = (
     proxies_named,
     key_times,
     lifetimes_ordered,
+    metrics_apart,
 )
 
 
