@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from keys import policy as rules
-from keys.model import Change, Delete, KeyRecord, Replace, genesis
+from keys.model import Change, Delete, KeyRecord, Replace, genesis, outsider
 from keys.policy import Policy
 
 
@@ -43,6 +43,21 @@ class Due:
         return bool(self.slots or self.changes)
 
 
+def due_for(
+    records: Iterable[KeyRecord], algorithms: Iterable[str], now: float, policy: Policy
+) -> Due:
+    """Return what maintenance has to do for several algorithms, all in one transaction.
+
+    So on an empty store the first keys of each are known at once: nobody has cached anything.
+    """
+    every = tuple(records)
+    parts = [due(every, alg, now, policy) for alg in algorithms]
+    return Due(
+        tuple(slot for part in parts for slot in part.slots),
+        tuple(change for part in parts for change in part.changes),
+    )
+
+
 def due(records: Iterable[KeyRecord], alg: str, now: float, policy: Policy) -> Due:
     """Return what maintenance has to do for one algorithm.
 
@@ -54,9 +69,7 @@ def due(records: Iterable[KeyRecord], alg: str, now: float, policy: Policy) -> D
     """
     every = tuple(records)
     own = tuple(record for record in every if record.alg == alg)
-    if not own:
-        return Due(slots=_first_pair(alg, now, policy, known=bool(every)))
-    hastened = _hasten(own, alg, now)
+    hastened = hasten(own, alg, now)
     after = tuple(hastened.get(record.kid, record) for record in own)
     changes: list[Change] = [Replace(r, hastened[r.kid]) for r in own if r.kid in hastened]
     for record in own:
@@ -64,31 +77,46 @@ def due(records: Iterable[KeyRecord], alg: str, now: float, policy: Policy) -> D
             changes.append(Delete(record))
         elif _is_spent(record, after, now, policy):
             changes.append(Replace(record, replace(record, sealed=None)))
+    if all(record.verifies_until is not None for record in own):
+        last = tail(own, alg)
+        follows = genesis(alg) if last is None else last.kid
+        slots = _first_pair(alg, follows, now, policy, known=bool(every))
+        return Due(slots, tuple(changes))
     return Due(_missing_successor(after, alg, now, policy), tuple(changes))
 
 
-def tail(records: Iterable[KeyRecord], alg: str) -> KeyRecord:
+def tail(records: Iterable[KeyRecord], alg: str) -> KeyRecord | None:
     """Return the last key made for an algorithm: the one no other names as its predecessor."""
-    own = [record for record in records if record.alg == alg]
+    own = [r for r in records if r.alg == alg and r.predecessor != outsider(r.kid)]
     followed = {record.predecessor for record in own}
     ends = [record for record in own if record.kid not in followed]
-    return max(ends, key=lambda record: (record.created_at, record.signs_from))
+    return max(ends, key=lambda r: (r.created_at, r.signs_from), default=None)
 
 
-def _first_pair(alg: str, now: float, policy: Policy, *, known: bool) -> tuple[Slot, Slot]:
-    """Place the first two keys. Where nobody has cached a JWKS of ours, they are known at once."""
-    ready = now + policy.lead if known else now
-    first = Slot(alg, genesis(alg), now, ready, ready)
-    return first, Slot(alg, None, now, ready, ready + policy.period)
+def hasten(records: Iterable[KeyRecord], alg: str, now: float) -> dict[str, KeyRecord]:
+    """Bring a waiting key forward where nothing signs: the key before it was revoked.
 
-
-def _hasten(own: tuple[KeyRecord, ...], alg: str, now: float) -> dict[str, KeyRecord]:
-    """Bring the successor forward where nothing signs: the key before it was revoked."""
-    heir = rules.successor(own, alg, now)
-    if heir is None or rules.current(own, alg, now) is not None:
+    Returns the changed key by its `kid`: the one that caches know first; nothing where none is
+    to be changed.
+    """
+    own = tuple(records)
+    if rules.current(own, alg, now) is not None:
+        return {}
+    heirs = rules.waiting(own, alg, now)
+    heir = min(heirs, key=lambda r: (max(now, r.ready_at), r.signs_from), default=None)
+    if heir is None:
         return {}
     soonest = max(now, heir.ready_at)
     return {heir.kid: replace(heir, signs_from=soonest)} if soonest < heir.signs_from else {}
+
+
+def _first_pair(
+    alg: str, follows: str, now: float, policy: Policy, *, known: bool
+) -> tuple[Slot, Slot]:
+    """Place the first two keys. Where nobody has cached a JWKS of ours, they are known at once."""
+    ready = now + policy.lead if known else now
+    first = Slot(alg, follows, now, ready, ready)
+    return first, Slot(alg, None, now, ready, ready + policy.period)
 
 
 def _missing_successor(
@@ -99,7 +127,8 @@ def _missing_successor(
     ready = now + policy.lead
     signs = rules.current(own, alg, now)
     begins = ready if signs is None else max(signs.signs_from + policy.period, ready)
-    return (Slot(alg, tail(own, alg).kid, now, ready, begins),)
+    last = tail(own, alg)
+    return (Slot(alg, genesis(alg) if last is None else last.kid, now, ready, begins),)
 
 
 def _is_spent(record: KeyRecord, own: tuple[KeyRecord, ...], now: float, policy: Policy) -> bool:
@@ -108,15 +137,15 @@ def _is_spent(record: KeyRecord, own: tuple[KeyRecord, ...], now: float, policy:
         return False
     if record.revoked_at is not None:
         return True
-    end = rules.retired_at(record, own)
+    end = record.verifies_until or rules.retired_at(record, own)
     return end is not None and end + policy.grace + policy.skew <= now
 
 
 def _is_past(record: KeyRecord, own: tuple[KeyRecord, ...], now: float, policy: Policy) -> bool:
     """Tell whether the row itself is of no more use: not even to judge an old hint."""
-    if record == tail(own, record.alg):
+    if record.verifies_until is None and record == tail(own, record.alg):
         return False
-    end = rules.retired_at(record, own)
+    end = record.verifies_until or rules.retired_at(record, own)
     if record.revoked_at is not None and record.revoked_at < record.signs_from:
         end = record.revoked_at
     return end is not None and end + max(policy.hint_retention, policy.overlap) <= now

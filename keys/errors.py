@@ -8,6 +8,10 @@ KeysError
 ├── KeyNotFound           no such key
 ├── PolicyImpossible      the configured times contradict each other
 ├── RotationRefused       the change asked for would break verifiers
+├── VaultUnavailable      the device that holds the private halves does not answer
+│   └── SigningFailed     it did not sign
+├── ImportRefused         a key made elsewhere is not taken in
+├── ExportRefused         a private half is not given out
 ├── KeyConflict           another process changed the keys first (internal; the loser reads again)
 └── InvalidToken          a token is not one of ours
 """
@@ -87,6 +91,22 @@ class RotationRefused(KeysError):
     def __init__(self, message: str, possible_at: float) -> None:
         super().__init__(message)
         self.possible_at = possible_at
+
+
+class VaultUnavailable(KeysError):
+    """The device that holds the private halves does not answer, or has no such token."""
+
+
+class SigningFailed(VaultUnavailable):
+    """What holds the private half did not sign; it may be asked again."""
+
+
+class ImportRefused(KeysError):
+    """A key made elsewhere is not taken in; the message says why."""
+
+
+class ExportRefused(KeysError):
+    """A private half is not given out; the message says why."""
 
 
 class KeyConflict(KeysError):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from keys.algorithms import ALGORITHMS
 from keys.model import KeyRecord
 from keys.policy import Policy
 
@@ -34,11 +35,8 @@ def build(published: Iterable[KeyRecord]) -> JwksDocument:
 
 def public_members(record: KeyRecord) -> dict[str, Any]:
     """Return what the world sees of a key, and nothing else."""
-    jwk = record.public_jwk
     return {
-        "kty": jwk["kty"],
-        "n": jwk["n"],
-        "e": jwk["e"],
+        **ALGORITHMS[record.alg].published(record.public_jwk),
         "kid": record.kid,
         "use": "sig",
         "alg": record.alg,

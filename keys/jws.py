@@ -8,27 +8,25 @@ exactly three members: `alg`, `kid` and `typ` (RFC 8725 §3). So `crit`, `jwk`, 
 
 import json
 import re
+import warnings
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
-from joserfc.errors import JoseError
-from joserfc.jwk import RSAKey
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jws import JWSRegistry
 
+from keys.algorithms import ALGORITHMS, PublicKey
 from keys.errors import InvalidToken
-from keys.model import RS256
 from keys.signer import Signer
 
 MAX_LENGTH: Final = 16_384
 MAX_KID_LENGTH: Final = 128
-ALGORITHMS: Final = (RS256,)
 
 _MEMBERS: Final = frozenset({"alg", "kid", "typ"})
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_VERIFIERS: Final = {alg: JWSRegistry(algorithms=[alg]).get_alg(alg) for alg in ALGORITHMS}
 _encode: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -38,14 +36,14 @@ class VerificationKey:
 
     kid: str
     alg: str
-    key: RSAKey
+    key: PublicKey
 
 
 KeyLookup = Callable[[str], VerificationKey | None]
 """Finds a key by its `kid`; None where there is none."""
 
 
-def sign_jwt(signer: Signer, typ: str, claims: Mapping[str, Any]) -> str:
+async def sign_jwt(signer: Signer, typ: str, claims: Mapping[str, Any]) -> str:
     """Return a signed JWT.
 
     Args:
@@ -56,9 +54,10 @@ def sign_jwt(signer: Signer, typ: str, claims: Mapping[str, Any]) -> str:
     Raises:
         ValueError: A claim is not a finite number.
         TypeError: A claim is no JSON value.
+        SigningFailed: What holds the key did not sign.
     """
     signing_input = (_header(signer.alg, signer.kid, typ) + _segment(_encode(claims))).encode()
-    signature = urlsafe_b64encode(signer.sign(signing_input)).rstrip(b"=")
+    signature = urlsafe_b64encode(await signer.sign(signing_input)).rstrip(b"=")
     return (signing_input + b"." + signature).decode()
 
 
@@ -67,7 +66,7 @@ def verify_jwt(
     find_key: KeyLookup,
     *,
     typ: str,
-    algorithms: tuple[str, ...] = ALGORITHMS,
+    algorithms: Collection[str] = ALGORITHMS,
     max_length: int = MAX_LENGTH,
 ) -> dict[str, Any]:
     """Return the claims of a token that one of our keys signed. Times and audiences are not judged.
@@ -92,7 +91,7 @@ def verify_jwt(
     _check_type(header["typ"], typ)
     key = _choose_key(header, find_key, algorithms)
     try:
-        if not _VERIFIERS[key.alg].verify(signing_input.encode(), _bytes(signature), key.key):
+        if not _verifier(key.alg).verify(signing_input.encode(), _bytes(signature), key.key):
             raise InvalidToken("the signature is wrong")
         claims = json.loads(_bytes(payload))
     except (JoseError, ValueError, RecursionError) as error:
@@ -100,6 +99,14 @@ def verify_jwt(
     if not isinstance(claims, dict):
         raise InvalidToken("the payload is not an object")
     return claims
+
+
+@cache
+def _verifier(alg: str) -> Any:
+    with warnings.catch_warnings():
+        # `EdDSA` is deprecated in name alone (RFC 9864); it is what most libraries know.
+        warnings.simplefilter("ignore", SecurityWarning)
+        return JWSRegistry(algorithms=[alg]).get_alg(alg)
 
 
 @lru_cache(maxsize=64)
@@ -144,7 +151,7 @@ def _check_type(found: object, wanted: str) -> None:
 
 
 def _choose_key(
-    header: Mapping[str, Any], find_key: KeyLookup, algorithms: tuple[str, ...]
+    header: Mapping[str, Any], find_key: KeyLookup, algorithms: Collection[str]
 ) -> VerificationKey:
     kid, alg = header["kid"], header["alg"]
     if not isinstance(alg, str) or alg not in algorithms:

@@ -13,27 +13,31 @@ from typing import Final
 
 from keys import policy as rules
 from keys.clock import SteadyClock
-from keys.due import due
+from keys.due import due_for
 from keys.errors import (
     KeyRecordCorrupt,
     KeysError,
     KeyStoreUnavailable,
     StaleKeyring,
+    VaultUnavailable,
 )
 from keys.jwks import JwksDocument, max_age
 from keys.jws import VerificationKey
-from keys.making import KeyFactory, generate
 from keys.model import RS256, KeyRecord
 from keys.policy import Policy
-from keys.sealing import Sealer
-from keys.signer import LocalSigner, Signer
-from keys.snapshot import EMPTY, SignerLoader, Snapshot, expose, take
+from keys.signer import Signer
+from keys.snapshot import EMPTY, Snapshot, expose, take
 from keys.stores import KeyStore
-from keys.upkeep import ALGORITHMS, ensure
+from keys.upkeep import ensure
+from keys.vault import Vault
 from keys.witness import RevocationWitness, judge
 
 _log: Final = logging.getLogger(__name__)
 _FOREVER: Final = float("inf")
+
+
+def _ignore() -> None:
+    """Take no notice."""
 
 
 class Keyring:
@@ -41,35 +45,32 @@ class Keyring:
 
     Args:
         store: Where the keys are.
-        sealer: Opens and seals private halves.
+        vault: Where private halves are made and used.
         policy: The times to keep.
         clock: Returns the time in UTC epoch seconds.
         witness: A second channel for revocations, asked when the store cannot be reached.
-        factory: Makes key pairs.
-        load_signer: Makes a signer of an opened private half.
-        algorithms: The algorithms to hold keys for.
+        algorithms: The algorithms that are on.
+        unknown_kid: Called for each key that is asked for and is none of ours.
     """
 
     def __init__(
         self,
         store: KeyStore,
-        sealer: Sealer,
+        vault: Vault,
         policy: Policy,
         clock: Callable[[], float],
         witness: RevocationWitness | None = None,
         *,
-        factory: KeyFactory = generate,
-        load_signer: SignerLoader = LocalSigner.load,
-        algorithms: Sequence[str] = ALGORITHMS,
+        algorithms: Sequence[str] = (RS256,),
+        unknown_kid: Callable[[], None] = _ignore,
     ) -> None:
         self._store = store
-        self._sealer = sealer
+        self._vault = vault
         self._policy = policy
         self._clock = SteadyClock(clock)
         self._witness = witness
-        self._factory = factory
-        self._load_signer = load_signer
         self._algorithms = tuple(algorithms)
+        self._unknown_kid = unknown_kid
         self._snapshot = EMPTY
         self._exposure = expose(EMPTY, self._clock.now, policy)
         self._fault: str | None = "the signing keys are not loaded yet"
@@ -116,13 +117,18 @@ class Keyring:
                 a new key.
         """
         key = self._exposure.verifying.get(kid)
-        if key is None and self._age() > self._policy.cache_lifetime + self._policy.grace:
-            raise StaleKeyring("a key made since the key store was last read may be missing")
+        if key is None:
+            self._unknown_kid()
+            if self._age() > self._policy.cache_lifetime + self._policy.grace:
+                raise StaleKeyring("a key made since the key store was last read may be missing")
         return key
 
     def hint_key_for(self, kid: str) -> VerificationKey | None:
         """Return the key that may have signed an `id_token_hint`, long retired ones included."""
-        return self._exposure.hinting.get(kid)
+        key = self._exposure.hinting.get(kid)
+        if key is None:
+            self._unknown_kid()
+        return key
 
     def jwks(self) -> tuple[JwksDocument, int]:
         """Return the JWKS and how long it may be cached, in seconds.
@@ -134,6 +140,16 @@ class Keyring:
             raise StaleKeyring("the signing keys are not loaded yet")
         return self._exposure.document, max_age(self._age(), self._policy)
 
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The algorithms that are on."""
+        return self._algorithms
+
+    @property
+    def read_at(self) -> float:
+        """When the store was last read, in epoch seconds; the time of the start before that."""
+        return self._read_at
+
     def records(self) -> tuple[KeyRecord, ...]:
         """Return the keys as last read."""
         return self._snapshot.records
@@ -144,10 +160,15 @@ class Keyring:
             return self._fault
         try:
             for alg in self._algorithms:
-                self.signer(alg)
+                if alg == RS256 or self._has_begun(alg):
+                    self.signer(alg)
         except KeysError as error:
             return str(error)
         return None
+
+    def _has_begun(self, alg: str) -> bool:
+        """Tell whether an algorithm was ever signed with; one just switched on waits at first."""
+        return rules.newest(self._snapshot.records, alg, self._clock.now) is not None
 
     def _age(self) -> float:
         self._clock.tick()
@@ -161,8 +182,9 @@ class Keyring:
         Raises:
             KeyRecordCorrupt: A key cannot be used; no new one is made in its place.
             KeyStoreUnavailable: The store cannot be reached.
+            VaultUnavailable: What holds the private halves does not answer.
         """
-        self._adopt(*await self._read_store())
+        await self._adopt(*await self._read_store())
         await self.maintain()
 
     async def refresh(self) -> None:
@@ -177,8 +199,8 @@ class Keyring:
             self._accuse(error)
             return
         try:
-            self._adopt(*reading)
-        except KeyRecordCorrupt as error:
+            await self._adopt(*reading)
+        except (KeyRecordCorrupt, VaultUnavailable) as error:
             self._accuse(error)
             if self._signs_as(reading[0]):
                 self._confirmed = began
@@ -191,16 +213,9 @@ class Keyring:
         """
         now = self._clock.tick()
         records = self._snapshot.records
-        if any(due(records, alg, now, self._policy) for alg in self._algorithms):
-            await ensure(
-                self._store,
-                self._sealer,
-                self._policy,
-                now,
-                factory=self._factory,
-                algorithms=self._algorithms,
-            )
-            self._adopt(*await self._read_store())
+        if due_for(records, self._algorithms, now, self._policy):
+            await ensure(self._store, self._vault, self._policy, now, algorithms=self._algorithms)
+            await self._adopt(*await self._read_store())
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Poll the store and do what is due, until `stop` is set; no error ends it."""
@@ -216,7 +231,7 @@ class Keyring:
             following = loop.time() + self._policy.poll_interval
             try:
                 await step()
-            except KeyStoreUnavailable as error:
+            except (KeyStoreUnavailable, VaultUnavailable) as error:
                 self._tell(str(error))
             except Exception:  # noqa: BLE001 - whatever happens, the keys must be followed
                 _log.exception("signing keys: a pass failed")
@@ -241,17 +256,20 @@ class Keyring:
         except TimeoutError:
             raise KeyStoreUnavailable("the key store does not answer in time") from None
 
-    def _adopt(self, records: tuple[KeyRecord, ...], now: float, elapsed: float) -> None:
-        if elapsed < self._read:
+    async def _adopt(self, records: tuple[KeyRecord, ...], now: float, elapsed: float) -> None:
+        snapshot = self._snapshot
+        if records != snapshot.records:
+            snapshot = await take(records, now, self._vault, snapshot)
+        if elapsed < self._read:  # a later reading was adopted meanwhile
             return
-        if records != self._snapshot.records:
-            self._swap(take(records, now, self._sealer, self._load_signer, self._snapshot))
+        if snapshot is not self._snapshot:
+            self._swap(snapshot)
         self._expose(now)
         self._read_at, self._read, self._confirmed = now, elapsed, max(elapsed, self._confirmed)
         self._fault = None
         self._tell(None)
 
-    def _accuse(self, error: KeyRecordCorrupt) -> None:
+    def _accuse(self, error: KeyRecordCorrupt | VaultUnavailable) -> None:
         """Be not ready, and say why, until the store is in order."""
         self._fault = str(error)
         self._tell(self._fault)

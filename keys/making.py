@@ -3,21 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    load_der_private_key,
 )
 from joserfc.errors import JoseError
-from joserfc.jwk import RSAKey
 
+from keys.algorithms import ALGORITHMS, PrivateKey, PublicKey
 from keys.errors import KeyRecordCorrupt
-
-RSA_BITS: Final = 2048
-_PUBLIC_MEMBERS: Final = ("kty", "n", "e")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,7 @@ class FreshKey:
 
     Attributes:
         kid: The RFC 7638 thumbprint.
-        public_jwk: `kty`, `n`, `e`.
+        public_jwk: The public members of its JWK, `kty` among them.
         private: The private half, PKCS #8 in DER.
     """
 
@@ -35,39 +33,61 @@ class FreshKey:
     private: bytes
 
 
-KeyFactory = Callable[[], Awaitable[FreshKey]]
-"""Makes a key pair for RS256."""
+KeyFactory = Callable[[str], Awaitable[FreshKey]]
+"""Makes a key pair for an algorithm."""
 
 
-async def generate() -> FreshKey:
-    """Make an RSA key of 2048 bits, on a thread: the event loop goes on meanwhile."""
-    return await asyncio.to_thread(make)
+async def generate(alg: str) -> FreshKey:
+    """Make a key pair, on a thread: the event loop goes on meanwhile."""
+    return await asyncio.to_thread(make, alg)
 
 
-def make(bits: int = RSA_BITS) -> FreshKey:
-    """Make an RSA key, here and now; takes about a tenth of a second."""
-    return describe(rsa.generate_private_key(public_exponent=65537, key_size=bits))
+def make(alg: str) -> FreshKey:
+    """Make a key pair, here and now; RSA takes about a tenth of a second."""
+    return describe(alg, ALGORITHMS[alg].generate())
 
 
-def describe(private: rsa.RSAPrivateKey) -> FreshKey:
+def describe(alg: str, private: PrivateKey) -> FreshKey:
     """Return a private key with its public half and name."""
-    key = RSAKey.import_key(private.public_key())
-    full = key.as_dict(private=False)
+    algorithm = ALGORITHMS[alg]
+    public: Any = private.public_key()
+    key = algorithm.jwk.import_key(public)
     der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    return FreshKey(key.thumbprint(), {member: full[member] for member in _PUBLIC_MEMBERS}, der)
+    return FreshKey(key.thumbprint(), algorithm.published(key.as_dict(private=False)), der)
 
 
-def public_key(kid: str, public_jwk: dict[str, Any]) -> RSAKey:
+def public_key(kid: str, alg: str, public_jwk: dict[str, Any]) -> PublicKey:
     """Return the public half of a stored key, once it is sure to be the one it is named for.
 
     Raises:
-        KeyRecordCorrupt: It is no RSA public key, or not the one of that `kid`.
+        KeyRecordCorrupt: It is no public key of that algorithm, or not the one of that `kid`.
     """
+    algorithm = ALGORITHMS.get(alg)
+    if algorithm is None:
+        raise KeyRecordCorrupt(kid, f"its algorithm {alg!r} is unknown")
     try:
-        key = RSAKey.import_key({member: public_jwk[member] for member in _PUBLIC_MEMBERS})
+        key = algorithm.jwk.import_key(algorithm.published(public_jwk))
         named = key.thumbprint()
     except (JoseError, KeyError, TypeError, ValueError):
-        raise KeyRecordCorrupt(kid, "its public half is not an RSA key") from None
+        raise KeyRecordCorrupt(kid, f"its public half is not a key for {alg}") from None
     if named != kid:
         raise KeyRecordCorrupt(kid, "its public half belongs to another key")
     return key
+
+
+def private_key(kid: str, alg: str, private: bytes) -> PrivateKey:
+    """Return a stored private half (PKCS #8 in DER), once it is sure to be that of its `kid`.
+
+    Raises:
+        KeyRecordCorrupt: It is no key of that algorithm, or not the one of that `kid`.
+    """
+    try:
+        key = load_der_private_key(private, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise KeyRecordCorrupt(kid, "its private half is not a key") from None
+    if alg not in ALGORITHMS or not isinstance(key, ALGORITHMS[alg].family):
+        raise KeyRecordCorrupt(kid, f"its private half is not a key for {alg}")
+    fitting: PrivateKey = key
+    if describe(alg, fitting).kid != kid:
+        raise KeyRecordCorrupt(kid, "its private half belongs to another key")
+    return fitting

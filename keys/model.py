@@ -4,12 +4,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 RS256: Final = "RS256"
-"""RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3), the one algorithm keys are made for."""
+"""RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3): the default, and always on."""
 
 
 def genesis(alg: str) -> str:
     """Return the predecessor of the first key of an algorithm."""
     return f"genesis:{alg}"
+
+
+def outsider(kid: str) -> str:
+    """Return the predecessor of a key made elsewhere that only verifies: it follows no other."""
+    return f"import:{kid}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +24,18 @@ class KeyRecord:
     Attributes:
         kid: The RFC 7638 thumbprint of the public half.
         alg: The JWS algorithm it signs with.
-        public_jwk: The public half; `kty`, `n`, `e`.
-        sealed: The private half under the operator's secret; None once erased.
-        predecessor: The `kid` of the key made before it, or `genesis(alg)`. No two keys have
-            the same one: of two processes that would make a successor, one loses.
+        public_jwk: The public half: the members of its JWK that make the thumbprint.
+        sealed: What the vault finds the private half by: itself under the operator's secret, or
+            a reference under it; None once erased.
+        predecessor: The `kid` of the key made before it, or `genesis(alg)`, or `outsider(kid)`.
+            No two keys have the same one: of two processes that would make a successor, one loses.
         created_at: When it was published.
         ready_at: The moment from which every cache that honours its lifetime knows it.
         signs_from: When it begins to sign; every process switches at that instant.
         revoked_at: When it was revoked, or None.
         revoked_reason: The operator's words, or None.
+        verifies_until: For a key that only verifies (made elsewhere, or of an algorithm that was
+            given up): when it leaves the JWKS. None for the keys of a line.
     """
 
     kid: str
@@ -40,6 +48,7 @@ class KeyRecord:
     signs_from: float
     revoked_at: float | None = None
     revoked_reason: str | None = None
+    verifies_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
     next (published, waiting) ──▶ signing ──period──▶ retired (verify only) ──overlap──▶ gone
 
 The line of an algorithm is every key that signs, signed or is to sign, by the moment it begins.
-A key revoked before it began never was in the line. The newest key that has begun is the only
-one that may sign: where it is revoked and no heir is ready, nothing signs. An older key never
-signs again, for it may be about to leave the JWKS.
+A key revoked before it began never was in the line, nor is one that only verifies. The newest
+key that has begun is the only one that may sign: where it is revoked and no heir is ready,
+nothing signs. An older key never signs again, for it may be about to leave the JWKS.
 """
 
 from collections.abc import Iterable
@@ -89,6 +89,7 @@ def line(records: Iterable[KeyRecord], alg: str) -> list[KeyRecord]:
             record
             for record in records
             if record.alg == alg
+            and record.verifies_until is None
             and (record.revoked_at is None or record.revoked_at >= record.signs_from)
         ),
         key=_order,
@@ -144,6 +145,8 @@ def successor(records: Iterable[KeyRecord], alg: str, now: float) -> KeyRecord |
 
 def retired_at(record: KeyRecord, records: Iterable[KeyRecord]) -> float | None:
     """Return when this key stops (or stopped) signing, or None where nothing follows it."""
+    if record.verifies_until is not None:
+        return None
     return next(
         (other.signs_from for other in line(records, record.alg) if _order(other) > _order(record)),
         None,
@@ -154,6 +157,8 @@ def leaves_at(record: KeyRecord, records: Iterable[KeyRecord], policy: Policy) -
     """Return when this key leaves (or left) the JWKS, or None where nothing follows it."""
     if record.revoked_at is not None:
         return record.revoked_at
+    if record.verifies_until is not None:
+        return record.verifies_until
     end = retired_at(record, records)
     return None if end is None else end + policy.overlap
 
@@ -165,7 +170,7 @@ def state(record: KeyRecord, records: Iterable[KeyRecord], now: float, policy: P
         return "revoked"
     if record == current(records, record.alg, now):
         return "signing"
-    if record.signs_from > now:
+    if record.signs_from > now and record.verifies_until is None:
         return "next"
     leaves = leaves_at(record, records, policy)
     return "gone" if leaves is not None and leaves <= now else "retired"
@@ -189,5 +194,5 @@ def _judges_hints(
 ) -> bool:
     if record.revoked_at is not None:
         return False
-    end = retired_at(record, records)
+    end = record.verifies_until or retired_at(record, records)
     return end is None or end + max(policy.hint_retention, policy.overlap) > now

@@ -12,15 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from keys import policy as rules
-from keys.due import due
+from keys.due import due_for
 from keys.errors import KeyConflict, KeyNotFound, NoSigningKey, RotationRefused
-from keys.making import KeyFactory, generate
 from keys.model import RS256, KeyRecord, Replace
 from keys.outcome import Action, Outcome, describe
 from keys.policy import Policy
-from keys.sealing import Sealer
 from keys.stores import KeyStore
-from keys.upkeep import ATTEMPTS, ensure, realise
+from keys.upkeep import ATTEMPTS, commit, ensure, realise
+from keys.vault import Vault
 from keys.witness import early_mark
 
 Announce = Callable[[str], Awaitable[None]]
@@ -47,27 +46,26 @@ class Rotation:
 
     Args:
         store: Where the keys are.
-        sealer: Seals new private halves.
+        vault: Where private halves are made.
         policy: The times to keep.
         announce: Publishes a mark in the second channel.
-        factory: Makes key pairs; called before a transaction begins.
-        alg: The algorithm whose keys are meant.
+        algorithms: The algorithms that are on.
     """
 
     store: KeyStore
-    sealer: Sealer
+    vault: Vault
     policy: Policy
     announce: Announce = _silence
-    factory: KeyFactory = generate
-    alg: str = RS256
+    algorithms: tuple[str, ...] = (RS256,)
 
-    async def rotate(self, now: float) -> Outcome:
+    async def rotate(self, now: float, alg: str = RS256) -> Outcome:
         """Change over to the published successor as soon as every process can have heard of it.
 
         Asked again before the change-over it changes nothing.
 
         Args:
             now: The moment, in epoch seconds.
+            alg: The algorithm whose keys are meant.
 
         Raises:
             NoSigningKey: The signing key was revoked and its successor is not ready.
@@ -75,7 +73,7 @@ class Rotation:
         """
         for _ in range(ATTEMPTS):
             records = await self._settled(now)
-            signs, heir = self._pair(records, now)
+            signs, heir = self._pair(records, alg, now)
             target = max(now + self.policy.grace + self.policy.skew, heir.ready_at)
             if heir.signs_from <= target:
                 return self._report("rotate", signs, records, now, changed=False)
@@ -88,13 +86,14 @@ class Rotation:
             return self._report("rotate", signs, await self.store.all(), now, changed=True)
         raise KeyConflict("other processes kept changing the keys")
 
-    async def rotate_now(self, now: float) -> Outcome:
+    async def rotate_now(self, now: float, alg: str = RS256) -> Outcome:
         """Change over to the published successor at this instant, and make a new successor.
 
         Where a change-over was made a moment ago it changes nothing.
 
         Args:
             now: The moment, in epoch seconds.
+            alg: The algorithm whose keys are meant.
 
         Raises:
             RotationRefused: Caches may not know the successor yet.
@@ -103,7 +102,7 @@ class Rotation:
         """
         for _ in range(ATTEMPTS):
             records = await self._settled(now)
-            signs, heir = self._pair(records, now)
+            signs, heir = self._pair(records, alg, now)
             before = self._just_relieved(signs, records, now)
             if now < heir.ready_at and before is not None:
                 return self._report("rotate-now", before, records, now, changed=False)
@@ -111,7 +110,7 @@ class Rotation:
             moved = replace(heir, signs_from=now)
             await self.announce(early_mark(moved))
             try:
-                await self._commit(records, (heir, moved), now)
+                await self._commit(records, Replace(heir, moved), now)
             except KeyConflict:
                 continue
             return self._report("rotate-now", signs, await self.store.all(), now, changed=True)
@@ -144,40 +143,33 @@ class Rotation:
             dead = replace(record, revoked_at=now, revoked_reason=reason, sealed=None)
             await self.announce(kid)
             try:
-                await self._commit(records, (record, dead), now)
+                await self._commit(records, Replace(record, dead), now)
             except KeyConflict:
                 continue
             return self._report("revoke", dead, await self.store.all(), now, changed=True)
         raise KeyConflict("other processes kept changing the keys")
 
     async def _settled(self, now: float) -> tuple[KeyRecord, ...]:
-        return await ensure(
-            self.store,
-            self.sealer,
-            self.policy,
-            now,
-            factory=self.factory,
-            algorithms=(self.alg,),
-        )
+        return await ensure(self.store, self.vault, self.policy, now, algorithms=self.algorithms)
 
-    async def _commit(
-        self, records: tuple[KeyRecord, ...], change: tuple[KeyRecord, KeyRecord], now: float
-    ) -> None:
+    async def _commit(self, records: tuple[KeyRecord, ...], change: Replace, now: float) -> None:
         """Store one changed key and all that is due because of it, in one transaction."""
-        old, new = change
+        old, new = change.expected, change.record
         after = tuple(new if record.kid == old.kid else record for record in records)
-        todo = due(after, old.alg, now, self.policy)
-        others = await realise(todo, after, self.sealer, self.factory)
-        await self.store.apply(Replace(old, new), *others)
+        todo = due_for(after, self.algorithms, now, self.policy)
+        others = await realise(todo, after, self.vault)
+        await commit(self.store, self.vault, (change, *others))
 
-    def _pair(self, records: tuple[KeyRecord, ...], now: float) -> tuple[KeyRecord, KeyRecord]:
+    def _pair(
+        self, records: tuple[KeyRecord, ...], alg: str, now: float
+    ) -> tuple[KeyRecord, KeyRecord]:
         """Return the newest key that began to sign and the one that waits.
 
         Raises:
             NoSigningKey: Nothing has begun, or nothing waits.
         """
-        last = rules.current(records, self.alg, now) or rules.newest(records, self.alg, now)
-        heir = rules.successor(records, self.alg, now)
+        last = rules.current(records, alg, now) or rules.newest(records, alg, now)
+        heir = rules.successor(records, alg, now)
         if last is None or heir is None:
             raise NoSigningKey(None if heir is None else heir.signs_from)
         return last, heir
@@ -191,7 +183,7 @@ class Rotation:
         """
         if signs.signs_from <= now - self.policy.grace:
             return None
-        older = [r for r in rules.line(records, self.alg) if r.signs_from < signs.signs_from]
+        older = [r for r in rules.line(records, signs.alg) if r.signs_from < signs.signs_from]
         return older[-1] if older else None
 
     def _refuse_unready(self, heir: KeyRecord, now: float) -> None:

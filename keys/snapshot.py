@@ -1,20 +1,17 @@
 """The keys as a process holds them: read once, opened once, never changed."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from keys import jwks
 from keys import policy as rules
-from keys.errors import KeyRecordCorrupt
+from keys.due import hasten
 from keys.jws import VerificationKey
 from keys.making import public_key
 from keys.model import KeyRecord
 from keys.policy import Policy
-from keys.sealing import Sealer
 from keys.signer import Signer
-
-SignerLoader = Callable[[str, bytes], Signer]
-"""Makes a signer of a `kid` and its opened private half (or of what stands for it elsewhere)."""
+from keys.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,10 @@ class Snapshot:
     public: Mapping[str, VerificationKey]
 
     def revoking(self, kids: Iterable[str], now: float) -> "Snapshot":
-        """Return this snapshot with these keys revoked."""
+        """Return this snapshot with these keys revoked, and the heirs of those that signed.
+
+        An heir begins where every cache knows it, as the operation that revokes has it too.
+        """
         gone = frozenset(kids)
         records = tuple(
             replace(record, revoked_at=now, revoked_reason="announced")
@@ -40,6 +40,9 @@ class Snapshot:
             else record
             for record in self.records
         )
+        for alg in {record.alg for record in records if record.kid in gone}:
+            heirs = hasten((r for r in records if r.alg == alg), alg, now)
+            records = tuple(heirs.get(record.kid, record) for record in records)
         signers = {kid: signer for kid, signer in self.signers.items() if kid not in gone}
         return Snapshot(records, signers, self.public)
 
@@ -62,11 +65,10 @@ class Exposure:
     document: jwks.JwksDocument
 
 
-def take(
+async def take(
     records: tuple[KeyRecord, ...],
     now: float,
-    sealer: Sealer,
-    load: SignerLoader,
+    vault: Vault,
     previous: Snapshot = EMPTY,
 ) -> Snapshot:
     """Check and open the keys of a reading; what `previous` has opened is taken from there.
@@ -74,28 +76,33 @@ def take(
     Args:
         records: The keys as stored.
         now: The moment, in epoch seconds.
-        sealer: Opens private halves.
-        load: Makes signers of them.
+        vault: Opens private halves.
         previous: An earlier snapshot.
 
     Raises:
         KeyRecordCorrupt: A key that is to sign cannot be opened, or a public half is damaged.
+        VaultUnavailable: What holds the private halves does not answer.
     """
     known = {record.kid: record for record in previous.records}
     signers: dict[str, Signer] = {}
     public: dict[str, VerificationKey] = {}
     for record in records:
         before = known.get(record.kid)
-        if before is not None and before.public_jwk == record.public_jwk:
-            public[record.kid] = previous.public[record.kid]
-        else:
-            key = public_key(record.kid, record.public_jwk)
-            public[record.kid] = VerificationKey(record.kid, record.alg, key)
+        same = before is not None and (before.alg, before.public_jwk) == (
+            record.alg,
+            record.public_jwk,
+        )
+        public[record.kid] = previous.public[record.kid] if same else _verifier(record)
         if _may_sign(record, records, now):
             held = previous.signers.get(record.kid)
-            same = held is not None and before is not None and before.sealed == record.sealed
-            signers[record.kid] = held if held and same else _open(record, sealer, load)
+            unchanged = same and before is not None and before.sealed == record.sealed
+            signers[record.kid] = held if held and unchanged else await vault.open(record)
     return Snapshot(records, signers, public)
+
+
+def _verifier(record: KeyRecord) -> VerificationKey:
+    key = public_key(record.kid, record.alg, record.public_jwk)
+    return VerificationKey(record.kid, record.alg, key)
 
 
 def expose(snapshot: Snapshot, read_at: float, policy: Policy) -> Exposure:
@@ -114,12 +121,6 @@ def expose(snapshot: Snapshot, read_at: float, policy: Policy) -> Exposure:
 
 
 def _may_sign(record: KeyRecord, records: tuple[KeyRecord, ...], now: float) -> bool:
-    if record.revoked_at is not None:
+    if record.revoked_at is not None or record.verifies_until is not None:
         return False
     return record.signs_from > now or record == rules.current(records, record.alg, now)
-
-
-def _open(record: KeyRecord, sealer: Sealer, load: SignerLoader) -> Signer:
-    if record.sealed is None:
-        raise KeyRecordCorrupt(record.kid, "its private half is missing")
-    return load(record.kid, sealer.open(record.kid, record.sealed))

@@ -4,31 +4,29 @@ Any process may do it at any moment, as often as it likes. Each pass is one tran
 several that run at once one succeeds, and the others find nothing left to do.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from keys.due import Due, Slot, due
-from keys.errors import KeyConflict
-from keys.making import FreshKey, KeyFactory, generate
-from keys.model import RS256, Change, Insert, KeyRecord, Replace
+from keys.due import Due, Slot, due_for
+from keys.errors import KeyConflict, VaultUnavailable
+from keys.model import RS256, Change, Delete, Insert, KeyRecord, Replace
 from keys.policy import Policy
-from keys.sealing import Sealer
 from keys.stores import KeyStore
+from keys.vault import NewKey, Vault
 
-ALGORITHMS: Final = (RS256,)
 ATTEMPTS: Final = 16
 """How often an operation reads again after another process was first."""
 
 
 async def ensure(
     store: KeyStore,
-    sealer: Sealer,
+    vault: Vault,
     policy: Policy,
     now: float,
     *,
-    factory: KeyFactory = generate,
-    algorithms: Sequence[str] = ALGORITHMS,
+    algorithms: Sequence[str] = (RS256,),
 ) -> tuple[KeyRecord, ...]:
     """Do whatever is due, and return the keys as they are then.
 
@@ -36,57 +34,79 @@ async def ensure(
 
     Args:
         store: Where the keys are.
-        sealer: Seals new private halves.
+        vault: Where private halves are made.
         policy: The times to keep.
         now: The moment, in epoch seconds.
-        factory: Makes key pairs; called before the transaction begins.
         algorithms: The algorithms to look after.
 
     Raises:
         KeyStoreUnavailable: The store cannot be reached.
+        VaultUnavailable: A key is to be made, and what makes keys does not answer.
         KeyRecordCorrupt: A key is to be made, and the ones there are cannot be opened: it would
             be sealed with a secret that the other processes may not have.
         KeyConflict: Other processes were first again and again.
     """
-    for alg in algorithms:
-        await _settle(store, sealer, policy, now, factory=factory, alg=alg)
-    return await store.all()
-
-
-async def _settle(
-    store: KeyStore, sealer: Sealer, policy: Policy, now: float, *, factory: KeyFactory, alg: str
-) -> None:
     for _ in range(ATTEMPTS):
         records = await store.all()
-        todo = due(records, alg, now, policy)
+        todo = due_for(records, algorithms, now, policy)
         if not todo:
-            return
+            return records
         try:
-            await store.apply(*await realise(todo, records, sealer, factory))
+            await commit(store, vault, await realise(todo, records, vault))
         except KeyConflict:
             continue
-        return
+        return await store.all()
     raise KeyConflict("other processes kept changing the keys")
 
 
-async def realise(
-    todo: Due, records: Sequence[KeyRecord], sealer: Sealer, factory: KeyFactory
-) -> tuple[Change, ...]:
+async def realise(todo: Due, records: Sequence[KeyRecord], vault: Vault) -> tuple[Change, ...]:
     """Make the keys that are due, and return the changes that store them.
 
     Raises:
         KeyRecordCorrupt: A key is to be made, and the ones there are cannot be opened.
+        VaultUnavailable: What makes keys does not answer.
     """
     if todo.slots:
-        _open_all(records, sealer)
+        check_all(records, vault)
     made: list[KeyRecord] = []
     for slot in todo.slots:
         predecessor = made[-1].kid if slot.predecessor is None else slot.predecessor
-        made.append(_fill(slot, predecessor, await factory(), sealer))
+        made.append(record_of(slot, predecessor, await vault.make(slot.alg)))
     return (*todo.changes, *(Insert(record) for record in made))
 
 
-async def rewrap(store: KeyStore, sealer: Sealer) -> tuple[str, ...]:
+async def commit(store: KeyStore, vault: Vault, changes: Sequence[Change]) -> None:
+    """Store the changes, then destroy the private halves that no record names any more.
+
+    A crash in between leaves some behind; `Vault.sweep` finds them.
+
+    Raises:
+        KeyStoreUnavailable, KeyConflict: As for `KeyStore.apply`.
+    """
+    try:
+        await store.apply(*changes)
+    except KeyConflict:
+        made = [change.record.sealed for change in changes if isinstance(change, Insert)]
+        await _discard(vault, made)
+        raise
+    left: dict[str, bytes | None] = {}
+    for change in changes:
+        left[_after(change).kid] = None if isinstance(change, Delete) else change.record.sealed
+    held = [change.expected.sealed for change in changes if not isinstance(change, Insert)]
+    await _discard(vault, [one for one in held if one not in left.values()])
+
+
+def _after(change: Change) -> KeyRecord:
+    return change.expected if isinstance(change, Delete) else change.record
+
+
+async def _discard(vault: Vault, sealed: Sequence[bytes | None]) -> None:
+    # What counts is done: the keys are stored. What cannot be destroyed now is swept up later.
+    with contextlib.suppress(VaultUnavailable):
+        await vault.discard([one for one in sealed if one is not None])
+
+
+async def rewrap(store: KeyStore, vault: Vault) -> tuple[str, ...]:
     """Seal every private key with the first secret, and return the `kid` of those that were not.
 
     Raises:
@@ -96,7 +116,7 @@ async def rewrap(store: KeyStore, sealer: Sealer) -> tuple[str, ...]:
     """
     for _ in range(ATTEMPTS):
         changes = [
-            Replace(record, replace(record, sealed=sealer.rewrap(record.kid, record.sealed)))
+            Replace(record, replace(record, sealed=vault.rewrapped(record)))
             for record in await store.all()
             if record.sealed is not None
         ]
@@ -111,18 +131,24 @@ async def rewrap(store: KeyStore, sealer: Sealer) -> tuple[str, ...]:
     raise KeyConflict("other processes kept changing the keys")
 
 
-def _open_all(records: Sequence[KeyRecord], sealer: Sealer) -> None:
+def check_all(records: Sequence[KeyRecord], vault: Vault) -> None:
+    """Check that every private half is one this process' secrets open.
+
+    Raises:
+        KeyRecordCorrupt: One is not.
+    """
     for record in records:
         if record.sealed is not None:
-            sealer.open(record.kid, record.sealed)
+            vault.check(record)
 
 
-def _fill(slot: Slot, predecessor: str, fresh: FreshKey, sealer: Sealer) -> KeyRecord:
+def record_of(slot: Slot, predecessor: str, new: NewKey) -> KeyRecord:
+    """Return the record of a new key in its place."""
     return KeyRecord(
-        kid=fresh.kid,
+        kid=new.kid,
         alg=slot.alg,
-        public_jwk=fresh.public_jwk,
-        sealed=sealer.seal(fresh.kid, fresh.private),
+        public_jwk=new.public_jwk,
+        sealed=new.sealed,
         predecessor=predecessor,
         created_at=slot.created_at,
         ready_at=slot.ready_at,

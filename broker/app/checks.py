@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from broker.app.addresses import host_and_port
 from broker.app.settings import Settings, is_loopback
 from broker.app.sources import variable
+from keys.algorithms import ALGORITHMS
 from keys.errors import PolicyImpossible
 
 SECRET_BYTES: Final = 32
@@ -217,6 +218,16 @@ def metrics_apart(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def algorithms_known(settings: Settings) -> Iterator[Problem]:
+    """Only algorithms that keys can be made for are switched on."""
+    for name in settings.signing_algorithms:
+        if name not in ALGORITHMS:
+            yield Problem(
+                variable("signing_algorithms"),
+                f"{name!r} is not one of {', '.join(ALGORITHMS)}",
+            )
+
+
 def lifetimes_ordered(settings: Settings) -> Iterator[Problem]:
     """A thing does not idle longer than it lives, nor a token longer than the longest."""
     pairs = (
@@ -251,6 +262,7 @@ RULES: Final[tuple[Rule, ...]] = (
     simulated_discord,
     proxies_named,
     key_times,
+    algorithms_known,
     lifetimes_ordered,
     metrics_apart,
 )

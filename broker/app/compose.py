@@ -108,7 +108,14 @@ def _parts(
     settings: Settings, stores: Stores, transport: BoundedTransport, clock: Clock, entropy: Entropy
 ) -> Parts:
     news = KeyNews(stores.redis.revocations)
-    keyring = Keyring(stores.keys, stores.sealer, settings.key_policy, clock.now, news)
+    keyring = Keyring(
+        stores.keys,
+        stores.vault,
+        settings.key_policy,
+        clock.now,
+        news,
+        algorithms=settings.algorithms,
+    )
     pauses = SharedPauses(stores.redis.client, f"{settings.redis_prefix}:", clock)
     return Parts(
         settings,

@@ -25,7 +25,7 @@ from broker.stores.embedded import DataDirectoryBusy, EmbeddedRedis, EmbeddedRed
 from broker.stores.redis import health
 from broker.stores.sql import schema
 from keys.errors import KeyRecordCorrupt, KeysError
-from keys.upkeep import ensure
+from keys.upkeep import check_all, ensure
 
 GRACE: Final = 10  # seconds that requests under way have to finish
 BACKLOG: Final = 2048
@@ -118,10 +118,14 @@ async def make_ready(settings: Settings, redis_url: str) -> None:
             _log.warning("redis.not_usable", reason=fault)
         try:
             await make_schema(settings, stores)
-            records = await ensure(stores.keys, stores.sealer, settings.key_policy, clock.now())
-            for record in records:
-                if record.sealed is not None:
-                    stores.sealer.open(record.kid, record.sealed)
+            records = await ensure(
+                stores.keys,
+                stores.vault,
+                settings.key_policy,
+                clock.now(),
+                algorithms=settings.algorithms,
+            )
+            check_all(records, stores.vault)
         except StoreUnavailable as error:
             _log.warning("sql.out_of_reach", reason=error.private)
         except KeyRecordCorrupt as error:

@@ -235,6 +235,11 @@ class Settings(BaseSettings):
         )
 
     @property
+    def algorithms(self) -> tuple[str, ...]:
+        """Signature algorithms that are on; RS256 always is, and comes first."""
+        return tuple(dict.fromkeys(("RS256", *self.signing_algorithms)))
+
+    @property
     def key_policy(self) -> Policy:
         """Times of signing keys as the keyring takes them, in seconds."""
         return Policy(

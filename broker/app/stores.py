@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from broker.app.key_places import key_store, open_vault
 from broker.app.loading import effective_secrets
 from broker.app.settings import Settings
 from broker.core.errors import StoreUnavailable
@@ -16,7 +17,8 @@ from broker.stores.sql.records import ACCOUNT_ENDED, OutboxItem
 from keys.errors import KeyStoreUnavailable
 from keys.rotation import Rotation
 from keys.sealing import Sealer
-from keys.stores.sql import SqlKeyStore
+from keys.stores import KeyStore
+from keys.vault import Vault
 
 DATABASE_FILE = "broker.db"
 
@@ -28,15 +30,15 @@ class Stores:
     Attributes:
         sql: accounts, clients, audit log, outbox.
         redis: sessions, codes, grants.
-        keys: the table of signing keys.
-        sealer: opens and seals their private halves.
+        keys: the signing keys.
+        vault: makes and uses their private halves.
         secrets: the operator's secrets; the first is used.
     """
 
     sql: SqlStores
     redis: RedisStores
-    keys: SqlKeyStore
-    sealer: Sealer
+    keys: KeyStore
+    vault: Vault
     secrets: tuple[bytes, ...]
 
     async def carry(self, item: OutboxItem) -> None:
@@ -58,9 +60,10 @@ class Stores:
         """Return the operator's operations on the signing keys."""
         return Rotation(
             store=self.keys,
-            sealer=self.sealer,
+            vault=self.vault,
             policy=settings.key_policy,
             announce=KeyNews(self.redis.revocations).announce,
+            algorithms=settings.algorithms,
         )
 
 
@@ -128,7 +131,8 @@ async def open_stores(
         replicas=settings.redis_replicas,
     )
     try:
-        yield Stores(sql, redis, SqlKeyStore(engine), Sealer(secrets, entropy.token), secrets)
+        with open_vault(settings, Sealer(secrets, entropy.token), clock, entropy) as vault:
+            yield Stores(sql, redis, key_store(settings, engine), vault, secrets)
     finally:
         await redis.close()
         await sql.close()

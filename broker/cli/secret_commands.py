@@ -29,7 +29,7 @@ def rewrap(json: show.Json = False) -> None:
         from broker.core.model import AuditEvent
         from keys.upkeep import rewrap as reseal
 
-        changed = await reseal(stores.keys, stores.sealer)
+        changed = await reseal(stores.keys, stores.vault)
         if changed:
             event = AuditEvent(
                 "secrets.rewrap", clock.now(), "operator", detail={"keys": list(changed)}
@@ -80,14 +80,15 @@ async def _sealed_with_last(stores: "Stores") -> list[str]:
     from broker.app.clock import SystemEntropy
     from keys.errors import KeyRecordCorrupt
     from keys.sealing import Sealer
+    from keys.vault import SealedVault
 
-    without = Sealer(stores.secrets[:-1], SystemEntropy().token)
+    without = SealedVault(Sealer(stores.secrets[:-1], SystemEntropy().token))
     found = []
     for record in await stores.keys.all():
         if record.sealed is None:
             continue
         try:
-            without.open(record.kid, record.sealed)
+            without.check(record)
         except KeyRecordCorrupt:
             found.append(record.kid)
     return found

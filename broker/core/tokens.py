@@ -91,7 +91,7 @@ class Mint:
         """
         self.keys.signer()
 
-    def answer(
+    async def answer(
         self,
         client: Client,
         grant: Grant,
@@ -114,7 +114,9 @@ class Mint:
         kept = tuple(resource for resource in resources if resource in client.resources)
         if resources and not kept:
             raise InvalidTarget
-        access = self._access_token(client, grant, facts, scope=scope, aud=audience(client, kept))
+        access = await self._access_token(
+            client, grant, facts, scope=scope, aud=audience(client, kept)
+        )
         answer: dict[str, Any] = {
             "access_token": access,
             "token_type": "Bearer",
@@ -125,10 +127,10 @@ class Mint:
             handle = Handle(grant.account_id, grant.grant_id, grant.generation)
             answer["refresh_token"] = self.handles.make(Kind.REFRESH, handle)
         if id_token and v.SCOPE_OPENID in scope:
-            answer["id_token"] = self._id_token(client, grant, facts, scope, access)
+            answer["id_token"] = await self._id_token(client, grant, facts, scope, access)
         return answer
 
-    def _access_token(
+    async def _access_token(
         self,
         client: Client,
         grant: Grant,
@@ -151,9 +153,9 @@ class Mint:
             "auth_time": int(grant.auth_time),
             "jti": self.handles.make(Kind.ACCESS, Handle(grant.account_id, grant.grant_id, unique)),
         }
-        return sign_jwt(self.keys.signer(), v.TYP_ACCESS, claims)
+        return await sign_jwt(self.keys.signer(), v.TYP_ACCESS, claims)
 
-    def _id_token(
+    async def _id_token(
         self, client: Client, grant: Grant, facts: Facts, scope: tuple[str, ...], access: str
     ) -> str:
         """OpenID Connect Core §2, §3.1.3.6 (``at_hash``), with the claims its scope releases.
@@ -173,7 +175,7 @@ class Mint:
         }
         if grant.nonce is not None:
             claims["nonce"] = grant.nonce
-        return sign_jwt(self.keys.signer(), v.TYP_ID, claims)
+        return await sign_jwt(self.keys.signer(), v.TYP_ID, claims)
 
     def access_token(self, token: str) -> AccessToken:
         """Return what an access token of ours says (RFC 9068 §4); whose audience is not judged.

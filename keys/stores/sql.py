@@ -17,7 +17,14 @@ from sqlmodel import Field, SQLModel
 from keys.errors import KeyConflict, KeyRecordCorrupt, KeyStoreUnavailable
 from keys.model import Change, Insert, KeyRecord, Replace
 
-_COMPARED = ("sealed", "ready_at", "signs_from", "revoked_at", "revoked_reason")
+_COMPARED = (
+    "sealed",
+    "ready_at",
+    "signs_from",
+    "revoked_at",
+    "revoked_reason",
+    "verifies_until",
+)
 
 
 class SigningKeyRow(SQLModel, table=True):
@@ -35,6 +42,7 @@ class SigningKeyRow(SQLModel, table=True):
     signs_from: float = Field(sa_column=Column(Double, nullable=False))
     revoked_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
     revoked_reason: str | None = Field(default=None, sa_column=Column(String, nullable=True))
+    verifies_until: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
 
 
 _TABLE: Table = SQLModel.metadata.tables["signing_key"]

@@ -14,9 +14,10 @@ from keys.jws import VerificationKey
 from keys.making import make, public_key
 from keys.signer import LocalSigner, Signer
 from tests.core.helpers import NOW, SECRET, Counted, Hands
+from tests.signing import at_once
 
-FRESH = make()
-PUBLIC = VerificationKey(FRESH.kid, "RS256", public_key(FRESH.kid, FRESH.public_jwk))
+FRESH = make("RS256")
+PUBLIC = VerificationKey(FRESH.kid, "RS256", public_key(FRESH.kid, "RS256", FRESH.public_jwk))
 APP = Client("app", "App", audience="https://api.example")
 FACTS = Facts(1, "subject-1", claims={"name": "Ada", "email": "a@b.example", "picture": None})
 GRANT = Grant(
@@ -28,7 +29,7 @@ GRANT = Grant(
 
 class OneKey:
     def signer(self, alg: str = "RS256") -> Signer:
-        return LocalSigner.load(FRESH.kid, FRESH.private)
+        return LocalSigner.load(FRESH.kid, "RS256", FRESH.private)
 
     def key_for(self, kid: str) -> VerificationKey | None:
         return PUBLIC if kid == FRESH.kid else None
@@ -45,7 +46,7 @@ def mint(clock: Hands | None = None) -> Mint:
 
 def answer(**changes: Any) -> dict[str, Any]:
     given = {"scope": GRANT.scope, "resources": (), "id_token": True} | changes
-    return mint().answer(APP, GRANT, FACTS, **given)
+    return at_once(mint().answer(APP, GRANT, FACTS, **given))
 
 
 def written(token: str) -> list[str]:
@@ -92,7 +93,9 @@ def test_every_access_token_is_another() -> None:
     """Two made in the same second for the same grant differ in ``jti``."""
     one = mint()
     given = {"scope": GRANT.scope, "resources": (), "id_token": False}
-    first, second = (one.answer(APP, GRANT, FACTS, **given)["access_token"] for _ in range(2))
+    first, second = (
+        at_once(one.answer(APP, GRANT, FACTS, **given))["access_token"] for _ in range(2)
+    )
     assert first != second
 
 

@@ -32,7 +32,7 @@ async def fill(address: str, folder: Path) -> None:
     clock, entropy = SystemClock(), SystemEntropy()
     async with open_stores(settings, clock, entropy, NOWHERE) as stores:
         await stores.sql.clients.add(CLIENT, now=clock.now())
-        await ensure(stores.keys, stores.sealer, settings.key_policy, clock.now())
+        await ensure(stores.keys, stores.vault, settings.key_policy, clock.now())
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """Fixtures of the tests of `keys`."""
 
+from pathlib import Path
+
 import pytest
 from keys_helpers import KeyDrawer, MemoryKeyStore, Witness
 
@@ -17,6 +19,13 @@ def witness() -> Witness:
 @pytest.fixture
 def factory() -> KeyDrawer:
     return KeyDrawer()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """An empty directory that is fit for keys."""
+    (tmp_path / "keys").mkdir(mode=0o700)
+    return tmp_path / "keys"
 
 
 def pytest_collection_modifyitems(items) -> None:

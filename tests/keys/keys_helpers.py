@@ -5,11 +5,14 @@ import random
 import warnings
 from functools import lru_cache
 
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 from keys.errors import KeyConflict, KeyStoreUnavailable
-from keys.making import FreshKey, make
+from keys.making import FreshKey, KeyFactory, describe, make
 from keys.model import Delete, Insert, KeyRecord
 from keys.policy import Policy
 from keys.sealing import Sealer
+from keys.vault import SealedVault
 
 SECRET = b"s" * 32
 OTHER_SECRET = b"o" * 32
@@ -34,7 +37,7 @@ def drawer() -> tuple[FreshKey, ...]:
 def _short() -> FreshKey:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return make(1024)
+        return describe("RS256", rsa.generate_private_key(public_exponent=65537, key_size=1024))
 
 
 class KeyDrawer:
@@ -43,8 +46,13 @@ class KeyDrawer:
     def __init__(self) -> None:
         self._keys = itertools.chain(drawer(), (_short() for _ in itertools.count()))
 
-    async def __call__(self) -> FreshKey:
-        return next(self._keys)
+    async def __call__(self, alg: str) -> FreshKey:
+        return next(self._keys) if alg == "RS256" else make(alg)
+
+
+def vault(*secrets: bytes, factory: KeyFactory | None = None) -> SealedVault:
+    """A vault that seals with these secrets and hands out ready-made keys."""
+    return SealedVault(sealer(*secrets), factory or KeyDrawer())
 
 
 class HandClock:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-from keys_helpers import START, KeyDrawer, MemoryKeyStore, Witness, sealer
+from keys_helpers import START, KeyDrawer, MemoryKeyStore, Witness, vault
 
 from keys.errors import KeysError, KeyStoreUnavailable, NoSigningKey, StaleKeyring
 from keys.keyring import Keyring
@@ -93,11 +93,10 @@ class Process:
     def start(self) -> None:
         self.ring = Keyring(
             self.access,
-            sealer(),
+            self.world.vault,
             self.world.policy,
             lambda: self.world.time + self.offset,
             self.channel,
-            factory=self.world.factory,
         )
         self.loaded = False
 
@@ -125,7 +124,7 @@ class World(RuleBasedStateMachine):
         self.time = START
         self.loop = asyncio.new_event_loop()
         self.store, self.witness = MemoryKeyStore(), Witness()
-        self.factory = KeyDrawer()
+        self.vault = vault(factory=KeyDrawer())
         self.copies: dict[frozenset[str], float] = {}
         self.tokens: dict[str, float] = {}
         self.operator_access = Access(self.store)
@@ -183,9 +182,7 @@ class World(RuleBasedStateMachine):
     def operate(self, what: str, offset: float, dies: str | None, which: int) -> None:
         now = self.time + offset
         self.operator_access.dies = dies
-        tool = Rotation(
-            self.operator_access, sealer(), self.policy, self.witness.announce, self.factory
-        )
+        tool = Rotation(self.operator_access, self.vault, self.policy, self.witness.announce)
         try:
             if what.startswith("revoke"):
                 self.run_async(self._revoke(tool, what, which, now))

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 
 import pytest
-from keys_helpers import OTHER_SECRET, POLICY, HandClock, KeyDrawer, sealer
+from keys_helpers import OTHER_SECRET, POLICY, HandClock, KeyDrawer, sealer, vault
 
 from keys.errors import KeyRecordCorrupt, KeyStoreUnavailable, NoSigningKey, StaleKeyring
 from keys.jwks import max_age
@@ -27,11 +27,10 @@ def build(store, clock, factory, witness):
     def make(**options) -> Keyring:
         return Keyring(
             store,
-            options.pop("sealer", sealer()),
+            vault(*options.pop("secrets", ()), factory=factory),
             options.pop("policy", POLICY),
             clock,
             options.pop("witness", None),
-            factory=factory,
         )
 
     return make
@@ -46,7 +45,7 @@ async def ring(build) -> Keyring:
 
 @pytest.fixture
 def tool(store, factory, witness) -> Rotation:
-    return Rotation(store, sealer(), POLICY, witness.announce, factory)
+    return Rotation(store, vault(factory=factory), POLICY, witness.announce)
 
 
 async def damage(store, record, **changes) -> None:
@@ -56,7 +55,7 @@ async def damage(store, record, **changes) -> None:
 
 async def test_a_first_load_makes_the_pair_and_signs(ring):
     """After the first start a token is signed and verified with nothing further."""
-    token = sign_jwt(ring.signer(), "JWT", {"a": 1})
+    token = await sign_jwt(ring.signer(), "JWT", {"a": 1})
     assert verify_jwt(token, ring.key_for, typ="JWT") == {"a": 1}
     assert ring.ready() is None
     assert len(json.loads(ring.jwks()[0].body)["keys"]) == 2
@@ -230,7 +229,7 @@ async def test_a_clock_that_steps_back_does_not_hide_staleness(ring, clock, stor
         ({"sealed": b"\x01short"}, "cut short"),
         ({"sealed": b"\x02" + b"x" * 60}, "unknown version"),
         ({"sealed": None}, "missing"),
-        ({"public_jwk": {}}, "not an RSA key"),
+        ({"public_jwk": {}}, "not a key for RS256"),
         ({"public_jwk": {"kty": "RSA", "n": "AQAB", "e": "AQAB"}}, "public half"),
     ],
     ids=["truncated", "version", "missing", "empty", "foreign"],
@@ -248,14 +247,14 @@ async def test_a_corrupt_record_stops_the_start(ring, build, store, changes, why
 async def test_a_foreign_secret_stops_the_start(ring, build, store):
     """Keys sealed with a secret we do not have: refused, nothing overwritten."""
     with pytest.raises(KeyRecordCorrupt, match="secret that is not configured"):
-        await build(sealer=sealer(OTHER_SECRET)).load()
+        await build(secrets=(OTHER_SECRET,)).load()
     assert len(store.rows) == 2
 
 
 async def test_a_private_half_under_another_name_stops_the_start(ring, build, store):
     """Even a key that opens is checked against its `kid`."""
     held = store.rows[ring.signer().kid]
-    private = (await KeyDrawerFrom(10)()).private
+    private = (await KeyDrawerFrom(10)("RS256")).private
     store.rows[held.kid] = replace(held, sealed=sealer().seal(held.kid, private))
     with pytest.raises(KeyRecordCorrupt, match="belongs to another key"):
         await build().load()
@@ -376,7 +375,7 @@ async def test_following_polls_and_maintains_until_told_to_stop(build, store, cl
         store.down = True
         await asyncio.sleep(0.1)
         store.down = False
-        rotation = Rotation(store, sealer(), POLICY, factory=KeyDrawerFrom(5))
+        rotation = Rotation(store, vault(factory=KeyDrawerFrom(5)), POLICY)
         outcome = await rotation.revoke(ring.signer().kid, "x", clock.now)
         await asyncio.sleep(0.1)
         assert ring.signer().kid == outcome.signing

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from keys_helpers import OTHER_SECRET, POLICY, SECRET, START, KeyDrawer, sealer
+from keys_helpers import OTHER_SECRET, POLICY, SECRET, START, sealer, vault
 
 from keys import policy as rules
+from keys.algorithms import RSA_BITS
 from keys.errors import (
     KeyNotFound,
     KeyRecordCorrupt,
@@ -13,7 +14,7 @@ from keys.errors import (
     NoSigningKey,
     RotationRefused,
 )
-from keys.making import RSA_BITS, generate, public_key
+from keys.making import generate, public_key
 from keys.model import Replace
 from keys.outcome import _span
 from keys.rotation import Rotation
@@ -24,12 +25,12 @@ T = START
 
 @pytest.fixture
 def tool(store, factory, witness) -> Rotation:
-    return Rotation(store, sealer(), POLICY, witness.announce, factory)
+    return Rotation(store, vault(factory=factory), POLICY, witness.announce)
 
 
 @pytest.fixture
 async def pair(store, factory):
-    return await ensure(store, sealer(), POLICY, T, factory=factory)
+    return await ensure(store, vault(factory=factory), POLICY, T)
 
 
 def signing(records, now: float) -> str:
@@ -45,21 +46,21 @@ async def test_the_first_start_makes_a_signing_key_and_its_successor(pair):
 async def test_maintenance_repeated_changes_nothing(store, pair):
     """Nothing due, nothing written."""
     for _ in range(3):
-        assert await ensure(store, sealer(), POLICY, T + 1, factory=KeyDrawer()) == pair
+        assert await ensure(store, vault(), POLICY, T + 1) == pair
     assert store.applied == 1
 
 
 async def test_keys_are_made_at_full_length():
     """The default factory makes RSA keys of 2048 bits."""
-    fresh = await generate()
-    assert public_key(fresh.kid, fresh.public_jwk).raw_value.key_size == RSA_BITS == 2048
+    fresh = await generate("RS256")
+    assert public_key(fresh.kid, "RS256", fresh.public_jwk).raw_value.key_size == RSA_BITS == 2048
 
 
 async def test_a_year_of_maintenance_keeps_the_chain(store, factory):
     """Every period one key; old private halves erased, old rows pruned, never a gap."""
     for day in range(366):
         now = T + day * 86_400
-        records = await ensure(store, sealer(), POLICY, now, factory=factory)
+        records = await ensure(store, vault(factory=factory), POLICY, now)
         assert signing(records, now)
         assert rules.successor(records, "RS256", now)
         assert len(records) <= 4
@@ -182,10 +183,10 @@ async def test_nothing_is_revoked_that_cannot_be_announced(store, pair, tool, wi
     assert await store.all() == pair
 
 
-async def test_a_process_with_another_secret_makes_no_key(store, pair, factory):
+async def test_a_process_with_another_secret_makes_no_key(store, pair):
     """What it would seal the others could not open: it stops, and writes nothing."""
     with pytest.raises(KeyRecordCorrupt, match="not configured"):
-        await ensure(store, sealer(OTHER_SECRET), POLICY, T + POLICY.period, factory=factory)
+        await ensure(store, vault(OTHER_SECRET), POLICY, T + POLICY.period)
     assert await store.all() == pair
 
 
@@ -198,7 +199,7 @@ async def test_a_damaged_successor_can_be_revoked(store, pair, tool):
 
 async def test_rewrapping_moves_every_key_to_the_first_secret(store, pair):
     """Afterwards the old secret can go; a second run finds nothing to do."""
-    both = sealer(OTHER_SECRET, SECRET)
+    both = vault(OTHER_SECRET, SECRET)
     assert set(await rewrap(store, both)) == {r.kid for r in pair}
     assert await rewrap(store, both) == ()
     for record in await store.all():

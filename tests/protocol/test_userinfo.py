@@ -16,17 +16,18 @@ from tests.protocol.checks import is_challenge
 from tests.protocol.harness import World
 from tests.protocol.known import API, BACK, FRONT, ISSUER, ORIGIN, OTHER_API
 from tests.protocol.tokens import b64, claims_of, header_of
+from tests.signing import at_once
 
 
 def signed(world: World, claims: dict[str, Any], *, typ: str = "at+jwt") -> str:
     """A token that our own key signed, whatever it says."""
-    return sign_jwt(world.broker.keyring.signer(), typ, claims)
+    return at_once(sign_jwt(world.broker.keyring.signer(), typ, claims))
 
 
 def with_header(world: World, header: dict[str, Any], claims: dict[str, Any]) -> str:
     """A token with any header at all, under a signature of our own key that is right."""
     head = f"{b64(header)}.{b64(claims)}"
-    return f"{head}.{b64(world.broker.keyring.signer().sign(head.encode()))}"
+    return f"{head}.{b64(at_once(world.broker.keyring.signer().sign(head.encode())))}"
 
 
 async def token_of(browser: Browser, app: App, **changes: str) -> str:
@@ -262,7 +263,7 @@ async def test_infinite_lifetime(world: World, browser: Browser, app: App) -> No
 
         payload = json.dumps(body).replace('"TIME"', text)
         head = f"{token.split('.')[0]}.{b64(payload)}"
-        signature = b64(world.broker.keyring.signer().sign(head.encode()))
+        signature = b64(at_once(world.broker.keyring.signer().sign(head.encode())))
         is_challenge(await world.userinfo(f"{head}.{signature}"))
 
 

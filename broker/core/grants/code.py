@@ -61,7 +61,7 @@ class CodeGrant:
                 else InvalidGrant(private=f"code: {result.reason}")
             )
         grant = result.grant
-        return counter.mint.answer(
+        return await counter.mint.answer(
             client,
             grant,
             result.facts,

@@ -58,7 +58,7 @@ class RefreshGrant:
         if result.rotation is Rotation.ADOPTED:
             await self._note("grant.adopted", client, handle)
         grant = result.grant
-        return counter.mint.answer(
+        return await counter.mint.answer(
             client,
             replace(grant, nonce=None),
             result.facts,
