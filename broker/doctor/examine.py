@@ -80,7 +80,8 @@ def _front_door(evidence: Evidence) -> Findings:
         return
     yield front_door.certificate(end, evidence.at)
     yield front_door.clock(_nearest(evidence, end))
-    yield front_door.in_between(evidence.jwks_answer or end)
+    keys = evidence.jwks_answer
+    yield front_door.in_between(end, *([keys] if keys else []))
 
 
 def _nearest(evidence: Evidence, end: Answer) -> Answer:

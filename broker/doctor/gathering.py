@@ -1,7 +1,8 @@
 """Asking everything that is judged later: discovery, the JWKS in all ways, every address."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -43,10 +44,11 @@ async def gather(
     if not isinstance(jwks.end, Answer):
         return Evidence(issuer, now, discovery, browser, metadata, jwks)
     looks = await _looks(jwks.end, fetcher, now)
-    samples = await _sampled(jwks.end.url, fetcher, connections)
+    past = _queried(looks.direct.url) if looks.direct.url != jwks.end.url else None
+    samples = await _sampled(jwks.end.url, fetcher, connections, past)
     if _differ(samples):
         await asyncio.sleep(settle)
-        samples = await _sampled(jwks.end.url, fetcher, connections)
+        samples = await _sampled(jwks.end.url, fetcher, connections, past)
     return Evidence(issuer, now, discovery, browser, metadata, jwks, looks, samples)
 
 
@@ -106,7 +108,15 @@ async def _looks(answer: Answer, fetcher: Fetcher, now: float) -> Looks:
     )
 
 
-async def _sampled(url: str, fetcher: Fetcher, connections: int) -> tuple[Sample, ...]:
+def _queried(url: str) -> Callable[[], str]:
+    """Return what makes URLs that no cache was ever asked for: many caches heed no `no-cache`."""
+    numbers = count(1)
+    return lambda: f"{url}-{next(numbers)}"
+
+
+async def _sampled(
+    url: str, fetcher: Fetcher, connections: int, past: Callable[[], str] | None
+) -> tuple[Sample, ...]:
     _, host, port = origin(url)
     places = await fetcher.resolve(host, port) or ("",)
     turns = asyncio.Semaphore(AT_ONCE)
@@ -115,11 +125,11 @@ async def _sampled(url: str, fetcher: Fetcher, connections: int) -> tuple[Sample
         address = places[number % len(places)]
         async with turns:
             plain = await fetcher.ask(url, address=address)
-            return Sample(plain, await fetcher.ask(url, address=address, headers=_PAST))
+            direct = await fetcher.ask(past() if past else url, address=address, headers=_PAST)
+            return Sample(plain, direct)
 
-    return tuple(
-        await asyncio.gather(*(sample(one) for one in range(max(connections, len(places)))))
-    )
+    numbers = range(max(connections, len(places)))
+    return tuple(await asyncio.gather(*(sample(one) for one in numbers)))
 
 
 def _differ(samples: tuple[Sample, ...]) -> bool:

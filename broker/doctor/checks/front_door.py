@@ -90,9 +90,10 @@ def clock(answer: Answer) -> Finding:
     return ok("clock", f"within {max(1.0, abs(off)):.0f} s of this machine's")
 
 
-def in_between(answer: Answer) -> Finding:
-    """Name the proxies and caches that give themselves away. Only tells."""
-    names, hints = going_between.proxies(answer), going_between.hints(answer)
+def in_between(*answers: Answer) -> Finding:
+    """Name the proxies and caches that give themselves away in any answer. Only tells."""
+    names = dict.fromkeys(name for one in answers for name in going_between.proxies(one))
+    hints = dict.fromkeys(hint for one in answers for hint in going_between.hints(one))
     if not names:
         return ok("in between", "no proxy or cache gives itself away")
     return ok("in between", ", ".join(names) + (f" ({'; '.join(hints)})" if hints else ""))

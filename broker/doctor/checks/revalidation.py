@@ -4,7 +4,17 @@ from typing import Final
 
 from broker.doctor import going_between
 from broker.doctor.key_sets import kids_in
-from broker.doctor.model import Answer, Finding, Look, Silence, fail, ok, quoted, warn
+from broker.doctor.model import (
+    LONGEST_QUOTE,
+    Answer,
+    Finding,
+    Look,
+    Silence,
+    fail,
+    ok,
+    quoted,
+    warn,
+)
 
 _SPLITTING: Final = frozenset({"*", "cookie", "user-agent", "authorization", "referer"})
 _SUFFIXES: Final = ("-gzip", "-br", "-df", "--gzip", ";gzip", ":gzip")
@@ -13,13 +23,14 @@ _SUFFIXES: Final = ("-gzip", "-br", "-df", "--gzip", ";gzip", ":gzip")
 def etag(answer: Answer) -> Finding:
     """Judge whether the answer has an entity tag, and whose."""
     found, who = answer.header("etag"), going_between.suspect(answer)
-    if found is None:
+    if not found:
         cure = f"the broker sends one: let {who} hand it on (nginx: no sub_filter or SSI here)"
         return warn("ETag", "missing: every refresh carries the whole document", cure)
+    found = found[:LONGEST_QUOTE]
     if found.rstrip('"').endswith(_SUFFIXES):
-        return ok("ETag", f"{quoted(found)}, changed by {who}'s compression")
+        return ok("ETag", f"{found}, changed by {who}'s compression")
     if found.startswith("W/"):
-        return ok("ETag", f"{quoted(found)}, weakened by {who}; it does as long as 304 comes")
+        return ok("ETag", f"{found}, weakened by {who}; it does as long as 304 comes")
     return ok("ETag", "strong, as the broker sends it")
 
 
