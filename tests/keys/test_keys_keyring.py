@@ -330,16 +330,29 @@ class TestWitness:
             ring.signer()
 
     async def test_an_announced_revocation_is_obeyed(self, ring, clock, store, tool):
-        """The revoked key signs and verifies no more, before SQL is back."""
-        old = ring.signer().kid
+        """The revoked key signs and verifies no more, before SQL is back; its heir signs."""
+        old, heir = ring.signer().kid, ring.records()[-1].kid
         rows = dict(store.rows)
         await tool.revoke(old, "x", clock.now)
         store.rows, store.down = rows, True
         await ring.refresh()
-        with pytest.raises(NoSigningKey):
-            ring.signer()
+        assert ring.signer().kid == heir
         assert old not in ring.verification_keys()
         assert old not in ring.jwks()[0].body.decode()
+
+    async def test_an_heir_that_caches_may_not_know_waits(self, ring, clock, store, tool):
+        """Revoked a moment after its successor was made: nothing signs until caches know that."""
+        await tool.rotate_now(clock.now)
+        await ring.refresh()
+        rows = dict(store.rows)
+        await tool.revoke(ring.signer().kid, "x", clock.now)
+        store.rows, store.down = rows, True
+        await ring.refresh()
+        with pytest.raises(NoSigningKey) as caught:
+            ring.signer()
+        assert caught.value.retry_at == clock.now + POLICY.lead
+        await self.pass_time(ring, clock, POLICY.lead + POLICY.poll_interval)
+        assert ring.signer()
 
     @pytest.mark.parametrize("how", ["rotate", "rotate_now"])
     async def test_an_early_change_over_ends_its_word(self, ring, clock, store, tool, how):
