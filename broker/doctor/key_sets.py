@@ -1,6 +1,7 @@
 """Reading a JWK Set (RFC 7517 §5) without trusting it."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -71,18 +72,22 @@ def kids_in(look: Look | None) -> frozenset[str] | None:
 
 def thumbprint(key: Key) -> str | None:
     """Return the RFC 7638 thumbprint; None where the key cannot be read."""
-    try:
-        return jwk.import_key(_public(key)).thumbprint()
-    except (JoseError, ValueError, TypeError, KeyError):
+    found = usable(key)
+    if found is None:
         return None
+    told: str = found.thumbprint()
+    return told
 
 
 def usable(key: Key) -> Any | None:
     """Return the public key to verify with; None where it cannot be read or is symmetric."""
     if key.get("kty") == "oct":
         return None
+    public = {name: value for name, value in key.items() if name in _PUBLIC}
     try:
-        return jwk.import_key(_public(key))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a weak key: that has a check of its own
+            return jwk.import_key(public)
     except (JoseError, ValueError, TypeError, KeyError):
         return None
 
@@ -106,9 +111,3 @@ def named(kids: frozenset[str] | set[str] | tuple[str, ...] | list[str]) -> str:
 def short(kid: str) -> str:
     """Return the beginning of a key identifier."""
     return f"{kid[:12]}…" if len(kid) > 14 else kid or "(no kid)"
-
-
-def _public(key: Key) -> dict[str, Any]:
-    return {
-        name: value for name, value in key.items() if name in {"kty", "n", "e", "crv", "x", "y"}
-    }

@@ -1,0 +1,1 @@
+"""The doctor: each check over recorded answers, and the whole over real servers."""
