@@ -3,7 +3,7 @@
 import gc
 import os
 from contextlib import AsyncExitStack
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -13,7 +13,10 @@ from broker.app.checks import Problem, Refused
 from broker.app.compose import compose
 from broker.app.loading import load
 from broker.app.settings import Settings
-from broker.app.sources import EMBEDDED_REDIS, SERVER_PID
+from broker.app.sources import EMBEDDED_REDIS, METRICS_DIRECTORY, SERVER_PID
+
+if TYPE_CHECKING:  # it loads the metrics library
+    from broker.app.watching import Watch
 
 _STARTING: Final = b"starting"
 
@@ -27,7 +30,25 @@ def create_app() -> ASGIApp:
     settings = load()
     logs.configure(settings)
     parent = os.environ.get(SERVER_PID)
-    return Lifespan(settings, redis_address(settings), int(parent) if parent else None)
+    return Lifespan(
+        settings,
+        redis_address(settings),
+        parent=int(parent) if parent else None,
+        watch=watching(settings) if os.environ.get(METRICS_DIRECTORY) else None,
+    )
+
+
+def watching(settings: Settings) -> "Watch | None":
+    """Return what measures this process, where metrics are wanted.
+
+    Whether it writes them to files or keeps them is decided when their library is loaded, which
+    is here, by the environment variable that `METRICS_DIRECTORY` names.
+    """
+    if not settings.metrics_address:
+        return None
+    from broker.app.watching import Watch  # noqa: PLC0415 - see above
+
+    return Watch()
 
 
 def redis_address(settings: Settings) -> str:
@@ -53,12 +74,21 @@ class Lifespan:
         settings: of the broker.
         redis_url: its Redis.
         parent: the process this worker ends with, or None.
+        watch: measures what goes on, where metrics are wanted.
     """
 
-    def __init__(self, settings: Settings, redis_url: str, parent: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        redis_url: str,
+        *,
+        parent: int | None = None,
+        watch: "Watch | None" = None,
+    ) -> None:
         self._settings = settings
         self._redis_url = redis_url
         self._parent = parent
+        self._watch = watch
         self._web: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +104,7 @@ class Lifespan:
         await receive()
         async with AsyncExitStack() as stack:
             try:
-                made = compose(self._settings, self._redis_url)
+                made = compose(self._settings, self._redis_url, watch=self._watch)
                 broker = await stack.enter_async_context(made)
                 if (parent := self._parent) is not None:
                     tied: dict[str, Task] = {"parent": lambda stop: end_with(parent, stop)}

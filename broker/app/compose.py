@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import structlog
@@ -36,6 +37,9 @@ from broker.web.services import EdgeConfig, Services
 from keys.errors import KeyRecordCorrupt, KeysError, KeyStoreUnavailable
 from keys.keyring import Keyring
 
+if TYPE_CHECKING:  # it loads the metrics library
+    from broker.app.watching import Watch
+
 _log = structlog.get_logger("broker.app")
 
 
@@ -51,6 +55,7 @@ class Parts:
     upstream: Upstream
     clock: Clock
     entropy: Entropy
+    watch: "Watch | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ async def compose(
     *,
     clock: Clock | None = None,
     entropy: Entropy | None = None,
+    watch: "Watch | None" = None,
 ) -> AsyncIterator[Broker]:
     """Make a broker and run what runs beside its requests, until the block ends.
 
@@ -87,6 +93,7 @@ async def compose(
         redis_url: the Redis to use: the one configured, or the embedded one.
         clock: time, the machine's unless given.
         entropy: randomness, the machine's unless given.
+        watch: measures what goes on, where metrics are wanted.
 
     Raises:
         Refused: the operator's secret cannot be read.
@@ -95,7 +102,7 @@ async def compose(
     transport = BoundedTransport()
     try:
         async with open_stores(settings, clock, entropy, redis_url) as stores:
-            parts = _parts(settings, stores, transport, clock, entropy)
+            parts = _parts(settings, stores, transport, clock, entropy, watch=watch)
             await _first_look(parts)
             async with running(_beside(parts)):
                 web = build(_services(parts), edge_config(settings))
@@ -105,7 +112,13 @@ async def compose(
 
 
 def _parts(
-    settings: Settings, stores: Stores, transport: BoundedTransport, clock: Clock, entropy: Entropy
+    settings: Settings,
+    stores: Stores,
+    transport: BoundedTransport,
+    clock: Clock,
+    entropy: Entropy,
+    *,
+    watch: "Watch | None",
 ) -> Parts:
     news = KeyNews(stores.redis.revocations)
     keyring = Keyring(
@@ -126,6 +139,7 @@ def _parts(
         Discord(discord_settings(settings), transport, clock, pauses),
         clock,
         entropy,
+        watch,
     )
 
 
@@ -143,9 +157,8 @@ async def _first_look(parts: Parts) -> None:
 def _services(parts: Parts) -> Services:
     """Make the core's services."""
     issuer, handles = parts.settings.public_issuer, Handles(parts.stores.secrets)
-    mint = Mint(
-        issuer, parts.keyring, handles, parts.clock, parts.entropy, parts.settings.lifetimes
-    )
+    keys = parts.watch.keys(parts.keyring) if parts.watch else parts.keyring
+    mint = Mint(issuer, keys, handles, parts.clock, parts.entropy, parts.settings.lifetimes)
     desk, counter = _desk(parts, handles, mint), _counter(parts, handles, mint)
     grants: dict[str, GrantType] = {
         GRANT_CODE: CodeGrant(counter),
@@ -205,14 +218,17 @@ def _desk(parts: Parts, handles: Handles, mint: Mint) -> Desk:
 
 def _beside(parts: Parts) -> dict[str, Task]:
     """Return what runs beside the requests, by name."""
-    sql, clock = parts.stores.sql, parts.clock
+    sql, clock, keyring = parts.stores.sql, parts.clock, parts.keyring
+    watch = parts.watch
+    measuring = watch.tasks(keyring, parts.settings.key_policy, clock) if watch else {}
     return {
-        "keys": parts.keyring.follow,
+        "keys": keyring.follow,
         "clients": sql.followed_clients.follow,
         "origins": parts.origins.follow,
         "schema": parts.readiness.follow_schema,
         "outbox": lambda stop: drain(sql.outbox, parts.stores.carry, stop, clock=clock),
         "housekeeping": lambda stop: clean(sql, parts.settings.audit_lifetime, clock, stop),
+        **measuring,
     }
 
 

@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -19,9 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from broker.app.addresses import host_and_port
 from broker.app.checks import Problem, Refused
 from broker.app.settings import Settings
-from broker.app.sources import variable
-
-DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"  # where the library looks for it
+from broker.app.sources import METRICS_DIRECTORY, variable
 
 Living = Callable[[Collection[int]], None]
 """Is told now and then which processes serve, by their numbers."""
@@ -68,14 +65,14 @@ def adding_up(settings: Settings) -> Iterator[Living]:
     except OSError as error:
         reason = f"cannot make {folder}: {error.strerror}"
         raise Refused(Problem(variable("data_dir"), reason)) from None
-    os.environ[DIRECTORY] = str(folder)
+    os.environ[METRICS_DIRECTORY] = str(folder)
     registry = CollectorRegistry()
     MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
     try:
         with answering(settings, registry):
             yield lambda living: forget_dead(folder, living)
     finally:
-        os.environ.pop(DIRECTORY, None)
+        os.environ.pop(METRICS_DIRECTORY, None)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -5,20 +5,26 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Final
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Final
 
 import structlog
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from broker.app import logs
-from broker.app.asgi import Lifespan
+from broker.app.asgi import Lifespan, watching
 from broker.app.checks import Problem, Refused, check_serving
 from broker.app.clock import SystemClock, SystemEntropy
 from broker.app.data_dir import prepare, refuse_demo
 from broker.app.settings import Settings
-from broker.app.sources import EMBEDDED_REDIS, SERVER_PID, unknown_variables, variable
+from broker.app.sources import (
+    EMBEDDED_REDIS,
+    METRICS_DIRECTORY,
+    SERVER_PID,
+    unknown_variables,
+    variable,
+)
 from broker.app.stores import Stores, open_stores
 from broker.core.errors import BrokerError, StoreUnavailable
 from broker.stores.embedded import DataDirectoryBusy, EmbeddedRedis, EmbeddedRedisFailed
@@ -26,6 +32,9 @@ from broker.stores.redis import health
 from broker.stores.sql import schema
 from keys.errors import KeyRecordCorrupt, KeysError
 from keys.upkeep import check_all, ensure
+
+if TYPE_CHECKING:  # it loads the metrics library
+    from broker.app.metrics_server import Living
 
 GRACE: Final = 10  # seconds that requests under way have to finish
 BACKLOG: Final = 2048
@@ -154,21 +163,58 @@ async def make_schema(settings: Settings, stores: Stores) -> None:
 def _run(settings: Settings, redis_url: str, sock: socket.socket, announce: Announce) -> None:
     """Run one server here, or several in processes of their own."""
     where = f"Token Broker listens on {_address(sock)} as {settings.public_issuer}"
+    if settings.metrics_address:
+        where += f", its metrics are on http://{settings.metrics_address}/metrics"
     with _signals_survived():
         if settings.workers == 1:
-            _Announcing(_config(settings, Lifespan(settings, redis_url)), announce, where).run(
-                [sock]
-            )
+            _run_here(settings, redis_url, sock, lambda: announce(where))
             return
         if settings.redis_url is None:
             os.environ[EMBEDDED_REDIS] = redis_url
         os.environ[SERVER_PID] = str(os.getpid())
         announce(f"{where}, with {settings.workers} processes")
-        _Workers(_config(settings, FACTORY), [sock]).run()
+        with _metrics_of_workers(settings) as living:
+            _Workers(_config(settings, FACTORY), [sock], living).run()
+
+
+def _run_here(
+    settings: Settings, redis_url: str, sock: socket.socket, announce: Callable[[], None]
+) -> None:
+    """Run one server in this process."""
+    # A directory left over from elsewhere would make the metrics library write files into it.
+    os.environ.pop(METRICS_DIRECTORY, None)
+    watch = watching(settings)
+    config = _config(settings, Lifespan(settings, redis_url, watch=watch))
+    if watch is None:
+        _Announcing(config, announce).run([sock])
+        return
+    from broker.app.metrics_server import answering  # noqa: PLC0415 - loads the metrics library
+
+    with answering(settings, watch.registry):
+        _Announcing(config, announce).run([sock])
+
+
+def _metrics_of_workers(settings: Settings) -> "AbstractContextManager[Living]":
+    """Answer for the workers, where metrics are wanted; yields what is to be told who lives."""
+    if not settings.metrics_address:
+        return nullcontext(lambda _: None)
+    from broker.app.metrics_server import adding_up  # noqa: PLC0415 - loads the metrics library
+
+    return adding_up(settings)
 
 
 class _Workers(Multiprocess):
     """Processes that share a listening socket, which closes when they are told to end."""
+
+    def __init__(
+        self, config: uvicorn.Config, sockets: list[socket.socket], living: "Living"
+    ) -> None:
+        super().__init__(config, sockets)
+        self._living = living
+
+    def keep_subprocess_alive(self) -> None:
+        super().keep_subprocess_alive()
+        self._living([process.pid for process in self.processes if process.pid is not None])
 
     def terminate_all(self) -> None:
         # As long as we held it, newcomers would be let in with nobody left to answer them.
@@ -180,14 +226,13 @@ class _Workers(Multiprocess):
 class _Announcing(uvicorn.Server):
     """A server that says so when it answers."""
 
-    def __init__(self, config: uvicorn.Config, announce: Announce, text: str) -> None:
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
         self._announce = announce
-        self._text = text
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._announce(self._text)
+        self._announce()
 
 
 def _config(settings: Settings, app: Lifespan | str) -> uvicorn.Config:

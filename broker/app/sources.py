@@ -12,6 +12,7 @@ PREFIX: Final = "BROKER_"
 FILE_NAMED_BY: Final = "BROKER_SETTINGS"
 EMBEDDED_REDIS: Final = "BROKER_EMBEDDED_REDIS"  # from the server to its workers, no setting
 SERVER_PID: Final = "BROKER_SERVER_PID"  # the same
+METRICS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"  # the same, where the library looks for it
 FROM_FILES: Final = (
     "secrets",
     "discord_client_secret",

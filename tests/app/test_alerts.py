@@ -5,11 +5,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
 from broker.app.metrics import Metrics
-from tests.outer import need
+from tests.outer import PREFIX, find
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yml"
@@ -61,7 +62,9 @@ def test_every_rule_has_a_case():
 
 def test_they_fire_when_they_should_and_not_otherwise(tmp_path):
     """Prometheus' own checker reads the rules and plays the cases."""
-    promtool = need("promtool", "promtool")
+    promtool = find("promtool")
+    if promtool is None:
+        pytest.skip(f"{PREFIX}promtool (Debian package prometheus) is not on this machine")
     shutil.copy(RULES, tmp_path)
     shutil.copy(CASES, tmp_path)
     for words in (("check", "rules", RULES.name), ("test", "rules", CASES.name)):
