@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -17,6 +17,9 @@ from broker.cli.running import Exit, Failure, reported
 if TYPE_CHECKING:
     from broker.doctor.fetching import Fetcher
     from broker.doctor.model import Clock, Evidence, Section
+
+# Characters; enough to say that it is longer than any token.
+LONGEST_TOKEN: Final = 1 << 16
 
 app = typer.Typer(
     help="Look at a deployment from outside: what is right, what is risky, and the cure.",
@@ -42,9 +45,7 @@ def keys(
     token_file: Annotated[
         Path | None,
         typer.Option(
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
+            metavar="FILE",
             help="Judge the token in this file as well; - reads standard input. Never shown.",
         ),
     ] = None,
@@ -201,11 +202,13 @@ def _received(source: Path | None) -> str | None:
     """Return the token to judge; it comes by file or standard input, never by the command line."""
     if source is None:
         return None
-    limit = 1 << 16
     if str(source) == "-":
-        return sys.stdin.read(limit)
-    with source.open(encoding="utf-8", errors="replace") as file:
-        return file.read(limit)
+        return sys.stdin.read(LONGEST_TOKEN)
+    try:
+        with source.open(encoding="utf-8", errors="replace") as file:
+            return file.read(LONGEST_TOKEN)
+    except OSError as error:
+        raise Failure(Exit.USAGE, f"--token-file {source}: {error.strerror}") from None
 
 
 def _trust(ca_file: Path | None) -> ssl.SSLContext | None:

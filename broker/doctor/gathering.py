@@ -95,17 +95,17 @@ def _metadata(answer: Answer) -> Mapping[str, Any] | None:
 async def _looks(answer: Answer, fetcher: Fetcher, now: float) -> Looks:
     url, tag = answer.url, answer.header("etag")
     past = f"{url}{'&' if urlsplit(url).query else '?'}doctor={now:.0f}"
-    conditional = await fetcher.ask(url, headers={"if-none-match": tag}) if tag else None
     direct = await fetcher.ask(past, headers=_PAST)
     if isinstance(direct, Answer) and direct.status != 200:  # it takes no query
         direct = await fetcher.ask(url, headers=_PAST)
-    return Looks(
-        conditional=conditional,
-        head=await fetcher.ask(url, method="HEAD"),
-        identity=await fetcher.ask(url, headers={"accept-encoding": "identity"}),
-        browser=await fetcher.ask(url, headers=_PAGE),
-        direct=direct,
+    # Without an ETag there is nothing to ask conditionally with; this one is not looked at then.
+    conditional, head, identity, browser = await asyncio.gather(
+        fetcher.ask(url, headers={"if-none-match": tag or "*"}),
+        fetcher.ask(url, method="HEAD"),
+        fetcher.ask(url, headers={"accept-encoding": "identity"}),
+        fetcher.ask(url, headers=_PAGE),
     )
+    return Looks(conditional if tag else None, head, identity, browser, direct)
 
 
 def _queried(url: str) -> Callable[[], str]:
