@@ -9,7 +9,7 @@ This module loads the metrics library: import it where metrics are wanted and no
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -85,4 +85,5 @@ def forget_dead(folder: Path, living: Collection[int]) -> None:
     """
     written = {path.stem.rpartition("_")[2] for path in folder.glob("gauge_live*_*.db")}
     for pid in written - {str(number) for number in living}:
-        mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
+        with suppress(OSError):  # wrong numbers for a while, but nobody's server ends over them
+            mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]

@@ -172,8 +172,8 @@ def _run(settings: Settings, redis_url: str, sock: socket.socket, announce: Anno
         if settings.redis_url is None:
             os.environ[EMBEDDED_REDIS] = redis_url
         os.environ[SERVER_PID] = str(os.getpid())
-        announce(f"{where}, with {settings.workers} processes")
         with _metrics_of_workers(settings) as living:
+            announce(f"{where}, with {settings.workers} processes")
             _Workers(_config(settings, FACTORY), [sock], living).run()
 
 
