@@ -118,7 +118,6 @@ class Generations:
                     os.unlink(pending, dir_fd=folder)
             if not won:
                 return False
-            _sync(folder)
             newest = _newest(folder) or 0
             if newest - number >= KEPT:
                 _sweep(folder, newest)

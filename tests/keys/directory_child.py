@@ -6,7 +6,9 @@
           file-system call, and let it make its changes; until one of them survives. Prints how
           many calls there were.
 `count`   change one key so many times, reading again after each conflict. Prints the conflicts.
-`follow`  wait for the file `go`, then insert a key that follows `a`. Prints whether it did.
+`follow`  insert a key that follows `a`. Prints whether it did.
+
+The last two print `ready` and wait for the file `go` beside the directory.
 """
 
 import asyncio
@@ -109,8 +111,16 @@ def crash(root: Path, start: str, half: str) -> None:
     raise AssertionError("the change never ends")
 
 
+def wait_for_go(directory: Path) -> None:
+    """Say that this process is ready, and wait until all of them are."""
+    print("ready", flush=True)
+    while not (directory.parent / "go").exists():
+        time.sleep(0.001)
+
+
 async def count(directory: Path, times: str) -> None:
     keys, conflicts = store(directory), 0
+    wait_for_go(directory)
     for _ in range(int(times)):
         while True:
             (found,) = await keys.all()
@@ -124,9 +134,7 @@ async def count(directory: Path, times: str) -> None:
 
 
 async def follow(directory: Path, kid: str) -> None:
-    print("ready", flush=True)
-    while not (directory.parent / "go").exists():
-        time.sleep(0.001)
+    wait_for_go(directory)
     try:
         await store(directory).apply(Insert(record(kid, "a")))
     except KeyConflict:

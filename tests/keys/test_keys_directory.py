@@ -38,6 +38,13 @@ def said(process: subprocess.Popen) -> str:
     return out.strip()
 
 
+def go(place: Path, running: list[subprocess.Popen]) -> None:
+    """Let processes begin at the same time."""
+    for process in running:
+        assert process.stdout.readline() == "ready\n"
+    (place.parent / "go").touch()
+
+
 async def grow(place: Path, times: int) -> None:
     """Make so many more generations."""
     for n in range(times):
@@ -107,6 +114,7 @@ async def test_processes_that_write_at_once_lose_nothing(place):
     """Five processes count up one key forty times each: it ends at exactly two hundred more."""
     await store(place).apply(Insert(FIRST))
     running = [run(place, "count", "40") for _ in range(5)]
+    go(place, running)
     conflicts = sum(int(said(process)) for process in running)
     (after,) = await store(place).all()
     assert after.signs_from == FIRST.signs_from + 200
@@ -117,25 +125,26 @@ async def test_of_processes_that_rotate_at_once_one_wins(place):
     """Six processes insert a follower of the same key at the same time: one does."""
     await store(place).apply(Insert(FIRST))
     running = [run(place, "follow", f"b{n}") for n in range(6)]
-    for process in running:
-        assert process.stdout.readline() == "ready\n"
-    (place.parent / "go").touch()
+    go(place, running)
     outcomes = [said(process) for process in running]
     assert sorted(outcomes) == ["lost"] * 5 + ["won"]
     assert [r.kid for r in await store(place).all()] == ["a", f"b{outcomes.index('won')}"]
 
 
-def _meanwhile(place: Path, monkeypatch, times: int) -> None:
-    """Let other writers make so many generations in the instant before the next one is made."""
+def _meanwhile(place: Path, monkeypatch, times: int, *, after: bool = False) -> None:
+    """Let others make so many generations just before, or just after, the next one is made."""
     link = os.link
 
     def late(*args, **more):
         monkeypatch.setattr(os, "link", link)
+        if after:
+            link(*args, **more)
         for _ in range(times):
             keys = store(place)
-            (found,) = keys._read()[1]
+            found = keys._read()[1][0]
             assert keys._try([Replace(found, replace(found, signs_from=found.signs_from + 1))])
-        return link(*args, **more)
+        if not after:
+            link(*args, **more)
 
     monkeypatch.setattr(os, "link", late)
 
@@ -171,6 +180,18 @@ async def test_a_writer_that_slept_for_very_long_overwrites_nothing(place, monke
 def _keep_swept_files(monkeypatch) -> None:
     """Let the sleeper's own file survive, as it does when its sweepers die."""
     monkeypatch.setattr(generations, "_PENDING", generations.re.compile("(none)"))
+
+
+async def test_a_writer_that_slept_after_its_change_knows_it_was_made(place, monkeypatch):
+    """As many others as leave its name taken do not make it doubt; one more does."""
+    await store(place).apply(Insert(FIRST))
+    _meanwhile(place, monkeypatch, KEPT - 1, after=True)
+    await store(place).apply(Insert(SECOND))
+    assert {r.kid for r in await store(place).all()} == {"a", "b"}
+    _meanwhile(place, monkeypatch, KEPT, after=True)
+    with pytest.raises(KeyStoreUnavailable, match="is unknown, for 16 others"):
+        await store(place).apply(Insert(THIRD))
+    assert {r.kid for r in await store(place).all()} == {"a", "b", "c"}
 
 
 async def test_a_reader_that_slept_reads_again(place, monkeypatch):
