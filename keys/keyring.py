@@ -36,10 +36,6 @@ _log: Final = logging.getLogger(__name__)
 _FOREVER: Final = float("inf")
 
 
-def _ignore() -> None:
-    """Take no notice."""
-
-
 class Keyring:
     """An immutable snapshot of the key store, swapped when the store changes.
 
@@ -50,7 +46,6 @@ class Keyring:
         clock: Returns the time in UTC epoch seconds.
         witness: A second channel for revocations, asked when the store cannot be reached.
         algorithms: The algorithms that are on.
-        unknown_kid: Called for each key that is asked for and is none of ours.
     """
 
     def __init__(
@@ -62,7 +57,6 @@ class Keyring:
         witness: RevocationWitness | None = None,
         *,
         algorithms: Sequence[str] = (RS256,),
-        unknown_kid: Callable[[], None] = _ignore,
     ) -> None:
         self._store = store
         self._vault = vault
@@ -70,7 +64,6 @@ class Keyring:
         self._clock = SteadyClock(clock)
         self._witness = witness
         self._algorithms = tuple(algorithms)
-        self._unknown_kid = unknown_kid
         self._snapshot = EMPTY
         self._exposure = expose(EMPTY, self._clock.now, policy)
         self._fault: str | None = "the signing keys are not loaded yet"
@@ -117,18 +110,13 @@ class Keyring:
                 a new key.
         """
         key = self._exposure.verifying.get(kid)
-        if key is None:
-            self._unknown_kid()
-            if self._age() > self._policy.cache_lifetime + self._policy.grace:
-                raise StaleKeyring("a key made since the key store was last read may be missing")
+        if key is None and self._age() > self._policy.cache_lifetime + self._policy.grace:
+            raise StaleKeyring("a key made since the key store was last read may be missing")
         return key
 
     def hint_key_for(self, kid: str) -> VerificationKey | None:
         """Return the key that may have signed an `id_token_hint`, long retired ones included."""
-        key = self._exposure.hinting.get(kid)
-        if key is None:
-            self._unknown_kid()
-        return key
+        return self._exposure.hinting.get(kid)
 
     def jwks(self) -> tuple[JwksDocument, int]:
         """Return the JWKS and how long it may be cached, in seconds.
