@@ -9,7 +9,8 @@ KeysError
 ├── PolicyImpossible      the configured times contradict each other
 ├── RotationRefused       the change asked for would break verifiers
 ├── VaultUnavailable      the device that holds the private halves does not answer
-│   └── SigningFailed     it did not sign
+│   ├── SigningFailed     it did not sign
+│   └── VaultMisconfigured  it cannot be used as configured, however often it is asked
 ├── ImportRefused         a key made elsewhere is not taken in
 ├── ExportRefused         a private half is not given out
 ├── KeyConflict           another process changed the keys first (internal; the loser reads again)
@@ -99,6 +100,19 @@ class VaultUnavailable(KeysError):
 
 class SigningFailed(VaultUnavailable):
     """What holds the private half did not sign; it may be asked again."""
+
+
+class VaultMisconfigured(VaultUnavailable):
+    """The device cannot be used as configured; asking again would not help.
+
+    Args:
+        field: What has to change: `module`, `token`, `pin` or `algorithms`.
+        message: What is wrong and what to do; safe to show.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class ImportRefused(KeysError):

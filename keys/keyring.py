@@ -149,7 +149,7 @@ class Keyring:
         try:
             for alg in self._algorithms:
                 if alg == RS256 or self._has_begun(alg):
-                    self.signer(alg)
+                    self.signer(alg).check()
         except KeysError as error:
             return str(error)
         return None

@@ -46,6 +46,11 @@ class Sealer:
         self._first = derived[0][0]
         self._entropy = entropy
 
+    @property
+    def ids(self) -> tuple[bytes, ...]:
+        """The ids of the secrets, first the one that seals; they tell nothing of the secrets."""
+        return tuple(self._ciphers)
+
     def seal(self, kid: str, private: bytes) -> bytes:
         """Seal a private key under the first secret, bound to its `kid`."""
         nonce = self._entropy(_NONCE)

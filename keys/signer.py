@@ -19,6 +19,16 @@ class Signer(Protocol):
         """The JWS algorithm of its signatures."""
         ...
 
+    def check(self) -> None:
+        """Refuse what is sure to fail, before anything is done that a signature must follow.
+
+        It answers at once, from what is known; to ask is also how that comes to be known anew.
+
+        Raises:
+            SigningFailed: What holds the key cannot sign at present.
+        """
+        ...
+
     async def sign(self, signing_input: bytes) -> bytes:
         """Return the raw JWS signature over these bytes.
 
@@ -56,6 +66,9 @@ class LocalSigner:
             KeyRecordCorrupt: It is no key of that algorithm, or not the one of that `kid`.
         """
         return cls(kid, alg, private_key(kid, alg, private))
+
+    def check(self) -> None:
+        """Do nothing: a key in memory can sign."""
 
     async def sign(self, signing_input: bytes) -> bytes:
         """Return the raw JWS signature over these bytes."""

@@ -86,24 +86,23 @@ async def commit(store: KeyStore, vault: Vault, changes: Sequence[Change]) -> No
     try:
         await store.apply(*changes)
     except KeyConflict:
-        made = [change.record.sealed for change in changes if isinstance(change, Insert)]
-        await _discard(vault, made)
+        await _discard(vault, [change.record for change in changes if isinstance(change, Insert)])
         raise
     left: dict[str, bytes | None] = {}
     for change in changes:
         left[_after(change).kid] = None if isinstance(change, Delete) else change.record.sealed
-    held = [change.expected.sealed for change in changes if not isinstance(change, Insert)]
-    await _discard(vault, [one for one in held if one not in left.values()])
+    held = [change.expected for change in changes if not isinstance(change, Insert)]
+    await _discard(vault, [record for record in held if record.sealed not in left.values()])
 
 
 def _after(change: Change) -> KeyRecord:
     return change.expected if isinstance(change, Delete) else change.record
 
 
-async def _discard(vault: Vault, sealed: Sequence[bytes | None]) -> None:
+async def _discard(vault: Vault, records: Sequence[KeyRecord]) -> None:
     # What counts is done: the keys are stored. What cannot be destroyed now is swept up later.
     with contextlib.suppress(VaultUnavailable):
-        await vault.discard([one for one in sealed if one is not None])
+        await vault.discard([record for record in records if record.sealed is not None])
 
 
 async def rewrap(store: KeyStore, vault: Vault) -> tuple[str, ...]:

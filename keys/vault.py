@@ -7,13 +7,16 @@ out. Everything above this line is the same for both.
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from keys.errors import KeyRecordCorrupt
 from keys.making import FreshKey, KeyFactory, generate
 from keys.model import KeyRecord
 from keys.sealing import Sealer
 from keys.signer import LocalSigner, Signer
+
+REFERENCE: Final = b"pkcs11:"
+"""How a reference to a key in a device begins (RFC 7512); no PKCS #8 in DER does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,14 @@ class Vault(Protocol):
 
     What talks to a device raises `VaultUnavailable` when that does not answer.
     """
+
+    async def support(self, algorithms: Collection[str]) -> None:
+        """Check that keys of all these algorithms can be made and used.
+
+        Raises:
+            VaultMisconfigured: The device does not know one, or cannot be used as configured.
+        """
+        ...
 
     async def make(self, alg: str) -> NewKey:
         """Make a key pair. Where no record comes to name it, `discard` or `sweep` remove it."""
@@ -82,8 +93,12 @@ class Vault(Protocol):
         """
         ...
 
-    async def discard(self, sealed: Iterable[bytes]) -> None:
-        """Destroy private halves that no record names any more; repeating is harmless."""
+    async def discard(self, records: Iterable[KeyRecord]) -> None:
+        """Destroy private halves that the store names no more; repeating is harmless.
+
+        Args:
+            records: The keys as they were when the store named them.
+        """
         ...
 
     async def sweep(self, records: Collection[KeyRecord], now: float) -> int:
@@ -109,6 +124,10 @@ class SealedVault:
         self._sealer = sealer
         self._factory = factory
 
+    async def support(self, algorithms: Collection[str]) -> None:
+        """Do nothing: every algorithm there is can be used in memory."""
+        del algorithms
+
     async def make(self, alg: str) -> NewKey:
         """Make a key pair and seal its private half."""
         return await self.adopt(alg, await self._factory(alg))
@@ -128,15 +147,24 @@ class SealedVault:
 
     def rewrapped(self, record: KeyRecord) -> bytes:
         """Return the private half sealed with the first secret."""
-        return self._sealer.rewrap(record.kid, _sealed(record))
+        return self._sealer.rewrap(record.kid, sealed_of(record))
 
     def reveal(self, record: KeyRecord) -> bytes:
-        """Return the private half, PKCS #8 in DER."""
-        return self._sealer.open(record.kid, _sealed(record))
+        """Return the private half, PKCS #8 in DER.
 
-    async def discard(self, sealed: Iterable[bytes]) -> None:
+        Raises:
+            KeyRecordCorrupt: It does not open, or is a reference to a device.
+        """
+        private = self._sealer.open(record.kid, sealed_of(record))
+        if private.startswith(REFERENCE):
+            raise KeyRecordCorrupt(
+                record.kid, "its private half is in an HSM; set BROKER_PKCS11_MODULE"
+            )
+        return private
+
+    async def discard(self, records: Iterable[KeyRecord]) -> None:
         """Do nothing: the record was all there was."""
-        del sealed
+        del records
 
     async def sweep(self, records: Collection[KeyRecord], now: float) -> int:
         """Do nothing: the record was all there was."""
@@ -144,7 +172,12 @@ class SealedVault:
         return 0
 
 
-def _sealed(record: KeyRecord) -> bytes:
+def sealed_of(record: KeyRecord) -> bytes:
+    """Return what is sealed in a record.
+
+    Raises:
+        KeyRecordCorrupt: It was erased.
+    """
     if record.sealed is None:
         raise KeyRecordCorrupt(record.kid, "its private half is missing")
     return record.sealed

@@ -122,6 +122,9 @@ class _CountedSigner:
         self._made = metrics.signatures.labels(signer.alg)
         self._failed = metrics.refused.labels(names.FAILED)
 
+    def check(self) -> None:
+        self._signer.check()
+
     async def sign(self, signing_input: bytes) -> bytes:
         try:
             signature = await self._signer.sign(signing_input)

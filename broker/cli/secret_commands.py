@@ -80,15 +80,14 @@ async def _sealed_with_last(stores: "Stores") -> list[str]:
     from broker.app.clock import SystemEntropy
     from keys.errors import KeyRecordCorrupt
     from keys.sealing import Sealer
-    from keys.vault import SealedVault
 
-    without = SealedVault(Sealer(stores.secrets[:-1], SystemEntropy().token))
+    without = Sealer(stores.secrets[:-1], SystemEntropy().token)
     found = []
     for record in await stores.keys.all():
         if record.sealed is None:
             continue
         try:
-            without.check(record)
+            without.open(record.kid, record.sealed)
         except KeyRecordCorrupt:
             found.append(record.kid)
     return found

@@ -88,8 +88,9 @@ class Mint:
 
         Raises:
             keys.errors.StaleKeyring, keys.errors.NoSigningKey: as the keyring says.
+            keys.errors.SigningFailed: what holds the key is known not to sign at present.
         """
-        self.keys.signer()
+        self.keys.signer().check()
 
     async def answer(
         self,

@@ -44,7 +44,12 @@ STATUS: Final[dict[type[BaseException], int]] = {
     p.WrongMethod: 405,
 }
 
-_OUT_OF_KEYS: Final = (k.NoSigningKey, k.StaleKeyring, k.KeyStoreUnavailable)
+_OUT_OF_KEYS: Final = (
+    k.NoSigningKey,
+    k.StaleKeyring,
+    k.KeyStoreUnavailable,
+    k.VaultUnavailable,
+)
 
 # The connection cannot be used again: its body was not read to the end.
 _UNREAD: Final = (p.BodyTooLarge, p.BodyTooSlow)
