@@ -71,12 +71,7 @@ def _front_door(evidence: Evidence) -> Findings:
     end = evidence.discovery.end
     if isinstance(end, Silence):
         if end.trouble is Trouble.TLS:
-            yield fail(
-                "TLS certificate",
-                end.reason,
-                "every verifier stops here too: install a certificate for this name with its "
-                "whole chain (a private authority: --ca-file, and the same in each verifier)",
-            )
+            yield front_door.refused(end)
         return
     yield front_door.certificate(end, evidence.at)
     yield front_door.clock(_nearest(evidence, end))

@@ -19,6 +19,8 @@ ACCEPT: Final = {"accept": "application/jwk-set+json, application/json;q=0.9, */
 _COMPRESSED: Final = {"accept-encoding": "gzip, deflate"}
 _AWAY: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL})
 
+# How the library says that a handshake has to wait for more: a cause of every time-out in one.
+_WAITING: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _KINDS: Final[tuple[tuple[tuple[type[BaseException], ...], Trouble, str], ...]] = (
     ((socket.gaierror,), Trouble.NAME, "the name does not resolve"),
     ((httpx2.TimeoutException, TimeoutError), Trouble.SLOW, "no answer in time"),
@@ -163,14 +165,14 @@ def _certificate(found: Mapping[str, Any]) -> Certificate:
 def _understood(error: Exception) -> tuple[Trouble, str]:
     """Return why there is no answer, from the causes the client's error stands on."""
     causes = _causes(error)
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return Trouble.TLS, f"certificate refused: {cause.verify_message}"
-        if isinstance(cause, ssl.SSLError):
-            return Trouble.TLS, f"TLS: {cause.reason or cause}"
     for kinds, trouble, reason in _KINDS:
         if any(isinstance(cause, kinds) for cause in causes):
             return trouble, reason
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Trouble.TLS, f"certificate refused: {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, _WAITING):
+            return Trouble.TLS, f"no TLS connection: {cause.reason or cause}"
     numbers = {cause.errno for cause in causes if isinstance(cause, OSError)}
     if errno.ECONNREFUSED in numbers:
         return Trouble.REFUSED, "connection refused"

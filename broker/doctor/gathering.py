@@ -98,14 +98,17 @@ async def _looks(answer: Answer, fetcher: Fetcher, now: float) -> Looks:
     direct = await fetcher.ask(past, headers=_PAST)
     if isinstance(direct, Answer) and direct.status != 200:  # it takes no query
         direct = await fetcher.ask(url, headers=_PAST)
-    # Without an ETag there is nothing to ask conditionally with; this one is not looked at then.
     conditional, head, identity, browser = await asyncio.gather(
-        fetcher.ask(url, headers={"if-none-match": tag or "*"}),
+        _again(url, tag, fetcher),
         fetcher.ask(url, method="HEAD"),
         fetcher.ask(url, headers={"accept-encoding": "identity"}),
         fetcher.ask(url, headers=_PAGE),
     )
-    return Looks(conditional if tag else None, head, identity, browser, direct)
+    return Looks(conditional, head, identity, browser, direct)
+
+
+async def _again(url: str, tag: str | None, fetcher: Fetcher) -> Look | None:
+    return await fetcher.ask(url, headers={"if-none-match": tag}) if tag else None
 
 
 def _queried(url: str) -> Callable[[], str]:

@@ -4,7 +4,18 @@ from collections.abc import Iterable
 from typing import Final
 
 from broker.doctor import caching, going_between
-from broker.doctor.model import Answer, Finding, Look, Trip, counted, fail, ok, quoted, warn
+from broker.doctor.model import (
+    Answer,
+    Finding,
+    Look,
+    Silence,
+    Trip,
+    counted,
+    fail,
+    ok,
+    quoted,
+    warn,
+)
 from broker.doctor.places import is_loopback, is_safe, origin
 from broker.doctor.wording import span
 
@@ -38,6 +49,17 @@ def certificate(answer: Answer, now: float) -> Finding | None:
         cure = "renew it now, and look at why it was not renewed by itself"
         return warn("TLS certificate", seen, cure)
     return ok("TLS certificate", seen)
+
+
+def refused(silence: Silence) -> Finding:
+    """Say what to do where no TLS connection came about."""
+    cure = "every verifier stops here too: let the proxy speak TLS 1.2 or 1.3 on this port"
+    if silence.reason.startswith("certificate"):
+        cure = (
+            "every verifier stops here too: install a certificate for this name with its whole "
+            "chain (a private authority: --ca-file here, and the same in each verifier)"
+        )
+    return fail("TLS certificate", silence.reason, cure)
 
 
 def redirects(name: str, trip: Trip) -> Finding:
