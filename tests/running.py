@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import httpx2
 import psutil
@@ -57,7 +57,12 @@ class RunningBroker:
         settings: further ``BROKER_…`` variables; they go before those set here.
         discord: a simulator to use, one of its own unless given.
         launcher: words before the command, such as ``("taskset", "-c", "1")``.
+
+    Attributes:
+        program: the module that is run.
     """
+
+    program: ClassVar[str] = "broker"
 
     def __init__(
         self,
@@ -123,7 +128,7 @@ class RunningBroker:
 
     def launch(self) -> None:
         """Start the server's process and return at once."""
-        command = [*self._launcher, sys.executable, "-m", "broker", "serve"]
+        command = [*self._launcher, sys.executable, "-m", self.program, "serve"]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -171,7 +176,7 @@ class RunningBroker:
             CommandFailed: its exit code was not 0.
         """
         done = subprocess.run(
-            [sys.executable, "-m", "broker", *words, "--json"],
+            [sys.executable, "-m", self.program, *words, "--json"],
             cwd=self.log.parent,
             env=self.environment,
             capture_output=True,
