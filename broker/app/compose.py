@@ -26,6 +26,7 @@ from broker.core.handles import Handles
 from broker.core.interaction import SignIn
 from broker.core.logout import Logout
 from broker.core.ports import Clock, Entropy, Upstream
+from broker.core.signing import SigningAlgorithms
 from broker.core.tokeninfo import TokenInfo
 from broker.core.tokens import Mint
 from broker.core.vocabulary import GRANT_CODE, GRANT_REFRESH
@@ -158,7 +159,10 @@ def _services(parts: Parts) -> Services:
     """Make the core's services."""
     issuer, handles = parts.settings.public_issuer, Handles(parts.stores.secrets)
     keys = parts.watch.keys(parts.keyring) if parts.watch else parts.keyring
-    mint = Mint(issuer, keys, handles, parts.clock, parts.entropy, parts.settings.lifetimes)
+    algorithms = parts.settings.algorithms
+    signing = SigningAlgorithms(parts.stores.sql.followed_apis, algorithms)
+    lifetimes = parts.settings.lifetimes
+    mint = Mint(issuer, keys, handles, parts.clock, parts.entropy, lifetimes, signing)
     desk, counter = _desk(parts, handles, mint), _counter(parts, handles, mint)
     grants: dict[str, GrantType] = {
         GRANT_CODE: CodeGrant(counter),
@@ -171,7 +175,7 @@ def _services(parts: Parts) -> Services:
         logout=Logout(desk, mint),
         jwks=parts.keyring.jwks,
         ready=parts.readiness.checks,
-        openid_configuration=metadata.encoded(metadata.provider(issuer)),
+        openid_configuration=metadata.encoded(metadata.provider(issuer, algorithms=algorithms)),
         authorization_server=metadata.encoded(metadata.server(issuer)),
         allowed_origins=parts.origins.allows,
         entropy=parts.entropy,
@@ -213,6 +217,7 @@ def _desk(parts: Parts, handles: Handles, mint: Mint) -> Desk:
         entropy=parts.entropy,
         lifetimes=parts.settings.lifetimes,
         hint_subject=mint.hint_subject,
+        signing=mint.signing,
     )
 
 
@@ -224,6 +229,7 @@ def _beside(parts: Parts) -> dict[str, Task]:
     return {
         "keys": keyring.follow,
         "clients": sql.followed_clients.follow,
+        "apis": sql.followed_apis.follow,
         "origins": parts.origins.follow,
         "schema": parts.readiness.follow_schema,
         "outbox": lambda stop: drain(sql.outbox, parts.stores.carry, stop, clock=clock),

@@ -26,6 +26,7 @@ from broker.core.errors import (
 from broker.core.model import AuthorizationRequest, Client
 from broker.core.parameters import Parameters
 from broker.core.ports import Clients
+from broker.core.signing import SigningAlgorithms
 
 HintSubject = Callable[[str, str], str]
 """Takes an ID token and the client_id it must be for; returns its subject or raises."""
@@ -39,18 +40,25 @@ _SINGLE: Final = (
 
 
 async def validate(
-    clients: Clients, params: Parameters, hint_subject: HintSubject
+    clients: Clients, params: Parameters, hint_subject: HintSubject, signing: SigningAlgorithms
 ) -> tuple[AuthorizationRequest, Client]:
     """Return the request as a proven record, and its client.
+
+    Args:
+        clients: the registered ones.
+        params: of the request.
+        hint_subject: judges an ``id_token_hint``.
+        signing: knows how the tokens would be signed.
 
     Raises:
         BadAuthorizationRequest: the client or its redirect URI is not to be trusted.
         AuthorizationRefused: anything else is wrong; it carries the validated redirect URI.
+        StoreUnavailable: the clients or the APIs cannot be read.
     """
     client = await _client(clients, params)
     redirect_uri = _redirect_uri(client, params)
     try:
-        return _checked(client, redirect_uri, params, hint_subject), client
+        return await _checked(client, redirect_uri, params, hint_subject, signing), client
     except ProtocolError as error:
         state = None if params.repeated(("state",)) else _state(params)
         raise AuthorizationRefused(redirect_uri, state, error) from None
@@ -90,8 +98,12 @@ def _state(params: Parameters) -> str | None:
         return None
 
 
-def _checked(
-    client: Client, redirect_uri: str, params: Parameters, hint_subject: HintSubject
+async def _checked(
+    client: Client,
+    redirect_uri: str,
+    params: Parameters,
+    hint_subject: HintSubject,
+    signing: SigningAlgorithms,
 ) -> AuthorizationRequest:
     _given_once(params)
     _without_request_objects(params)
@@ -110,7 +122,7 @@ def _checked(
         ),
         prompt=_prompt(params),
         max_age=_max_age(params),
-        resources=resources(client.resources, params),
+        resources=await _signable(client, resources(client.resources, params), signing),
         login_hint=params.one("login_hint"),
         hint_sub=_hint(client, params, hint_subject),
         ui_locales=params.one("ui_locales"),
@@ -189,6 +201,18 @@ def resources(allowed: tuple[str, ...], params: Parameters) -> tuple[str, ...]:
     for resource in wanted:
         if not _absolute(resource) or resource not in allowed:
             raise InvalidTarget
+    return wanted
+
+
+async def _signable(
+    client: Client, wanted: tuple[str, ...], signing: SigningAlgorithms
+) -> tuple[str, ...]:
+    """One token has one signature: resources whose APIs want different ones go not together.
+
+    An algorithm that was switched off is told before the person does anything.
+    """
+    await signing.of_access_token(client, wanted)
+    signing.of_id_token(client)
     return wanted
 
 

@@ -34,6 +34,7 @@ from broker.core.ports import (
     Sessions,
     Upstream,
 )
+from broker.core.signing import SigningAlgorithms
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Desk:
     entropy: Entropy
     lifetimes: Lifetimes
     hint_subject: HintSubject
+    signing: SigningAlgorithms
 
     def new_id(self) -> str:
         """Return a fresh identifier: 32 hexadecimal digits."""

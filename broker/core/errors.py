@@ -8,7 +8,9 @@
     │   ├── UnauthorizedClient  UnsupportedGrantType  UnsupportedResponseType
     │   ├── AccessDenied  LoginRequired  ConsentRequired  InteractionRequired
     │   ├── RequestNotSupported  RequestUriNotSupported  RegistrationNotSupported
-    │   ├── TemporarilyUnavailable  ServerError
+    │   ├── TemporarilyUnavailable
+    │   ├── ServerError
+    │   │   └── AlgorithmOff     500: a client or API is set to what is switched off
     │   ├── InvalidClient        401 at the token endpoint
     │   └── ResourceError        RFC 6750 at a protected resource
     │       ├── MissingToken  InvalidToken  InsufficientScope
@@ -155,6 +157,12 @@ class ServerError(ProtocolError):
 
     code = "server_error"
     title = "The sign-in failed on our side"
+
+
+class AlgorithmOff(ServerError):
+    """A client or an API is set to a signature algorithm that was switched off since."""
+
+    title = "This app is set to a signature algorithm that is switched off here"
 
 
 class InvalidClient(ProtocolError):

@@ -64,7 +64,9 @@ class SignIn:
             StoreUnavailable: a store is out of reach.
         """
         desk = self._desk
-        request, client = await authorize.validate(desk.clients, params, desk.hint_subject)
+        request, client = await authorize.validate(
+            desk.clients, params, desk.hint_subject, desk.signing
+        )
         if posted:
             pending = self._desk.new_pending(request)
             await desk.requests.put(pending)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from broker.core import vocabulary as v
+from keys.model import RS256
 
 JsonValue = Any
 """A JSON value."""
@@ -50,6 +51,7 @@ class Client:
         first_party: operated by us: consent is not asked where redirects are https.
         require_pkce: whether a request without PKCE is refused; never False for public clients.
         id_token_at_refresh: whether a refresh answers with a new ID token (Core §12.2).
+        id_token_signed_response_alg: the JWS algorithm of its ID tokens.
         access_token_lifetime: seconds, or None for the default.
         client_uri: its home page; shown, and the way back from an error page.
         logo_uri: its logo.
@@ -73,6 +75,7 @@ class Client:
     first_party: bool = False
     require_pkce: bool = True
     id_token_at_refresh: bool = True
+    id_token_signed_response_alg: str = RS256
     access_token_lifetime: int | None = None
     client_uri: str | None = None
     logo_uri: str | None = None

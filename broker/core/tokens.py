@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from broker.core import vocabulary as v
 from broker.core.claims import released
@@ -13,9 +13,15 @@ from broker.core.handles import Handle, Handles, Kind
 from broker.core.model import Client, Facts, Grant, Lifetimes
 from broker.core.pkce import encode
 from broker.core.ports import Clock, Entropy
+from broker.core.signing import SigningAlgorithms, audiences
+from keys.algorithms import ALGORITHMS
 from keys.errors import InvalidToken as BadSignature
 from keys.jws import VerificationKey, sign_jwt, verify_jwt
 from keys.signer import Signer
+
+_TOKEN_HASHES: Final = {
+    name: getattr(hashlib, algorithm.token_hash) for name, algorithm in ALGORITHMS.items()
+}
 
 
 class Keys(Protocol):
@@ -74,6 +80,7 @@ class Mint:
         handles: makes the opaque parts.
         clock, entropy: time and randomness.
         lifetimes: in seconds.
+        signing: which algorithm signs what.
     """
 
     issuer: str
@@ -82,15 +89,25 @@ class Mint:
     clock: Clock
     entropy: Entropy
     lifetimes: Lifetimes
+    signing: SigningAlgorithms
 
-    def ready(self) -> None:
-        """Refuse before anything is spent if nothing could be signed.
+    async def ready(self, client: Client, resources: tuple[str, ...], *, id_token: bool) -> None:
+        """Refuse before anything is spent if the answer could not be signed.
+
+        Args:
+            client: who asks.
+            resources: as the request names them.
+            id_token: whether the answer may hold an ID token.
 
         Raises:
+            InvalidTarget: no resource is the client's, or no one signature serves them all.
+            AlgorithmOff: the client or an API is set to an algorithm that is off.
+            StoreUnavailable: the APIs are not known, and SQL does not answer.
             keys.errors.StaleKeyring, keys.errors.NoSigningKey: as the keyring says.
             keys.errors.SigningFailed: what holds the key is known not to sign at present.
         """
-        self.keys.signer().check()
+        for alg in await self.signing.needed(client, resources, id_token=id_token):
+            self.keys.signer(alg).check()
 
     async def answer(
         self,
@@ -107,7 +124,8 @@ class Mint:
         What an operator has taken from the client since the grant began is left out.
 
         Raises:
-            InvalidScope, InvalidTarget: nothing of the scope or of the resources is left.
+            InvalidScope, InvalidTarget: nothing of the scope or of the resources is left, or the
+                APIs behind the resources were changed, and no one signature serves them all.
         """
         scope = tuple(word for word in scope if word in client.scopes)
         if not scope:
@@ -115,9 +133,7 @@ class Mint:
         kept = tuple(resource for resource in resources if resource in client.resources)
         if resources and not kept:
             raise InvalidTarget
-        access = await self._access_token(
-            client, grant, facts, scope=scope, aud=audience(client, kept)
-        )
+        access = await self._access_token(client, grant, facts, scope=scope, resources=kept)
         answer: dict[str, Any] = {
             "access_token": access,
             "token_type": "Bearer",
@@ -138,15 +154,16 @@ class Mint:
         facts: Facts,
         *,
         scope: tuple[str, ...],
-        aud: str | list[str],
+        resources: tuple[str, ...],
     ) -> str:
         """RFC 9068 §2.2; its ``jti`` is opaque, unique, and names the grant to us alone."""
+        alg = await self.signing.of_access_token(client, resources)
         now = int(self.clock.now())
         unique = int.from_bytes(self.entropy.token(8), "big")
         claims = {
             "iss": self.issuer,
             "sub": facts.sub,
-            "aud": aud,
+            "aud": audience(client, resources),
             "client_id": client.client_id,
             "scope": " ".join(scope),
             "iat": now,
@@ -154,7 +171,7 @@ class Mint:
             "auth_time": int(grant.auth_time),
             "jti": self.handles.make(Kind.ACCESS, Handle(grant.account_id, grant.grant_id, unique)),
         }
-        return await sign_jwt(self.keys.signer(), v.TYP_ACCESS, claims)
+        return await sign_jwt(self.keys.signer(alg), v.TYP_ACCESS, claims)
 
     async def _id_token(
         self, client: Client, grant: Grant, facts: Facts, scope: tuple[str, ...], access: str
@@ -163,6 +180,7 @@ class Mint:
 
         The nonce is the request's, so it is only in the first ID token (Core §12.2).
         """
+        alg = self.signing.of_id_token(client)
         now = int(self.clock.now())
         claims = released(facts.claims, scope) | {
             "iss": self.issuer,
@@ -172,11 +190,11 @@ class Mint:
             "exp": now + self.lifetimes.id_token,
             "auth_time": int(grant.auth_time),
             "sid": grant.sid,
-            "at_hash": encode(hashlib.sha256(access.encode()).digest()[:16]),
+            "at_hash": token_hash(access, alg),
         }
         if grant.nonce is not None:
             claims["nonce"] = grant.nonce
-        return await sign_jwt(self.keys.signer(), v.TYP_ID, claims)
+        return await sign_jwt(self.keys.signer(alg), v.TYP_ID, claims)
 
     def access_token(self, token: str) -> AccessToken:
         """Return what an access token of ours says (RFC 9068 §4); whose audience is not judged.
@@ -241,9 +259,17 @@ class Mint:
 
 def audience(client: Client, resources: tuple[str, ...]) -> str | list[str]:
     """Return ``aud``: the resources asked for, else the client's own (RFC 9068 §3, RFC 8707)."""
-    if not resources:
-        return client.audience or client.client_id
-    return resources[0] if len(resources) == 1 else list(resources)
+    found = audiences(client, resources)
+    return found[0] if len(found) == 1 else list(found)
+
+
+def token_hash(token: str, alg: str) -> str:
+    """Return ``at_hash``: the left half of the hash that belongs to the ID token's algorithm.
+
+    OpenID Connect Core §3.1.3.6.
+    """
+    digest: bytes = _TOKEN_HASHES[alg](token.encode()).digest()
+    return encode(digest[: len(digest) // 2])
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

@@ -25,6 +25,7 @@ STATUS: Final[dict[type[BaseException], int]] = {
     e.BrokerError: 500,
     e.ProtocolError: 400,
     e.AuthorizationRefused: 303,
+    e.ServerError: 500,
     e.InvalidClient: 401,
     e.MissingToken: 401,
     e.InvalidToken: 401,
@@ -82,7 +83,8 @@ def judge(error: Exception, reference: str) -> Failure:
     if not isinstance(error, e.BrokerError):
         return Failure(e.BrokerError(), 500, reference, foreseen=False)
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    return Failure(error, status, reference, foreseen=status != 500)
+    foreseen = status != 500 or isinstance(error, e.ServerError)
+    return Failure(error, status, reference, foreseen=foreseen)
 
 
 def answer(failure: Failure, voice: Voice, request: Request, edge: Edge) -> Answer:

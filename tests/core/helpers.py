@@ -1,11 +1,14 @@
 """What the tests of the core share: a hand clock, counted entropy, clients in memory."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
+from broker.core.apis import Api
 from broker.core.model import Client, ClientSecret
 from broker.core.parameters import Parameters
+from broker.core.signing import SigningAlgorithms
 
 NOW = 1_800_000_000.0
 SECRET = b"s" * 32
@@ -41,6 +44,21 @@ class Known:
 
     async def find(self, client_id: str) -> Client | None:
         return self._clients.get(client_id)
+
+
+class KnownApis:
+    """The ``Apis`` port over a dictionary."""
+
+    def __init__(self, *apis: Api) -> None:
+        self.by_identifier = {api.identifier: api for api in apis}
+
+    async def registered(self) -> Mapping[str, Api]:
+        return self.by_identifier
+
+
+def signing(*apis: Api, on: tuple[str, ...] = ("RS256",)) -> SigningAlgorithms:
+    """The choice of algorithms over these APIs."""
+    return SigningAlgorithms(KnownApis(*apis), on)
 
 
 def kept(secret: str, expires_at: float | None = None) -> ClientSecret:

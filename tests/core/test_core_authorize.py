@@ -11,7 +11,7 @@ from broker.core.errors import (
     InvalidRequest,
 )
 from broker.core.model import AuthorizationRequest, Client
-from tests.core.helpers import Known, params
+from tests.core.helpers import Known, params, signing
 from tests.core.test_core_pkce import CHALLENGE
 
 URI = "https://app.example/cb"
@@ -43,7 +43,7 @@ def hint_subject(token: str, client_id: str) -> str:
 
 async def judge(*more: tuple[str, str], **changes: str | None) -> AuthorizationRequest:
     named = {k: v for k, v in (BASE | changes).items() if v is not None}
-    request, _ = await validate(CLIENTS, params(*more, **named), hint_subject)
+    request, _ = await validate(CLIENTS, params(*more, **named), hint_subject, signing())
     return request
 
 

@@ -13,7 +13,7 @@ from broker.core.tokens import Mint, audience
 from keys.jws import VerificationKey
 from keys.making import make, public_key
 from keys.signer import LocalSigner, Signer
-from tests.core.helpers import NOW, SECRET, Counted, Hands
+from tests.core.helpers import NOW, SECRET, Counted, Hands, signing
 from tests.signing import at_once
 
 FRESH = make("RS256")
@@ -40,7 +40,7 @@ class OneKey:
 def mint(clock: Hands | None = None) -> Mint:
     return Mint(
         "https://id.example", OneKey(), Handles([SECRET]), clock or Hands(NOW + 0.75), Counted(),
-        Lifetimes(),
+        Lifetimes(), signing(),
     )  # fmt: skip
 
 

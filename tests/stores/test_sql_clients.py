@@ -32,6 +32,7 @@ FULL = Client(
     first_party=True,
     require_pkce=False,
     id_token_at_refresh=False,
+    id_token_signed_response_alg="ES256",
     access_token_lifetime=60,
     client_uri="https://app.example",
     logo_uri="https://app.example/logo",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 from sqlmodel import SQLModel
 
@@ -16,6 +17,14 @@ from broker.stores.sql.errors import SchemaOutdated, SchemaTooNew
 from tests.stores.sql_fixtures import database_url
 
 __all__ = ["database_url"]
+
+
+REVISIONS = tuple(
+    reversed(
+        [one.revision for one in ScriptDirectory(str(schema.MIGRATIONS)).walk_revisions("base")]
+    )
+)
+"""Every revision in its order, as the migrations themselves say."""
 
 
 def _differences(connection: Connection) -> list[object]:
@@ -71,7 +80,7 @@ async def test_a_new_database_is_what_the_migrations_make(tmp_path: Path) -> Non
 async def test_down_and_up_again(database_url: str) -> None:
     """A downgrade leaves nothing behind, and the way up works again."""
     opened = engine.create(database_url)
-    assert (await schema.status(opened)).pending == ("0001",)
+    assert (await schema.status(opened)).pending == REVISIONS
     assert (await schema.upgrade(opened)).pending == ()
     assert (await schema.downgrade(opened, "base")).current is None
     left = await _run(database_url, lambda c: inspect(c).get_table_names())
@@ -79,6 +88,39 @@ async def test_down_and_up_again(database_url: str) -> None:
     assert (await schema.upgrade(opened)).current == schema.head()
     assert await schema.current(opened) == schema.head()
     assert await _run(database_url, _differences) == []
+    await opened.dispose()
+
+
+def test_the_head_is_the_last_migration() -> None:
+    """The code finds it without Alembic, from the names of the files."""
+    assert schema.head() == REVISIONS[-1]
+
+
+ADD_CLIENT = """
+INSERT INTO client (
+    client_id, name, auth_method, secrets, application_type, redirect_uris,
+    post_logout_redirect_uris, grant_types, scopes, resources, origins, first_party, require_pkce,
+    id_token_at_refresh, disabled, version, created_at, updated_at
+) VALUES (
+    'old', 'Old', 'none', '[]', 'web', '[]', '[]', '[]', '[]', '[]', '[]', false, true, true,
+    false, 1, 1, 1
+)
+"""
+
+
+async def test_clients_of_before_algorithms_stay_as_they_were(database_url: str) -> None:
+    """Registered before the change, or after it by a broker of before it: RS256."""
+    opened = engine.create(database_url)
+    await schema.upgrade(opened)
+    await schema.downgrade(opened, "0002")
+    await _execute(opened, ADD_CLIENT)
+    assert (await schema.upgrade(opened)).usable
+    await _execute(opened, ADD_CLIENT.replace("'old'", "'late'"))
+    async with opened.begin() as connection:
+        found = await connection.execute(
+            text("SELECT client_id, id_token_signed_response_alg FROM client ORDER BY client_id")
+        )
+        assert found.all() == [("late", "RS256"), ("old", "RS256")]
     await opened.dispose()
 
 
@@ -134,7 +176,8 @@ async def test_several_processes_upgrade_at_once(database_url: str) -> None:
         for _ in range(3)
     ]
     answers = [await process.communicate() for process in processes]
-    assert [(out.strip(), err) for out, err in answers] == [(b"0001", b"")] * 3
+    head = REVISIONS[-1].encode()
+    assert [(out.strip(), err) for out, err in answers] == [(head, b"")] * 3
 
 
 async def test_no_database_is_unavailable(tmp_path: Path) -> None:

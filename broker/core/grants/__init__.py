@@ -1,6 +1,6 @@
 """The token endpoint: the phases that every grant shares; a grant adds only its own part.
 
-In this order: authenticate the client → know the grant type → the client may use it → something
+In this order: authenticate the client → know the grant type → the client may use it → the answer
 can be signed → the grant's own atomic step, which spends before anything is issued → mint.
 """
 
@@ -63,6 +63,10 @@ class Counter:
 class GrantType(Protocol):
     """One grant type's own part."""
 
+    def id_token(self, client: Client) -> bool:
+        """Return whether its answer to this client may hold an ID token."""
+        ...
+
     async def answer(self, client: Client, params: Parameters) -> dict[str, Any]:
         """Spend what the request presents and return the answer's members."""
         ...
@@ -86,6 +90,7 @@ class TokenEndpoint:
         Raises:
             ProtocolError: as RFC 6749 §5.2 names it; nothing was changed, but for the replay of a
                 code or of a refresh token, which end their grant.
+            AlgorithmOff: the client or an API is set to an algorithm that is switched off.
             StoreUnavailable: a store is out of reach.
             keys.errors.StaleKeyring, keys.errors.NoSigningKey: nothing can be signed now.
         """
@@ -102,5 +107,6 @@ class TokenEndpoint:
             raise UnsupportedGrantType
         if not may_use(client, name):
             raise UnauthorizedClient
-        counter.mint.ready()
+        resources = params.many("resource")
+        await counter.mint.ready(client, resources, id_token=grant_type.id_token(client))
         return await grant_type.answer(client, params)

@@ -22,6 +22,11 @@ class CodeGrant:
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
 
+    def id_token(self, client: Client) -> bool:
+        """Return True: the first answer holds one (OpenID Connect Core §3.1.3.3)."""
+        del client
+        return True
+
     async def answer(self, client: Client, params: Parameters) -> dict[str, Any]:
         """Return the first tokens of a grant.
 

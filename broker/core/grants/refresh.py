@@ -22,6 +22,10 @@ class RefreshGrant:
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
 
+    def id_token(self, client: Client) -> bool:
+        """Return whether the client wants one at a refresh (OpenID Connect Core §12.2)."""
+        return client.id_token_at_refresh
+
     async def answer(self, client: Client, params: Parameters) -> dict[str, Any]:
         """Return new tokens; the refresh token among them is the grant's one live token.
 
@@ -64,7 +68,7 @@ class RefreshGrant:
             result.facts,
             scope=scope or grant.scope,
             resources=resources or grant.resources,
-            id_token=client.id_token_at_refresh,
+            id_token=self.id_token(client),
         )
 
     async def _refusal(self, client: Client, handle: Handle, refused: GrantRefused) -> Exception:

@@ -3,8 +3,8 @@
 ::
 
     BrokerError
-    ├── NotFound         no such account or client
-    ├── AlreadyExists    the client_id is, or was, another client's
+    ├── NotFound         no such account, client or API
+    ├── AlreadyExists    the identifier is taken; a client's may be by one that was removed
     ├── EditConflict     somebody else changed it since it was read
     └── Unavailable
         ├── SchemaOutdated   the database is older than the code
@@ -15,7 +15,7 @@ from broker.core.errors import BrokerError, Unavailable
 
 
 class NotFound(BrokerError):
-    """There is no such account or client."""
+    """There is no such account, client or API."""
 
     code = "not_found"
     title = "There is no such record"

@@ -5,9 +5,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from broker.core.ports import Clock, Entropy
 from broker.stores.sql import followed
 from broker.stores.sql.accounts import SqlAccounts
+from broker.stores.sql.apis import SqlApis
 from broker.stores.sql.audit import SqlAudit
 from broker.stores.sql.clients import SqlClients
 from broker.stores.sql.followed import FollowedClients
+from broker.stores.sql.followed_apis import FollowedApis
 from broker.stores.sql.outbox import SqlOutbox
 from broker.stores.sql.unit import Units
 
@@ -18,15 +20,17 @@ class SqlStores:
     Args:
         engine: from ``broker.stores.sql.engine.create``; ``close`` disposes of it.
         entropy: makes identifiers.
-        clock: ages the cache of clients.
-        follow_interval: seconds between two looks at the clients' table.
-        stale_after: seconds for which clients are served while SQL is down.
+        clock: ages what is kept of clients and APIs.
+        follow_interval: seconds between two looks at their tables.
+        stale_after: seconds for which clients and APIs are served while SQL is down.
 
     Attributes:
         engine: the same.
         accounts: the ``Accounts`` port, and what operators do to accounts.
         clients: the clients' repository.
         followed_clients: the ``Clients`` port; run its ``follow``.
+        apis: the APIs' repository.
+        followed_apis: the ``Apis`` port; run its ``follow``.
         audit: the ``Audit`` port, and its pages.
         outbox: what must still be carried to Redis.
     """
@@ -46,6 +50,10 @@ class SqlStores:
         self.clients = SqlClients(self._units)
         self.followed_clients = FollowedClients(
             self.clients, clock, interval=follow_interval, stale_after=stale_after
+        )
+        self.apis = SqlApis(self._units)
+        self.followed_apis = FollowedApis(
+            self.apis, clock, interval=follow_interval, stale_after=stale_after
         )
         self.audit = SqlAudit(self._units)
         self.outbox = SqlOutbox(self._units)

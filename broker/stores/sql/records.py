@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from broker.core.apis import Api
 from broker.core.model import AuditEvent, Client, JsonValue
 
 # What the outbox carries. Handlers read the account's facts anew: the payload is a pointer.
@@ -83,6 +84,22 @@ class ClientRecord:
     created_at: float
     updated_at: float
     removed_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRecord:
+    """An API and the history of its row.
+
+    Attributes:
+        api: what the core works with.
+        version: grows with each edit; an edit names the version it was made from.
+        created_at, updated_at: UTC seconds.
+    """
+
+    api: Api
+    version: int
+    created_at: float
+    updated_at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,12 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
+from keys.model import RS256
 from keys.stores.sql import SigningKeyRow
 
 __all__ = [
     "AccountRow",
+    "ApiRow",
     "AuditEventRow",
     "ClientRow",
     "ConsentRow",
@@ -108,6 +110,9 @@ class ClientRow(SQLModel, table=True):
     first_party: bool = Field(nullable=False)
     require_pkce: bool = Field(nullable=False)
     id_token_at_refresh: bool = Field(nullable=False)
+    id_token_signed_response_alg: str = Field(
+        sa_column=Column(String(16), nullable=False, server_default=RS256)
+    )
     access_token_lifetime: int | None = Field(default=None, nullable=True)
     client_uri: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
     logo_uri: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
@@ -118,6 +123,21 @@ class ClientRow(SQLModel, table=True):
     created_at: float = Field(sa_column=Column(Double, nullable=False))
     updated_at: float = Field(sa_column=Column(Double, nullable=False))
     removed_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+
+
+class ApiRow(SQLModel, table=True):
+    """A registered API (resource server); ``version`` grows with each edit."""
+
+    __tablename__ = "api"
+
+    identifier: str = Field(sa_column=Column(String(2000), primary_key=True))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    access_token_signed_response_alg: str = Field(
+        sa_column=Column(String(16), nullable=False, server_default=RS256)
+    )
+    version: int = Field(sa_column=Column(BigInteger, nullable=False))
+    created_at: float = Field(sa_column=Column(Double, nullable=False))
+    updated_at: float = Field(sa_column=Column(Double, nullable=False))
 
 
 class ConsentRow(SQLModel, table=True):

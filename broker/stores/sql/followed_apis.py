@@ -1,0 +1,101 @@
+"""The core's ``Apis`` port: the whole table in memory, so the hot path asks no SQL."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from broker.core.apis import Api
+from broker.core.errors import StoreUnavailable
+from broker.core.ports import Clock
+from broker.stores.sql.apis import SqlApis
+from broker.stores.sql.followed import INTERVAL, STALE_AFTER
+
+log: Final = logging.getLogger(__name__)
+
+
+class FollowedApis:
+    """Registered APIs, all of them: there are as many as an organisation has services.
+
+    ``follow`` reads the table every ``interval``, so an edit, by whatever process, is seen within
+    that and a little more. While SQL is down they are served up to ``stale_after`` after the last
+    reading that succeeded, then refused with ``StoreUnavailable``. Where nothing follows, a
+    reading counts for one ``interval``.
+
+    Args:
+        apis: the repository.
+        clock: the time.
+        interval: seconds between two readings.
+        stale_after: seconds for which a reading counts.
+    """
+
+    def __init__(
+        self,
+        apis: SqlApis,
+        clock: Clock,
+        *,
+        interval: float = INTERVAL,
+        stale_after: float = STALE_AFTER,
+    ) -> None:
+        self._apis = apis
+        self._clock = clock
+        self._interval = interval
+        self._stale_after = stale_after
+        self._known: Mapping[str, Api] = MappingProxyType({})
+        self._read_at = float("-inf")
+        self._begun = self._adopted = 0
+        self._reading: asyncio.Task[None] | None = None
+        self._following = 0
+
+    async def registered(self) -> Mapping[str, Api]:
+        """Return every registered API by its identifier; no SQL when they were read lately.
+
+        Raises:
+            StoreUnavailable: they were never read, or too long ago, and SQL does not answer.
+        """
+        bound = self._stale_after if self._following else self._interval
+        if self._clock.now() - self._read_at > bound:
+            await self._read_together()
+        return self._known
+
+    async def follow(self, stop: asyncio.Event) -> None:
+        """Read the table every ``interval`` until ``stop`` is set."""
+        self._following += 1
+        try:
+            while not stop.is_set():
+                try:
+                    await self.read()
+                except StoreUnavailable as error:
+                    log.warning("APIs cannot be followed: %s", error.private)
+                try:
+                    await asyncio.wait_for(stop.wait(), self._interval)
+                except TimeoutError:
+                    continue
+        finally:
+            self._following -= 1
+
+    async def read(self) -> None:
+        """Read the table.
+
+        Raises:
+            StoreUnavailable: SQL does not answer.
+        """
+        self._begun += 1
+        turn, begun = self._begun, self._clock.now()
+        records = await self._apis.list()
+        if turn > self._adopted:  # else a reading that began later was quicker
+            self._known = MappingProxyType({one.api.identifier: one.api for one in records})
+            self._adopted, self._read_at = turn, begun
+
+    async def _read_together(self) -> None:
+        """Read the table once for all who want it at the same time."""
+        if self._reading is None:
+            self._reading = asyncio.create_task(self.read())
+            self._reading.add_done_callback(self._done)
+        await asyncio.shield(self._reading)
+
+    def _done(self, ended: asyncio.Task[None]) -> None:
+        self._reading = None
+        if not ended.cancelled():
+            ended.exception()  # seen, even if every caller has gone
