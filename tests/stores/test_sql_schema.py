@@ -57,7 +57,9 @@ async def test_a_new_database_is_what_the_migrations_make(tmp_path: Path) -> Non
         looked = inspect(connection)
         return {
             name: (
-                [(c["name"], str(c["type"]), c["nullable"]) for c in looked.get_columns(name)],
+                sorted(
+                    (c["name"], str(c["type"]), c["nullable"]) for c in looked.get_columns(name)
+                ),
                 looked.get_pk_constraint(name)["constrained_columns"],
                 sorted(str(i["column_names"]) for i in looked.get_indexes(name)),
                 sorted(str(u["column_names"]) for u in looked.get_unique_constraints(name)),
