@@ -93,7 +93,8 @@ class Keyring:
         """Return the signing key and when to look again."""
         records = self._snapshot.records
         record = rules.signing(records, alg, now)
-        later = (r.signs_from for r in rules.waiting(records, alg, now))
+        # The beginning of a key revoked since counts too: it ends the key before it.
+        later = (r.signs_from for r in rules.line(records, alg) if r.signs_from > now)
         return min(later, default=_FOREVER), self._snapshot.signers[record.kid]
 
     # ── verifying ──────────────────────────────────────────────────────────────────────────

@@ -244,6 +244,22 @@ async def test_a_corrupt_record_stops_the_start(ring, build, store, changes, why
     assert len(store.rows) == 2
 
 
+async def test_a_key_is_relieved_by_one_that_was_revoked_since(ring, clock, store, tool):
+    """By a clock that is behind, the key that took over may be revoked before it began.
+
+    The one before it still stops at that instant: others have counted its overlap from there.
+    """
+    old = ring.signer().kid
+    ahead = clock.now + POLICY.skew / 2
+    heir = (await tool.rotate_now(ahead)).signing
+    await tool.revoke(heir, "x", ahead)
+    await ring.refresh()
+    assert ring.signer().kid == old
+    clock.now = ahead
+    with pytest.raises(NoSigningKey):
+        ring.signer()
+
+
 async def test_a_foreign_secret_stops_the_start(ring, build, store):
     """Keys sealed with a secret we do not have: refused, nothing overwritten."""
     with pytest.raises(KeyRecordCorrupt, match="secret that is not configured"):
