@@ -101,6 +101,14 @@ def verify_jwt(
     return claims
 
 
+def verifies(alg: str, key: PublicKey, message: bytes, signature: bytes) -> bool:
+    """Tell whether a raw JWS signature over these bytes is that of a key."""
+    try:
+        return bool(_verifier(alg).verify(message, signature, key))
+    except (JoseError, ValueError):
+        return False
+
+
 @cache
 def _verifier(alg: str) -> Any:
     with warnings.catch_warnings():
