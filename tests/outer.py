@@ -1,7 +1,7 @@
 """Programs outside Python that some tests need: finding them, or saying plainly what is missing.
 
 A test carries the marker of what it needs (``redis_server``, ``postgresql``, ``chromium``,
-``node``). Where the machine lacks it the test is left out with a reason, or fails when
+``node`` …). Where the machine lacks it the test is left out with a reason, or fails when
 ``BROKER_TEST_REQUIRE_ALL=1``.
 """
 
@@ -25,6 +25,7 @@ PROGRAMS: Final[dict[str, tuple[str, ...]]] = {
     "postgresql": ("initdb", "postgres"),
     "chromium": ("chromium",),
     "node": ("node", "npm"),
+    "promtool": ("promtool",),
 }
 OTHER_NAMES: Final = {"chromium": ("chromium", "chromium-browser", "google-chrome")}
 LEAST: Final = {"redis-server": 7, "node": 18}

@@ -10,7 +10,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from broker.app.metrics import Metrics
-from tests.outer import PREFIX, find
+from tests.outer import need
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yml"
@@ -60,11 +60,10 @@ def test_every_rule_has_a_case():
         assert f"alertname: {rule['alert']}," in cases, rule["alert"]
 
 
+@pytest.mark.promtool
 def test_they_fire_when_they_should_and_not_otherwise(tmp_path):
     """Prometheus' own checker reads the rules and plays the cases."""
-    promtool = find("promtool")
-    if promtool is None:
-        pytest.skip(f"{PREFIX}promtool (Debian package prometheus) is not on this machine")
+    promtool = need("promtool", "promtool")
     shutil.copy(RULES, tmp_path)
     shutil.copy(CASES, tmp_path)
     for words in (("check", "rules", RULES.name), ("test", "rules", CASES.name)):
