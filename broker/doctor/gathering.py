@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import count
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
@@ -46,9 +47,10 @@ async def gather(
     looks = await _looks(jwks.end, fetcher, now)
     past = _queried(looks.direct.url) if looks.direct.url != jwks.end.url else None
     samples = await _sampled(jwks.end.url, fetcher, connections, past)
-    if _differ(samples):
+    if _differ(samples, looks.direct):
         await asyncio.sleep(settle)
         samples = await _sampled(jwks.end.url, fetcher, connections, past)
+        looks = replace(looks, direct=samples[-1].direct)
     return Evidence(issuer, now, discovery, browser, metadata, jwks, looks, samples)
 
 
@@ -135,6 +137,6 @@ async def _sampled(
     return tuple(await asyncio.gather(*(sample(one) for one in numbers)))
 
 
-def _differ(samples: tuple[Sample, ...]) -> bool:
-    seen = {kids_in(look) for one in samples for look in (one.plain, one.direct)} - {None}
-    return len(seen) > 1
+def _differ(samples: tuple[Sample, ...], direct: Look) -> bool:
+    looks = (direct, *(look for one in samples for look in (one.plain, one.direct)))
+    return len({kids_in(look) for look in looks} - {None}) > 1

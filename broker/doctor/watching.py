@@ -7,7 +7,7 @@ from typing import Final
 from broker.doctor.caching import lifetime
 from broker.doctor.fetching import Fetcher
 from broker.doctor.key_sets import kids_in, named
-from broker.doctor.model import Answer, Clock, Finding, Look, counted, fail, ok, warn
+from broker.doctor.model import Answer, Clock, Finding, Look, Silence, counted, fail, ok, warn
 from broker.doctor.wording import at, span
 
 SHORTEST: Final = 1.0
@@ -38,19 +38,19 @@ class Watch:
     def see(self, look: Look, now: float) -> tuple[Finding, ...]:
         """Return what there is to say of one more look; nothing where all is as before."""
         kids = kids_in(look)
-        if kids is None:
+        if kids is None or isinstance(look, Silence):
             first, self._silent = not self._silent, True
             return (_silence(look, now),) if first else ()
         self._silent = False
         came, went = kids - self._kids, self._kids - kids
         replaced = bool(self._kids) and not kids & self._kids
-        if isinstance(look, Answer) and not came and not went:
-            self._max_age = max(self._max_age, lifetime(look) or 0.0)
         findings = [self._arrival(kid, now) for kid in sorted(came)]
         findings += [self._departure(kid, now) for kid in sorted(went)]
         if replaced:
             findings.append(_replaced(now))
         self._kids = kids
+        # Copies made from now on may live longer than those before.
+        self._max_age = max(self._max_age, lifetime(look) or 0.0)
         self.changes += bool(came or went)
         return tuple(findings)
 

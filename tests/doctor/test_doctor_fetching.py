@@ -191,3 +191,22 @@ async def test_names_resolve_to_every_address():
     assert await resolve("::1", 80) == ("::1",)
     assert "127.0.0.1" in await resolve("localhost", 80)
     assert await resolve("no-such-name.invalid", 80) == ()
+
+
+async def test_a_rotation_caught_in_the_act_is_not_taken_for_a_fault():
+    """Answers that differ are looked at a second time, a moment later."""
+    metadata = {"issuer": "http://localhost", "jwks_uri": "http://localhost/jwks"}
+
+    class Changes(Fetcher):
+        asked = 0
+
+        async def ask(self, url, **more):
+            if url.endswith("openid-configuration"):
+                return Answer(url, 200, body=json.dumps(metadata).encode())
+            self.asked += 1
+            return Answer(url, 200, body=body(1, 2) if self.asked < 9 else body(1, 2, 3))
+
+    asks = Changes(MachineClock(), resolve=here)
+    evidence = await gather("http://localhost", asks, 0.0, connections=3, settle=0)
+    where = "Every address and process"
+    assert finding(examine(evidence), where, "same keys").verdict == "pass"

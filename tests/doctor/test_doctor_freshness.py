@@ -89,6 +89,8 @@ def test_serving_beyond_the_lifetime_is_a_risk(more):
 def test_age_within_and_beyond_the_lifetime():
     """A shared cache that serves beyond max-age breaks the promise to every verifier."""
     assert freshness.stored(answer()).verdict == "pass"
+    assert freshness.stored(told(age="0")).verdict == "pass"
+    assert freshness.stored(told(age="9", cache_control=None)).verdict == "pass"
     within = freshness.stored(told(age="200"))
     assert within.verdict == "pass"
     assert "13 min 20 s old" in within.seen

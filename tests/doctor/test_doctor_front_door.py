@@ -111,7 +111,9 @@ def test_clocks_that_differ():
 )
 def test_proxies_are_named_by_what_they_leave(headers, name):
     """So that an operator knows where to look."""
-    assert name in front_door.in_between(told(**headers)).seen
+    found = front_door.in_between(answer(), told(**headers))
+    assert name in found.seen
+    assert found.verdict == "pass"
 
 
 def test_a_strangers_header_cannot_drive_the_terminal():

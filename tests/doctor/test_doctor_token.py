@@ -78,6 +78,8 @@ def test_a_kid_that_only_the_broker_knows_is_the_caches_fault():
         found = judging.known(judging.parse(token(3)), one)
         assert found.verdict == "fail"
         assert "purge" in found.cure
+    unknown = judging.known(judging.parse(token(4)), past)
+    assert "purge" not in unknown.cure
 
 
 def test_no_kid():

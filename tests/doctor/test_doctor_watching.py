@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field
 
+from broker.doctor import watching as looking_on
 from broker.doctor.model import Silence, Trouble
-from broker.doctor.watching import Watch, watch
 from tests.core.helpers import Hands
 from tests.doctor.recorded import JWKS, NOW, answer, body, kid
 
 
 def watching(*numbers):
-    return Watch(frozenset(kid(one) for one in numbers), 600, NOW)
+    return looking_on.Watch(frozenset(kid(one) for one in numbers), 600, NOW)
 
 
 def see(seen, *numbers, after=0.0):
@@ -27,6 +27,15 @@ def test_a_key_that_appears_tells_by_when_it_is_known():
     assert found.verdict == "pass"
     assert kid(3)[:12] in found.seen
     assert "08:10:10Z" in found.seen
+
+
+def test_the_longest_lifetime_seen_counts():
+    """A copy that was made while it was longer lives as long."""
+    seen = watching(1)
+    longer = answer(body(1), headers={"cache-control": "public, max-age=900"})
+    assert seen.see(longer, NOW) == ()
+    assert see(seen, 1, after=5) == ()
+    assert "08:15:10Z" in see(seen, 1, 2, after=10)[0].seen
 
 
 def test_a_key_that_leaves_tells_how_long_it_is_trusted():
@@ -67,7 +76,7 @@ def test_silence_is_told_once():
     """Until it answers again."""
     seen = watching(1)
     away = Silence(JWKS, Trouble.REFUSED, "connection refused")
-    assert [len(seen.see(away, NOW)) for _ in range(3)] == [1, 0, 0]
+    assert [[one.verdict for one in seen.see(away, NOW)] for _ in range(3)] == [["warn"], [], []]
     assert see(seen, 1) == ()
     assert len(seen.see(answer(status=503), NOW)) == 1
 
@@ -93,8 +102,9 @@ async def test_the_watch_ends_in_time_and_reports_at_once():
     async def sleep(seconds):
         clock.at += seconds
 
-    found = await watch(answer(), script, clock, 45, told.append, sleep=sleep)
+    found = await looking_on.watch(answer(), script, clock, 45, told.append, sleep=sleep)
     assert script.asked == [10, 20, 30, 40, 45]
     assert list(found) == told
     assert "1 change of the keys" in found[-1].seen
     assert "5 looks in 45 s" in found[-1].seen
+    assert found[-1].verdict == "pass"
