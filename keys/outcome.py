@@ -7,12 +7,12 @@ from keys import policy as rules
 from keys.model import KeyRecord
 from keys.policy import Policy
 
-Action = Literal["rotate", "rotate-now", "revoke"]
+Action = Literal["rotate", "rotate-now", "revoke", "import", "import-public"]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a rotation or a revocation. Every time is in UTC epoch seconds.
+    """The result of an operation on one key. Every time is in UTC epoch seconds.
 
     Attributes:
         action: What was asked for.
@@ -50,6 +50,7 @@ def describe(
     *,
     changed: bool,
     happened: str,
+    verifiers: str | None = None,
 ) -> Outcome:
     """Describe how the keys stand after an operation.
 
@@ -61,6 +62,7 @@ def describe(
         policy: The times that are kept.
         changed: Whether this call changed anything.
         happened: What was done, as a sentence.
+        verifiers: What a verifier sees, as a sentence. Default: what follows from the key.
     """
     held = next((record for record in records if record.kid == subject.kid), subject)
     signs = rules.current(records, subject.alg, now)
@@ -77,14 +79,14 @@ def describe(
         resumes_at=switches_at if signs is None else None,
         happened=happened,
         then=_then(signs, follows, now),
-        verifiers=_verifiers(held, records, policy),
+        verifiers=verifiers or _verifiers(held, records, policy),
     )
 
 
 def _then(signs: KeyRecord | None, follows: KeyRecord | None, now: float) -> str:
     if follows is None:
         return "The next maintenance pass makes a new successor."
-    wait = f"in {_span(follows.signs_from - now)}"
+    wait = f"in {span(follows.signs_from - now)}"
     if signs is None:
         return f"Nothing signs until key {follows.kid} is known to every cache, {wait}."
     return f"Key {signs.kid} signs; every process changes over to key {follows.kid} {wait}."
@@ -93,18 +95,42 @@ def _then(signs: KeyRecord | None, follows: KeyRecord | None, now: float) -> str
 def _verifiers(held: KeyRecord, records: tuple[KeyRecord, ...], policy: Policy) -> str:
     if held.revoked_at is not None:
         return (
-            f"Key {held.kid} leaves the JWKS within {_span(policy.grace)}; a verifier may go on "
-            f"trusting it until its own copy ends, up to {_span(policy.cache_lifetime)} later."
+            f"Key {held.kid} leaves the JWKS within {span(policy.grace)}; a verifier may go on "
+            f"trusting it until its own copy ends, up to {span(policy.cache_lifetime)} later."
         )
     if rules.retired_at(held, records) is None:
         return "Verifiers see no difference."
     return (
         f"Verifiers see no difference: the next key is published already, and key {held.kid} "
-        f"stays in the JWKS for {_span(policy.overlap)} after it stops signing."
+        f"stays in the JWKS for {span(policy.overlap)} after it stops signing."
     )
 
 
-def _span(seconds: float) -> str:
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """How long what a revoked key did goes on to matter. Every time is in UTC epoch seconds.
+
+    Attributes:
+        stops_at: From when no process signs with it, whatever that process can reach.
+        trusted_until: How long a verifier that honours cache lifetimes may go on trusting it.
+        tokens_until: The last moment at which a token it signed can be alive.
+    """
+
+    stops_at: float
+    trusted_until: float
+    tokens_until: float
+
+
+def aftermath(revoked_at: float, policy: Policy) -> Aftermath:
+    """Return what follows from a revocation, at the latest; clocks may differ by the skew."""
+    return Aftermath(
+        stops_at=revoked_at + policy.grace,
+        trusted_until=revoked_at + policy.lead,
+        tokens_until=revoked_at + policy.overlap,
+    )
+
+
+def span(seconds: float) -> str:
     """Return a length of time as people say it, in its two largest units."""
     left = max(0, round(seconds))
     if left < 60:

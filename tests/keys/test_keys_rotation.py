@@ -16,7 +16,7 @@ from keys.errors import (
 )
 from keys.making import generate, public_key
 from keys.model import Replace
-from keys.outcome import _span
+from keys.outcome import span
 from keys.rotation import Rotation
 from keys.upkeep import ensure, rewrap
 
@@ -222,4 +222,4 @@ async def test_a_key_revoked_the_instant_it_was_made_is_relieved(store, tool):
 )  # fmt: skip
 def test_times_are_said_as_people_say_them(seconds: float, said: str) -> None:
     """An operator reads when something happens without reckoning."""
-    assert _span(seconds) == said
+    assert span(seconds) == said
