@@ -26,7 +26,9 @@ PROGRAMS: Final[dict[str, tuple[str, ...]]] = {
     "chromium": ("chromium",),
     "node": ("node", "npm"),
     "promtool": ("promtool",),
+    "softhsm": ("softhsm2-util", "libsofthsm2.so"),
 }
+LIBRARY_PLACES: Final = ("usr/lib/softhsm", "usr/lib/*/softhsm", "usr/lib*/pkcs11")
 OTHER_NAMES: Final = {"chromium": ("chromium", "chromium-browser", "google-chrome")}
 LEAST: Final = {"redis-server": 7, "node": 18}
 
@@ -55,7 +57,7 @@ def find(program: str) -> Path | None:
 
 
 def _candidates(program: str) -> Iterator[Path]:
-    """PATH first, every entry of it; then where Debian keeps PostgreSQL, newest first."""
+    """PATH first, every entry of it; then where Debian keeps PostgreSQL, newest first; libraries."""
     for name in OTHER_NAMES.get(program, (program,)):
         for folder in os.environ.get("PATH", "").split(os.pathsep):
             found = shutil.which(name, path=folder)
@@ -65,6 +67,9 @@ def _candidates(program: str) -> Iterator[Path]:
     for place in sorted(debian, key=lambda p: int(p.parent.name), reverse=True):
         if (place / program).exists():
             yield place / program
+    if program.endswith(".so"):
+        for pattern in LIBRARY_PLACES:
+            yield from Path("/").glob(f"{pattern}/{program}")
 
 
 def _new_enough(program: str, path: Path) -> bool:

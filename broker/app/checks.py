@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from broker.app.addresses import host_and_port
+from broker.app.key_checks import key_place_faults
 from broker.app.settings import Settings, is_loopback
 from broker.app.sources import variable
 from keys.algorithms import ALGORITHMS
@@ -228,6 +229,12 @@ def algorithms_known(settings: Settings) -> Iterator[Problem]:
             )
 
 
+def keys_placed(settings: Settings) -> Iterator[Problem]:
+    """The places of keys exist, and an HSM is described whole."""
+    for field, reason in key_place_faults(settings):
+        yield Problem(variable(field), reason)
+
+
 def lifetimes_ordered(settings: Settings) -> Iterator[Problem]:
     """A thing does not idle longer than it lives, nor a token longer than the longest."""
     pairs = (
@@ -263,6 +270,7 @@ RULES: Final[tuple[Rule, ...]] = (
     proxies_named,
     key_times,
     algorithms_known,
+    keys_placed,
     lifetimes_ordered,
     metrics_apart,
 )

@@ -132,7 +132,7 @@ async def open_stores(
     )
     try:
         with open_vault(settings, Sealer(secrets, entropy.token), clock, entropy) as vault:
-            yield Stores(sql, redis, key_store(settings, engine), vault, secrets)
+            yield Stores(sql, redis, key_store(settings, engine, entropy), vault, secrets)
     finally:
         await redis.close()
         await sql.close()

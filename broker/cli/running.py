@@ -84,7 +84,8 @@ def judge(error: Exception) -> tuple[Exit, str]:
     if isinstance(error, StoreUnavailable):
         return Exit.OUT_OF_REACH, f"a store is out of reach: {error.private or error.public}"
     kinds: dict[tuple[type[Exception], ...], Exit] = {
-        (keys.KeyStoreUnavailable, EmbeddedRedisFailed): Exit.OUT_OF_REACH,
+        (keys.VaultMisconfigured,): Exit.REFUSED,
+        (keys.KeyStoreUnavailable, keys.VaultUnavailable, EmbeddedRedisFailed): Exit.OUT_OF_REACH,
         (NotFound, keys.KeyNotFound): Exit.NOT_FOUND,
         (Refused, keys.KeysError, BrokerError): Exit.REFUSED,
     }
