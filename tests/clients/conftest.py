@@ -104,7 +104,12 @@ class NodeProgram:
 @pytest.fixture(scope="session")
 def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with our Node programs and the packages they use, installed once."""
-    folder = tmp_path_factory.mktemp("node")
+    return install_node(tmp_path_factory.mktemp("node"))
+
+
+def install_node(folder: Path) -> Path:
+    """Put our Node programs and the packages they use into a folder, and return it."""
+    folder.mkdir(exist_ok=True)
     for file in NODE.iterdir():
         if file.is_file():
             shutil.copy(file, folder / file.name)
