@@ -12,6 +12,7 @@ KeysError
 │   ├── SigningFailed     it did not sign
 │   └── VaultMisconfigured  it cannot be used as configured, however often it is asked
 ├── ImportRefused         a key made elsewhere is not taken in
+│   └── PassphraseMissing it is encrypted, and nothing was given to open it with
 ├── ExportRefused         a private half is not given out
 ├── KeyConflict           another process changed the keys first (internal; the loser reads again)
 └── InvalidToken          a token is not one of ours
@@ -117,6 +118,10 @@ class VaultMisconfigured(VaultUnavailable):
 
 class ImportRefused(KeysError):
     """A key made elsewhere is not taken in; the message says why."""
+
+
+class PassphraseMissing(ImportRefused):
+    """A private key is encrypted, and no passphrase was given."""
 
 
 class ExportRefused(KeysError):
