@@ -4,11 +4,11 @@ Its argument: ``issuer``, ``jwks`` (an address), ``lifetime`` and ``skew`` in se
 by kind of token, and ``keeps``: 1, or how many times longer than allowed it keeps its copy (that is
 in ``lifetime`` already).
 
-It hears ``{"n", "kind", "token", "received"}`` and says for each ``{"n", "ok", "why", "age", "at"}``:
-``why`` it is refused, the ``age`` in seconds of the copy it was judged by, ``at`` what time. Where
-it asks for a new copy it says ``{"fetched_after", "allowed"}``: the age of the one it had (None at
-first) and how old that might have become; ``{"reset"}`` where a connection was cut, after which it
-asks once more.
+It hears ``{"n", "kind", "token", "received"}`` and says for each
+``{"n", "ok", "why", "age", "at"}``: ``why`` it is refused, the ``age`` in seconds of the copy it
+was judged by, ``at`` what time. Where it asks for a new copy it says
+``{"fetched_after", "allowed"}``: the age of the one it had (None at first) and how old that might
+have become; ``{"reset"}`` where a connection was cut, after which it asks once more.
 """
 
 import json
