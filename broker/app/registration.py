@@ -10,8 +10,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from authlib.oauth2.rfc7591 import ClientMetadataClaims
+from authlib.oidc.registration import ClientMetadataClaims as OpenIDClientMetadataClaims
 from joserfc.errors import JoseError
 
+from broker.app.algorithms import switched_on
 from broker.app.checks import Problem, Refused
 from broker.app.settings import Settings
 from broker.core import metadata
@@ -39,7 +41,7 @@ def check_client(client: Client, settings: Settings) -> None:
 
 
 def _by_specification(client: Client, settings: Settings) -> Iterator[Problem]:
-    """Yield what Authlib finds wrong with it (RFC 7591 §2)."""
+    """Yield what Authlib finds wrong with it (RFC 7591 §2, OpenID Connect Registration §2)."""
     web = [uri for uri in client.redirect_uris if uri.startswith("http")]
     claims = {
         "client_name": client.name,
@@ -50,11 +52,14 @@ def _by_specification(client: Client, settings: Settings) -> Iterator[Problem]:
         "scope": " ".join(client.scopes),
         **{name: getattr(client, name) for name in PAGES if getattr(client, name)},
     }
-    options = ClientMetadataClaims.get_claims_options(metadata.server(settings.public_issuer))
-    try:
-        ClientMetadataClaims(claims, {}, options).validate()
-    except JoseError as error:
-        yield Problem("client metadata", str(error.description or error))
+    if not client.disabled:
+        claims["id_token_signed_response_alg"] = client.id_token_signed_response_alg
+    ours = metadata.provider(settings.public_issuer, algorithms=settings.algorithms)
+    for judge in (ClientMetadataClaims, OpenIDClientMetadataClaims):
+        try:
+            judge(claims, {}, judge.get_claims_options(ours)).validate()
+        except JoseError as error:
+            yield Problem("client metadata", str(error.description or error))
 
 
 def _names(client: Client) -> Iterator[Problem]:
@@ -78,7 +83,7 @@ def _redirects(client: Client) -> Iterator[Problem]:
 
 def _bad_redirect(uri: str, *, native: bool) -> str | None:
     """Return why an address cannot be returned to, or None (RFC 9700 §2.1, RFC 8252 §7)."""
-    reason = _malformed(uri)
+    reason = malformed(uri)
     if reason:
         return reason
     parts = urlsplit(uri)
@@ -93,8 +98,8 @@ def _bad_redirect(uri: str, *, native: bool) -> str | None:
     return None
 
 
-def _malformed(uri: str) -> str | None:
-    """Return what is wrong with the form of an address, or None."""
+def malformed(uri: str) -> str | None:
+    """Return what is wrong with the form of an address, or None where it is well-formed."""
     if len(uri) > MAX_URI or FORBIDDEN.search(uri) or not uri.isascii():
         return f"longer than {MAX_URI} characters, or with one that no address may hold"
     try:
@@ -114,7 +119,7 @@ def _malformed(uri: str) -> str | None:
 
 def _origins(client: Client) -> Iterator[Problem]:
     for origin in client.origins:
-        reason = _malformed(origin) or _bad_origin(origin)
+        reason = malformed(origin) or _bad_origin(origin)
         if reason:
             yield Problem("--origin", f"{origin}: {reason}")
 
@@ -132,6 +137,8 @@ def _rest(client: Client, settings: Settings) -> Iterator[Problem]:
         yield Problem("--no-pkce", "a public client is protected by PKCE alone (RFC 9700 §2.1.1)")
     if client.public and client.secrets:
         yield Problem("--public", "a public client has no secret")
+    if not client.disabled:  # so that one whose algorithm is off can be disabled
+        yield from switched_on(client.id_token_signed_response_alg, "--id-token-alg", settings)
     if v.SCOPE_OPENID not in client.scopes:
         yield Problem("--scope", "openid is needed: this broker signs people in")
     longest = settings.longest_token_lifetime
@@ -142,12 +149,12 @@ def _rest(client: Client, settings: Settings) -> Iterator[Problem]:
             f"between 30s and BROKER_LONGEST_TOKEN_LIFETIME, which is {longest} s",
         )
     for resource in client.resources:
-        reason = _malformed(resource)
+        reason = malformed(resource)
         if reason:
             yield Problem("--resource", f"{resource}: {reason} (RFC 8707 §2)")
     for name in PAGES:
         uri = getattr(client, name)
-        if uri and (_malformed(uri) or not uri.startswith("https://")):
+        if uri and (malformed(uri) or not uri.startswith("https://")):
             yield Problem(f"--{name.replace('_', '-')}", "must be an https address")
 
 

@@ -13,10 +13,12 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from broker.app import logs
+from broker.app.algorithms import check_in_use
 from broker.app.asgi import Lifespan, watching
 from broker.app.checks import Problem, Refused, check_serving
 from broker.app.clock import SystemClock, SystemEntropy
 from broker.app.data_dir import prepare, refuse_demo
+from broker.app.key_places import refused
 from broker.app.settings import Settings
 from broker.app.sources import (
     EMBEDDED_REDIS,
@@ -30,7 +32,7 @@ from broker.core.errors import BrokerError, StoreUnavailable
 from broker.stores.embedded import DataDirectoryBusy, EmbeddedRedis, EmbeddedRedisFailed
 from broker.stores.redis import health
 from broker.stores.sql import schema
-from keys.errors import KeyRecordCorrupt, KeysError
+from keys.errors import KeyRecordCorrupt, KeysError, VaultMisconfigured
 from keys.upkeep import check_all, ensure
 
 if TYPE_CHECKING:  # it loads the metrics library
@@ -116,7 +118,8 @@ async def make_ready(settings: Settings, redis_url: str) -> None:
     A store out of reach is no reason not to start; one that must not be used is.
 
     Raises:
-        Refused: the schema does not fit, a signing key cannot be opened, or Redis evicts.
+        Refused: the schema does not fit, a client or API is set to an algorithm that is off, a
+            signing key cannot be opened, an HSM cannot be used as configured, or Redis evicts.
     """
     clock, entropy = SystemClock(), SystemEntropy()
     async with open_stores(settings, clock, entropy, redis_url) as stores:
@@ -127,6 +130,8 @@ async def make_ready(settings: Settings, redis_url: str) -> None:
             _log.warning("redis.not_usable", reason=fault)
         try:
             await make_schema(settings, stores)
+            await check_in_use(settings, stores.sql)
+            await stores.vault.support(settings.algorithms)
             records = await ensure(
                 stores.keys,
                 stores.vault,
@@ -139,6 +144,8 @@ async def make_ready(settings: Settings, redis_url: str) -> None:
             _log.warning("sql.out_of_reach", reason=error.private)
         except KeyRecordCorrupt as error:
             raise Refused(Problem(variable("secrets"), str(error))) from None
+        except VaultMisconfigured as error:
+            raise refused(error) from None
         except KeysError as error:
             _log.warning("keys.not_ready", reason=str(error))
 

@@ -4,6 +4,7 @@ import typer
 
 from broker.cli import (
     account_commands,
+    api_commands,
     client_commands,
     config_command,
     db_commands,
@@ -33,6 +34,7 @@ app.command("demo")(serve_commands.demo)
 app.command("config")(config_command.config)
 app.add_typer(key_commands.app, name="keys")
 app.add_typer(client_commands.app, name="clients")
+app.add_typer(api_commands.app, name="apis")
 app.add_typer(account_commands.app, name="accounts")
 app.add_typer(db_commands.app, name="db")
 app.add_typer(secret_commands.app, name="secrets")

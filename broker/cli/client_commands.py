@@ -7,27 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from broker.cli import show
-from broker.cli.client_options import (
-    Audience,
-    ClientUri,
-    Disabled,
-    FirstParty,
-    IdTokenAtRefresh,
-    Kind,
-    Lifetime,
-    LogoUri,
-    Native,
-    Origins,
-    Pkce,
-    PolicyUri,
-    PostLogout,
-    Redirects,
-    Refresh,
-    Resources,
-    Scopes,
-    TosUri,
-    changes,
-)
+from broker.cli.algorithm_check import check_signs
+from broker.cli.client_options import Disabled, Kind, changes, described
 from broker.cli.client_views import facts, tell, tell_secret
 from broker.cli.running import Exit, Failure, with_stores
 
@@ -44,38 +25,24 @@ DAY = "24h"
 
 
 @app.command("add")
+@described
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What people read on our pages.")],
     *,
-    redirect_uri: Redirects = None,
     client_id: Annotated[
         str | None, typer.Option(help="Its identifier. Default: a random one.")
     ] = None,
     kind: Kind = None,
-    native: Native = None,
-    first_party: FirstParty = None,
-    post_logout_redirect_uri: PostLogout = None,
-    scope: Scopes = None,
-    origin: Origins = None,
-    audience: Audience = None,
-    resource: Resources = None,
-    refresh: Refresh = None,
-    pkce: Pkce = None,
-    id_token_at_refresh: IdTokenAtRefresh = None,
-    access_token_lifetime: Lifetime = None,
-    client_uri: ClientUri = None,
-    logo_uri: LogoUri = None,
-    policy_uri: PolicyUri = None,
-    tos_uri: TosUri = None,
     json: show.Json = False,
+    **description: Any,
 ) -> None:
     """Register an app. A confidential one gets a secret, which is shown this once.
 
     A single-page app is --public; one on a phone or desktop is --native. A web app with a server
     is --confidential, the default.
     """
-    given = changes(locals())
-    given.setdefault("public", bool(native))
+    given = changes(description | {"kind": kind})
+    given.setdefault("public", bool(given.get("native")))
 
     async def work(
         stores: "Stores", settings: "Settings", clock: "SystemClock"
@@ -88,9 +55,11 @@ def add(
         entropy = SystemEntropy()
         blank = Client(client_id=client_id or entropy.token(12).hex(), name=name)
         client = applied(blank, given)
-        if client.public and origin is None:
+        if client.public and "origin" not in given:
             client = replace(client, origins=web_origins(client))
         check_client(client, settings)
+        alg = client.id_token_signed_response_alg
+        await check_signs(alg, "--id-token-alg", stores, settings, clock.now())
         client, secret = _with_secret(client, entropy, clock.now())
         return await stores.sql.clients.add(client, now=clock.now()), secret
 
@@ -141,34 +110,20 @@ def show_client(client_id: ClientId, json: show.Json = False) -> None:
 
 
 @app.command("edit")
+@described
 def edit(
     client_id: ClientId,
     *,
     name: Annotated[str | None, typer.Option(help="What people read on our pages.")] = None,
-    redirect_uri: Redirects = None,
-    native: Native = None,
-    first_party: FirstParty = None,
-    post_logout_redirect_uri: PostLogout = None,
-    scope: Scopes = None,
-    origin: Origins = None,
-    audience: Audience = None,
-    resource: Resources = None,
-    refresh: Refresh = None,
-    pkce: Pkce = None,
-    id_token_at_refresh: IdTokenAtRefresh = None,
-    access_token_lifetime: Lifetime = None,
-    client_uri: ClientUri = None,
-    logo_uri: LogoUri = None,
-    policy_uri: PolicyUri = None,
-    tos_uri: TosUri = None,
     disabled: Disabled = None,
     json: show.Json = False,
+    **description: Any,
 ) -> None:
     """Change a registration; what is not named stays. Running servers follow within seconds.
 
     An option that may be given several times replaces the whole list; an empty text clears a value.
     """
-    given = changes(locals())
+    given = changes(description | {"name": name, "disabled": disabled})
     if not given:
         raise typer.BadParameter("nothing to change was named")
 
@@ -176,10 +131,13 @@ def edit(
         from broker.app.registration import check_client
         from broker.cli.client_options import applied
 
-        record = await _found(stores, client_id)
+        record, now = await _found(stores, client_id), clock.now()
         client = applied(record.client, given)
         check_client(client, settings)
-        return await stores.sql.clients.edit(client, version=record.version, now=clock.now())
+        alg, before = client.id_token_signed_response_alg, record.client
+        if alg != before.id_token_signed_response_alg or before.disabled > client.disabled:
+            await check_signs(alg, "--id-token-alg", stores, settings, now)
+        return await stores.sql.clients.edit(client, version=record.version, now=now)
 
     tell(with_stores(work), None, json=json)
 

@@ -1,8 +1,9 @@
 """The options by which a client is described, shared by ``add`` and ``edit``."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -80,6 +81,13 @@ IdTokenAtRefresh = Annotated[
         show_default=False,
     ),
 ]
+IdTokenAlg = Annotated[
+    str | None,
+    typer.Option(
+        help="Signature algorithm of its ID tokens, one of BROKER_SIGNING_ALGORITHMS. "
+        "Default: RS256."
+    ),
+]
 Lifetime = Annotated[
     str | None,
     typer.Option(help="Lifetime of its access tokens, such as 10m. Default: the broker's."),
@@ -92,6 +100,27 @@ Disabled = Annotated[
     bool | None,
     typer.Option("--disable/--enable", help="Switch it off or on again.", show_default=False),
 ]
+
+# What `described` gives a command, in the order of its help.
+_SHARED: Final[dict[str, Any]] = {
+    "redirect_uri": Redirects,
+    "native": Native,
+    "first_party": FirstParty,
+    "post_logout_redirect_uri": PostLogout,
+    "scope": Scopes,
+    "origin": Origins,
+    "audience": Audience,
+    "resource": Resources,
+    "refresh": Refresh,
+    "pkce": Pkce,
+    "id_token_at_refresh": IdTokenAtRefresh,
+    "id_token_alg": IdTokenAlg,
+    "access_token_lifetime": Lifetime,
+    "client_uri": ClientUri,
+    "logo_uri": LogoUri,
+    "policy_uri": PolicyUri,
+    "tos_uri": TosUri,
+}
 
 # option → attribute of a client, where the value is taken as it is
 _PLAIN = {
@@ -109,7 +138,29 @@ _LISTS = {
     "resource": "resources",
 }
 _TEXTS = ("audience", "client_uri", "logo_uri", "policy_uri", "tos_uri")
-_OTHERS = ("native", "refresh", "kind", "access_token_lifetime")
+_OTHERS = ("native", "refresh", "kind", "id_token_alg", "access_token_lifetime")
+
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def described(command: Command) -> Command:
+    """Put the options that describe a client in the place of a command's ``**described``.
+
+    Args:
+        command: what is left of it, the last parameter aside, is shown before them; ``--json``
+            stays last.
+    """
+    own = list(inspect.signature(command).parameters.values())
+    *first, json, _ = own
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+        for name, option in _SHARED.items()
+    ]
+    signature = inspect.signature(command).replace(parameters=[*first, *options, json])
+    command.__signature__ = signature  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in signature.parameters.values()}
+    return command
 
 
 def changes(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,6 +179,7 @@ def applied(client: "Client", given: Mapping[str, Any]) -> "Client":
         Failure: a lifetime is not a length of time.
     """
     from broker.core import vocabulary as v
+    from keys.model import RS256
 
     new: dict[str, Any] = {_PLAIN[name]: given[name] for name in _PLAIN if name in given}
     for name, attribute in _LISTS.items():
@@ -141,6 +193,8 @@ def applied(client: "Client", given: Mapping[str, Any]) -> "Client":
         new["grant_types"] = v.GRANT_TYPES if given["refresh"] else (v.GRANT_CODE,)
     if "public" in given:
         new["auth_method"] = v.AUTH_NONE if given["public"] else v.AUTH_BASIC
+    if "id_token_alg" in given:
+        new["id_token_signed_response_alg"] = given["id_token_alg"] or RS256
     if "access_token_lifetime" in given:
         new["access_token_lifetime"] = _lifetime(given["access_token_lifetime"])
     return replace(client, **new)

@@ -47,6 +47,7 @@ def tell(record: "ClientRecord", secret: str | None, *, json: bool) -> None:
             ("origins", client.origins),
             ("first party", client.first_party),
             ("PKCE", "required" if client.require_pkce else "not required"),
+            ("ID tokens", f"signed with {client.id_token_signed_response_alg}"),
             ("ID token at refresh", client.id_token_at_refresh),
             ("access tokens", _lifetime(client.access_token_lifetime)),
             ("home page", client.client_uri),
