@@ -57,7 +57,7 @@ def find(program: str) -> Path | None:
 
 
 def _candidates(program: str) -> Iterator[Path]:
-    """PATH first, every entry of it; then where Debian keeps PostgreSQL, newest first; libraries."""
+    """PATH first, every entry of it; then where Debian keeps PostgreSQL, and libraries."""
     for name in OTHER_NAMES.get(program, (program,)):
         for folder in os.environ.get("PATH", "").split(os.pathsep):
             found = shutil.which(name, path=folder)

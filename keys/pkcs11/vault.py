@@ -84,7 +84,7 @@ class Pkcs11Vault:
 
         kid, public_jwk, serial, signature = await self._device.call(work, MAKING)
         if not verifies(alg, public_key(kid, alg, public_jwk), _probe(kid), signature):
-            await self._device.call(lambda token: token.destroy(object_id))
+            await self._device.call(lambda token: token.destroy(object_id), MAKING)
             raise VaultUnavailable(f"the HSM made a key for {alg} whose signatures are wrong")
         reference = Reference(serial, object_id)
         return NewKey(kid, public_jwk, self._sealer.seal(kid, reference.encode()))
@@ -221,7 +221,8 @@ class Pkcs11Vault:
             if token.serial == reference.serial:
                 token.destroy(reference.object_id)
 
-        await self._device.call(work)
+        # No request waits for this, and it may come after the making of other keys.
+        await self._device.call(work, MAKING)
 
 
 class DeviceSigner:
