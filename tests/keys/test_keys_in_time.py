@@ -16,6 +16,7 @@ from keys_helpers import START, KeyDrawer, MemoryKeyStore, Witness, vault
 
 from keys import policy as rules
 from keys.errors import KeysError, KeyStoreUnavailable, NoSigningKey, StaleKeyring
+from keys.importing import adopt
 from keys.keyring import Keyring
 from keys.policy import Policy
 from keys.rotation import Rotation
@@ -121,7 +122,7 @@ offsets = st.sampled_from([-4.0, -3.9, 0.0, 1.3, 4.0])
 processes = st.integers(0, PROCESSES - 1)
 
 
-WHAT = ["rotate", "rotate_now", "revoke signing", "revoke next", "revoke"]
+WHAT = ["rotate", "rotate_now", "revoke signing", "revoke next", "revoke", "import"]
 
 
 class World(RuleBasedStateMachine):
@@ -133,7 +134,8 @@ class World(RuleBasedStateMachine):
         self.time = START
         self.loop = asyncio.new_event_loop()
         self.store, self.witness = MemoryKeyStore(), Witness()
-        self.vault = vault(factory=KeyDrawer())
+        self.factory = KeyDrawer()
+        self.vault = vault(factory=self.factory)
         self.copies: dict[frozenset[str], float] = {}
         self.tokens: dict[str, float] = {}
         self.operator_access = Access(self.store)
@@ -227,6 +229,8 @@ class World(RuleBasedStateMachine):
         try:
             if what.startswith("revoke"):
                 await self._revoke(tool, what, which, now, alg)
+            elif what == "import":
+                await adopt(tool, alg, await self.factory(alg), now)
             else:
                 await getattr(tool, what)(now, alg)
         except KeysError:
