@@ -8,7 +8,9 @@ a change-over is hastened, another made at once, and the key that signs is revok
     python -m tests.clients.rotation_run --minutes 5
 
 Exit code 1 where a request failed or a token of a live key was refused. ``--break`` and ``--keeps``
-break a rule, to see that the run notices.
+break a rule, to see that the run notices. (A copy kept for less than a period, such as one kept
+twice as long as allowed, is no danger at changes that were planned: a successor is published for
+a whole period before it signs. The lead is what changes at once need.)
 """
 
 import argparse
