@@ -325,4 +325,6 @@ def _life(record: KeyRecord, records: tuple[KeyRecord, ...], policy: Policy) -> 
         for phase in phases
         if phase.start < dead
     ]
+    if lived and (lived[-1].end or dead) < dead:
+        return tuple(lived)  # it had left the JWKS before
     return (*lived, Phase("revoked", dead, dead + policy.lead))

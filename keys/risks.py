@@ -1,7 +1,7 @@
 """What is at risk about the keys at a moment: pure, like `keys.policy`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from keys import policy as rules
@@ -110,7 +110,7 @@ def find(
     found = [
         *(risk for alg in algorithms for risk in _of_line(every, alg, now, policy)),
         *_overdue(every, algorithms, now, policy),
-        *(risk for record in every for risk in _of_key(record, now, policy)),
+        *(risk for record in every for risk in _of_key(record, every, now, policy)),
         *(_switched_off(every, algorithms, now, policy)),
         *(Risk("unopenable", r.alg, r.kid, why=why) for r, why in _broken(every, seals)),
         *(Risk("stale-seal", r.alg, r.kid) for r in every if r.kid in seals.stale),
@@ -178,11 +178,15 @@ def _overdue(
             yield Risk("overdue", alg, since=earlier)
 
 
-def _of_key(record: KeyRecord, now: float, policy: Policy) -> Iterable[Risk]:
+def _of_key(
+    record: KeyRecord, records: tuple[KeyRecord, ...], now: float, policy: Policy
+) -> Iterable[Risk]:
     """Yield what is at risk about one key that no longer signs."""
     if record.revoked_at is not None:
-        trusted = record.revoked_at + policy.lead
-        if now < trusted and record.created_at < record.revoked_at:
+        left = rules.leaves_at(replace(record, revoked_at=None), records, policy)
+        shown = record.revoked_at if left is None else min(left, record.revoked_at)
+        trusted = shown + policy.lead
+        if now < trusted:
             yield Risk("revoked-trusted", record.alg, record.kid, record.revoked_at, trusted)
         return
     ends = record.verifies_until
