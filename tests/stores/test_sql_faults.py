@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import make_url, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from broker.core.apis import Api
 from broker.core.errors import StoreUnavailable
 from broker.core.model import AuditEvent
 from broker.stores.sql import engine
@@ -54,6 +55,7 @@ def _calls(stores: SqlStores) -> list[Callable[[], Awaitable[object]]]:
         lambda: accounts.sign_in(ADA, now=NOW),
         lambda: accounts.facts("0" * 32),
         lambda: stores.followed_clients.find("app"),
+        stores.followed_apis.registered,
         lambda: stores.audit.record(AuditEvent("x.y", NOW, "system")),
         lambda: stores.outbox.claim(1, NOW),
         stores.ping,
@@ -146,6 +148,31 @@ async def test_known_clients_outlive_sql_for_a_while(
         await _refused_in_time(over_line.followed_clients.find("app"))
         await line.start()
         assert await over_line.followed_clients.find("app") == APP
+
+
+@pytest.mark.postgresql
+async def test_known_apis_outlive_sql_for_a_while(
+    over_line: SqlStores, line: Line, clock: Hands
+) -> None:
+    """All that were read are served for an hour, and not for ever; never are they taken for none.
+
+    Then they are refused until SQL is back.
+    """
+    api, followed = Api("https://api.example", "API", "ES256"), over_line.followed_apis
+    await over_line.apis.add(api, now=NOW)
+    stop = asyncio.Event()
+    task = asyncio.create_task(followed.follow(stop))
+    assert await followed.registered() == {api.identifier: api}
+    await line.cut()
+    await asyncio.sleep(0.1)
+    clock.at += 3600
+    assert await followed.registered() == {api.identifier: api}
+    clock.at += 1
+    await _refused_in_time(followed.registered())
+    await line.start()
+    assert await followed.registered() == {api.identifier: api}
+    stop.set()
+    await task
 
 
 @pytest.mark.postgresql
