@@ -170,7 +170,7 @@ def _report_trusted(
         happened=happened,
         verifiers=f"Verifiers find it in the JWKS: {seen}, and it stays for {stays}.",
     )
-    return replace(outcome, then=f"It leaves the JWKS by itself in {stays}. {outcome.then}")
+    return replace(outcome, then=f"It leaves the JWKS by itself in {stays}.")
 
 
 async def _settled(tool: Rotation, now: float) -> tuple[KeyRecord, ...]:

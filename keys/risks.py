@@ -141,7 +141,9 @@ def _of_line(
         yield Risk("no-keys", alg)
         return
     signs = rules.current(records, alg, now)
-    heir = rules.successor(records, alg, now)
+    # After a revocation the key that caches know first signs, whatever the order was to be.
+    heirs = [one for one in rules.waiting(records, alg, now) if one != signs]
+    heir = min(heirs, key=lambda one: (max(now, one.ready_at), one.signs_from), default=None)
     ready_at = now + policy.lead if heir is None else heir.ready_at
     if signs is None:
         # Before the first key of a line begins nothing went wrong: nobody was promised anything.
@@ -150,7 +152,7 @@ def _of_line(
         return
     ends = signs.signs_from + policy.period
     if now > ends + policy.lead:
-        until = None if heir is None else heir.signs_from
+        until = min((one.signs_from for one in heirs), default=None)
         yield Risk("overrun", alg, signs.kid, since=ends, until=until)
     if heir is None:
         yield Risk("no-successor", alg, signs.kid, seconds=policy.lead)
