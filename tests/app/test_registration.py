@@ -97,6 +97,8 @@ def test_bad_origins(origin):
         ({"resources": ("not absolute",)}, "--resource"),
         ({"logo_uri": "javascript:alert(1)"}, "--logo-uri"),
         ({"client_uri": "http://app.example.org"}, "--client-uri"),
+        ({"id_token_signed_response_alg": "ES256"}, "--id-token-alg"),
+        ({"id_token_signed_response_alg": "none"}, "--id-token-alg"),
         ({"scopes": ("openid", "root")}, "client metadata"),
         ({"grant_types": ("authorization_code", "password")}, "client metadata"),
     ],

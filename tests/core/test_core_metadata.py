@@ -50,6 +50,12 @@ def test_the_openid_provider_s_metadata() -> None:
     assert metadata.provider(ISSUER) == PROVIDER
 
 
+def test_the_algorithms_that_are_on_are_named() -> None:
+    """Discovery §3: those of ID tokens, RS256 among them."""
+    document = metadata.provider(ISSUER, algorithms=("RS256", "ES256"))
+    assert document == PROVIDER | {"id_token_signing_alg_values_supported": ["RS256", "ES256"]}
+
+
 def test_the_document_as_sent_is_compact_json() -> None:
     """What is served is built once."""
     assert metadata.encoded({"a": [1, 2]}) == b'{"a":[1,2]}'
