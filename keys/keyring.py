@@ -30,7 +30,7 @@ from keys.snapshot import EMPTY, Snapshot, expose, take
 from keys.stores import KeyStore
 from keys.upkeep import ensure
 from keys.vault import Vault
-from keys.witness import RevocationWitness, judge
+from keys.witness import RevocationWitness, announced, is_current
 
 _log: Final = logging.getLogger(__name__)
 _FOREVER: Final = float("inf")
@@ -300,10 +300,11 @@ class Keyring:
         except (KeyStoreUnavailable, TimeoutError):
             self._tell(f"{error}, and no witness answers")
             return
-        now = self._clock.tick()
-        word = judge(self._snapshot.records, marks, now, self._read_at, self._policy)
-        if word.revoked:
-            self._swap(self._snapshot.revoking(word.revoked, now))
+        now, held = self._clock.tick(), self._snapshot
+        gone = announced(held.as_read, marks)
+        if gone - held.announced:
+            held = held.revoking(gone, now)
+            self._swap(held)
             self._expose(self._read_at)
-        if word.current:
+        if is_current(held, marks, now, self._read_at, self._policy):
             self._confirmed = began

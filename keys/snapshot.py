@@ -19,14 +19,18 @@ class Snapshot:
     """An immutable view of the key store.
 
     Attributes:
-        records: The keys as stored.
+        records: The keys as they are to be taken.
         signers: Those this process can sign with, now or later, by `kid`.
         public: Every public half, by `kid`.
+        as_read: The keys as the store had them, without what was announced since.
+        announced: The keys that were announced to be revoked since, by `kid`.
     """
 
     records: tuple[KeyRecord, ...]
     signers: Mapping[str, Signer]
     public: Mapping[str, VerificationKey]
+    as_read: tuple[KeyRecord, ...] = ()
+    announced: frozenset[str] = frozenset()
 
     def revoking(self, kids: Iterable[str], now: float) -> "Snapshot":
         """Return this snapshot with these keys revoked, and the heirs of those that signed.
@@ -34,17 +38,18 @@ class Snapshot:
         An heir begins where every cache knows it, as the operation that revokes has it too.
         """
         gone = frozenset(kids)
+        since = {r.kid: r.revoked_at for r in self.records if r.kid in self.announced}
         records = tuple(
-            replace(record, revoked_at=now, revoked_reason="announced")
+            replace(record, revoked_at=since.get(record.kid, now), revoked_reason="announced")
             if record.kid in gone
             else record
-            for record in self.records
+            for record in self.as_read
         )
         for alg in {record.alg for record in records if record.kid in gone}:
             heirs = hasten((r for r in records if r.alg == alg), alg, now)
             records = tuple(heirs.get(record.kid, record) for record in records)
         signers = {kid: signer for kid, signer in self.signers.items() if kid not in gone}
-        return Snapshot(records, signers, self.public)
+        return Snapshot(records, signers, self.public, self.as_read, gone)
 
 
 EMPTY = Snapshot((), {}, {})
@@ -97,7 +102,7 @@ async def take(
             held = previous.signers.get(record.kid)
             unchanged = same and before is not None and before.sealed == record.sealed
             signers[record.kid] = held if held and unchanged else await vault.open(record)
-    return Snapshot(records, signers, public)
+    return Snapshot(records, signers, public, records)
 
 
 def _verifier(record: KeyRecord) -> VerificationKey:

@@ -6,12 +6,12 @@ died before the commit holds for processes that cannot reach the store, until th
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
 from keys import policy as rules
 from keys.model import KeyRecord
 from keys.policy import Policy
+from keys.snapshot import Snapshot
 
 
 class RevocationWitness(Protocol):
@@ -26,45 +26,45 @@ class RevocationWitness(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """What the witness's marks mean to a snapshot.
-
-    Attributes:
-        revoked: The keys of the snapshot that were revoked since.
-        current: Whether the snapshot, with those revoked, may still be signed with.
-    """
-
-    revoked: frozenset[str]
-    current: bool
-
-
 def early_mark(record: KeyRecord) -> str:
     """Return the mark of a key that is to sign earlier than was planned."""
     return f"{record.kid}@{record.signs_from!r}"
 
 
-def judge(
-    records: tuple[KeyRecord, ...],
-    marks: Iterable[str],
-    now: float,
-    read_at: float,
-    policy: Policy,
-) -> Word:
-    """Weigh a snapshot against the marks.
+def announced(records: Iterable[KeyRecord], marks: Iterable[str]) -> frozenset[str]:
+    """Return the keys of a reading that were announced to be revoked since.
 
     Args:
-        records: The keys of the snapshot.
+        records: The keys as they were read.
         marks: What the witness remembers.
-        now: The moment, in epoch seconds.
-        read_at: When the snapshot was read.
-        policy: The times that are kept.
     """
     names = frozenset(marks)
-    revoked = frozenset(r.kid for r in records if r.kid in names and r.revoked_at is None)
-    planned = {record.kid: record.signs_from for record in records}
-    outdated = any(_contradicts(mark, planned, read_at, policy) for mark in names if "@" in mark)
-    return Word(revoked, current=not outdated and not _ran_out(records, revoked, now, policy))
+    return frozenset(r.kid for r in records if r.kid in names and r.revoked_at is None)
+
+
+def is_current(
+    held: Snapshot, marks: Iterable[str], now: float, read_at: float, policy: Policy
+) -> bool:
+    """Tell whether the keys of a reading, with those announced as revoked, may be signed with.
+
+    Args:
+        held: The keys, with what was announced since.
+        marks: What the witness remembers.
+        now: The moment, in epoch seconds.
+        read_at: When they were read.
+        policy: The times that are kept.
+    """
+    planned = {record.kid: record.signs_from for record in held.as_read}
+    if any(_contradicts(mark, planned, read_at, policy) for mark in marks if "@" in mark):
+        return False
+    horizon = now + policy.grace
+    for alg in {record.alg for record in held.as_read}:
+        signs = rules.current(held.records, alg, now)
+        if signs is None:
+            continue
+        if _ran_out(signs, held, horizon, policy) or _overtaken(signs, held, horizon):
+            return False
+    return True
 
 
 def _contradicts(mark: str, planned: dict[str, float], read_at: float, policy: Policy) -> bool:
@@ -79,18 +79,22 @@ def _contradicts(mark: str, planned: dict[str, float], read_at: float, policy: P
     return moved_to >= read_at - policy.skew
 
 
-def _ran_out(
-    records: tuple[KeyRecord, ...], revoked: frozenset[str], now: float, policy: Policy
-) -> bool:
+def _ran_out(signs: KeyRecord, held: Snapshot, horizon: float, policy: Policy) -> bool:
     """Tell whether a key that the snapshot does not know of may have taken over.
 
     Where the snapshot has no successor, others may have made one that signs once the period ends.
     """
-    left = tuple(r for r in records if r.kid not in revoked)
-    for alg in {record.alg for record in records}:
-        signs = rules.current(left, alg, now)
-        if signs is None or rules.successor(left, alg, now) is not None:
-            continue
-        if signs.signs_from + policy.period <= now + policy.grace:
-            return True
-    return False
+    follows = rules.waiting(held.records, signs.alg, signs.signs_from)
+    return not follows and signs.signs_from + policy.period <= horizon
+
+
+def _overtaken(signs: KeyRecord, held: Snapshot, horizon: float) -> bool:
+    """Tell whether a key after this one may have begun, although its revocation was announced.
+
+    Whoever announced it may have died before the commit; then the others took that key up.
+    """
+    return any(
+        record.kid in held.announced and signs.signs_from < record.signs_from <= horizon
+        for record in held.as_read
+        if record.alg == signs.alg
+    )

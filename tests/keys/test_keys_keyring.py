@@ -371,6 +371,24 @@ class TestWitness:
         await self.pass_time(ring, clock, POLICY.lead + POLICY.poll_interval)
         assert ring.signer()
 
+    async def test_a_successor_announced_as_revoked_may_still_take_over(
+        self, ring, clock, store, tool
+    ):
+        """Whoever announced it may have died before the commit: from its time on, nobody knows."""
+        outcome = await tool.rotate(clock.now)
+        await ring.refresh()
+        old, rows = ring.signer().kid, dict(store.rows)
+        await tool.revoke(outcome.successor, "x", clock.now)
+        store.rows, store.down = rows, True
+        await self.pass_time(ring, clock, outcome.switches_at - clock.now - POLICY.grace - 1)
+        assert ring.signer().kid == old
+        await self.pass_time(ring, clock, 2 * POLICY.grace + 10)
+        with pytest.raises(StaleKeyring):
+            ring.signer()
+        store.down = False
+        await ring.refresh()
+        assert ring.signer().kid == outcome.successor
+
     @pytest.mark.parametrize("how", ["rotate", "rotate_now"])
     async def test_an_early_change_over_ends_its_word(self, ring, clock, store, tool, how):
         """A process that missed it would sign on with a key about to leave the JWKS: it stops."""
