@@ -28,6 +28,8 @@ def _default(field: FieldInfo) -> str:
     text = getattr(value, "get_secret_value", lambda: value)()
     if text in ("", None, ()):
         return ""
+    if isinstance(text, tuple):
+        return f"`{','.join(text)}`"
     if any("seconds" in str(mark) for mark in field.metadata):
         return f"`{durations.show(text)}`" if text else "`0`"
     return f"`{text}`"
