@@ -78,7 +78,7 @@ def tell(found: "Plan", policy: "Policy") -> None:
     console.print()
     console.print(_table(found))
     if len(found.steps) > MOST_ROWS:
-        console.print(f"… and {len(found.steps) - MOST_ROWS} more; --json tells them all.")
+        console.print(f"{len(found.steps) - MOST_ROWS} steps more; --json tells them all.")
     if not found.whole:
         console.print(f"The plan ends at {show.stamp(found.until)}; it would be too long.")
     console.print()
