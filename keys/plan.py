@@ -7,75 +7,20 @@ no operator changes anything meanwhile. Keys that have yet to be made bear names
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from keys import policy as rules
 from keys.due import Due, due_for
-from keys.model import Delete, KeyRecord, Replace, outsider
+from keys.lives import Bar, bars_of
+from keys.model import Delete, KeyRecord, Replace
 from keys.policy import Policy
 from keys.risks import NOTHING_KNOWN, Risk, Seals, find
+from keys.steps import Step, steps_between
 from keys.upkeep import record_of
 from keys.vault import NewKey
 
-StepKind = Literal["known", "begins", "published", "hastened", "erased", "leaves", "deleted"]
-PhaseKind = Literal["learning", "waiting", "signing", "verifying", "revoked"]
-
 MOST_STEPS: Final = 500
 """A plan ends after so many steps, however far it was to reach."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that happens to one key.
-
-    Attributes:
-        at: When, in epoch seconds.
-        kind: `known`: from now on every cache knows it. `begins`: it signs from now on.
-            `published`: it was made, and enters the JWKS. `hastened`: it is to sign earlier than
-            was planned. `erased`: its private half goes. `leaves`: it leaves the JWKS.
-            `deleted`: its record goes.
-        alg: Its algorithm.
-        kid: The key.
-        other: For `begins`: the key it relieves, or None for the first.
-    """
-
-    at: float
-    kind: StepKind
-    alg: str
-    kid: str
-    other: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """A stretch of a key's life.
-
-    Attributes:
-        kind: `learning`: published, and caches still learn of it. `waiting`: every cache knows
-            it. `signing`. `verifying`: it signs no more, or never did. `revoked`: out of use, but
-            a cache may go on trusting it.
-        start: When it begins, in epoch seconds.
-        end: When it ends; None where no end is planned.
-    """
-
-    kind: PhaseKind
-    start: float
-    end: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One key through time.
-
-    Attributes:
-        kid: The key.
-        alg: Its algorithm.
-        phases: Its life, in order and without gaps.
-    """
-
-    kid: str
-    alg: str
-    phases: tuple[Phase, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +74,7 @@ def plan(
         until=until if whole else future.moment,
         whole=whole,
         steps=tuple(future.steps),
-        bars=_bars(tuple(future.ever.values()), now, until, policy),
+        bars=bars_of(tuple(future.ever.values()), now, until, policy),
         risks=find(stored, algorithms, now, policy, seals),
     )
 
@@ -217,114 +162,3 @@ def _instants(
         None if end is None else end + kept,
         None if record.revoked_at is None else record.revoked_at + kept,
     )
-
-
-# ── what happened between two looks ────────────────────────────────────────────────────────
-
-
-def steps_between(
-    before: Sequence[KeyRecord],
-    after: Sequence[KeyRecord],
-    then: float,
-    now: float,
-    policy: Policy,
-) -> tuple[Step, ...]:
-    """Return what happened between two looks at the keys, as of the second.
-
-    Args:
-        before: The keys at the first look.
-        after: The keys at the second look.
-        then: When the first look was, in epoch seconds.
-        now: When the second look was.
-        policy: The times that are kept.
-    """
-    old = {record.kid: record for record in before}
-    new = {record.kid: record for record in after}
-    begun = _begun(before, after, then, now)
-    kept = [record for record in after if record.kid in old]
-    steps = [Step(now, "known", r.alg, r.kid) for r in kept if _became_known(r, then, now)]
-    steps += [step for step in begun if step.kid in old]
-    steps += [Step(now, "published", r.alg, r.kid) for r in after if r.kid not in old]
-    steps += [step for step in begun if step.kid not in old]
-    steps += [
-        Step(now, "hastened", r.alg, r.kid) for r in kept if r.signs_from < old[r.kid].signs_from
-    ]
-    steps += [
-        Step(now, "erased", r.alg, r.kid)
-        for r in kept
-        if r.sealed is None and old[r.kid].sealed is not None
-    ]
-    shown = {record.kid for record in rules.published(after, now, policy)}
-    steps += [
-        Step(now, "leaves", r.alg, r.kid)
-        for r in rules.published(before, then, policy)
-        if r.kid not in shown
-    ]
-    steps += [Step(now, "deleted", r.alg, r.kid) for r in before if r.kid not in new]
-    return tuple(steps)
-
-
-def _became_known(record: KeyRecord, then: float, now: float) -> bool:
-    in_line = record.revoked_at is None and record.verifies_until is None
-    return in_line and then < record.ready_at <= now
-
-
-def _begun(
-    before: Sequence[KeyRecord], after: Sequence[KeyRecord], then: float, now: float
-) -> list[Step]:
-    """Return the keys that began to sign, each with the one it relieves."""
-    steps = []
-    for alg in dict.fromkeys(record.alg for record in after):
-        signs = rules.current(after, alg, now)
-        signed = rules.current(before, alg, then)
-        relieved = signed or rules.newest(before, alg, then)
-        if signs is not None and (signed is None or signed.kid != signs.kid):
-            other = None if relieved is None else relieved.kid
-            steps.append(Step(now, "begins", alg, signs.kid, other))
-    return steps
-
-
-# ── the lives of the keys ──────────────────────────────────────────────────────────────────
-
-
-def _bars(
-    records: tuple[KeyRecord, ...], now: float, until: float, policy: Policy
-) -> tuple[Bar, ...]:
-    bars = []
-    for record in sorted(records, key=lambda r: (r.signs_from, r.created_at, r.kid)):
-        phases = tuple(
-            p for p in _life(record, records, policy) if p.end is None or p.start < p.end
-        )
-        ends = [phase.end for phase in phases]
-        if ends and phases[0].start <= until and (ends[-1] is None or ends[-1] > now):
-            bars.append(Bar(record.kid, record.alg, phases))
-    return tuple(bars)
-
-
-def _life(record: KeyRecord, records: tuple[KeyRecord, ...], policy: Policy) -> tuple[Phase, ...]:
-    """Return every phase of a key, empty ones among them."""
-    if record.verifies_until is not None:
-        made_here = record.predecessor != outsider(record.kid)
-        start = record.verifies_until - policy.overlap if made_here else record.created_at
-        phases = [Phase("verifying", max(start, record.created_at), record.verifies_until)]
-    else:
-        known, begins = min(record.ready_at, record.signs_from), record.signs_from
-        ends = rules.retired_at(record, records)
-        phases = [
-            Phase("learning", record.created_at, known),
-            Phase("waiting", known, begins),
-            Phase("signing", begins, ends),
-        ]
-        if ends is not None:
-            phases.append(Phase("verifying", ends, ends + policy.overlap))
-    if record.revoked_at is None:
-        return tuple(phases)
-    dead = record.revoked_at
-    lived = [
-        Phase(phase.kind, phase.start, dead if phase.end is None else min(phase.end, dead))
-        for phase in phases
-        if phase.start < dead
-    ]
-    if lived and (lived[-1].end or dead) < dead:
-        return tuple(lived)  # it had left the JWKS before
-    return (*lived, Phase("revoked", dead, dead + policy.lead))

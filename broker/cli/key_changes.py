@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from broker.app.settings import Settings
     from broker.app.stores import Stores
     from keys.outcome import Outcome
-    from keys.plan import Step
     from keys.policy import Policy
     from keys.pruning import Pruned
+    from keys.steps import Step
 
 
 def rotate(
@@ -99,7 +99,8 @@ def _rotate_if_due(*, json: bool) -> None:
     async def work(
         stores: "Stores", settings: "Settings", clock: "SystemClock"
     ) -> "tuple[tuple[Step, ...], int, Step | None, float]":
-        from keys.plan import plan, steps_between
+        from keys.plan import plan
+        from keys.steps import steps_between
         from keys.upkeep import ensure
 
         now, policy, algorithms = clock.now(), settings.key_policy, settings.algorithms

@@ -1,6 +1,8 @@
 """What commands about keys are told in the same way: which key, which algorithm, how long."""
 
-from typing import TYPE_CHECKING, Annotated
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,7 +18,15 @@ Algorithm = Annotated[
     typer.Option(metavar="ALG", help="One signature algorithm alone. Default: all that are on."),
 ]
 
-SHORTEST: int = 4
+Passphrase = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="File with the passphrase of an encrypted private key."
+    ),
+]
+
+SHORTEST: Final = 4
+"""A beginning of a `kid` that is shorter names no key."""
 
 
 def chosen(algorithm: str | None, settings: "Settings") -> tuple[str, ...]:
@@ -68,3 +78,32 @@ def named(records: "tuple[KeyRecord, ...]", kid: str) -> "KeyRecord":
     if not meant:
         raise Failure(Exit.NOT_FOUND, f"there is no signing key {kid}")
     return meant[0]
+
+
+def contents(file: Path) -> bytes:
+    """Return what a file holds, or standard input for ``-``: a little more than a key may take.
+
+    Raises:
+        Failure: it cannot be read.
+    """
+    from keys.files import LARGEST
+
+    if str(file) == "-":
+        return sys.stdin.buffer.read(LARGEST + 1)
+    try:
+        with file.open("rb") as opened:
+            return opened.read(LARGEST + 1)
+    except OSError as error:
+        raise Failure(Exit.FAILED, f"{file} cannot be read: {error.strerror}") from None
+
+
+def passphrase_in(file: Path) -> bytes:
+    """Return the passphrase that a file holds; the end of its line does not count.
+
+    Raises:
+        Failure: it cannot be read, or is empty.
+    """
+    words = contents(file).rstrip(b"\r\n")
+    if not words:
+        raise Failure(Exit.USAGE, f"{file} holds no passphrase")
+    return words

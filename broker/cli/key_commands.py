@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from broker.cli import key_changes, key_plan, key_transfer, show
+from broker.cli import key_changes, key_export, key_import, key_plan, show
 from broker.cli.key_choices import Kid, named
 from broker.cli.running import with_stores
 
@@ -143,5 +143,5 @@ app.command("plan")(key_plan.plan)
 app.command("rotate")(key_changes.rotate)
 app.command("revoke")(key_changes.revoke)
 app.command("prune")(key_changes.prune)
-app.command("import")(key_transfer.import_key)
-app.command("export")(key_transfer.export)
+app.command("import")(key_import.import_key)
+app.command("export")(key_export.export)

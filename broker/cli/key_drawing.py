@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from broker.cli.key_words import short
 
 if TYPE_CHECKING:
-    from keys.plan import Bar, Phase, Plan
+    from keys.lives import Bar, Phase
+    from keys.plan import Plan
 
 LEAST: Final = 2
 PAST: Final = 0.06

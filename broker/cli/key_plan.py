@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from broker.app.clock import SystemClock
     from broker.app.settings import Settings
     from broker.app.stores import Stores
-    from keys.plan import Plan, Step
+    from keys.plan import Plan
     from keys.policy import Policy
+    from keys.steps import Step
 
 WIDTH: Final = 80
 """Columns where nobody looks on; a terminal's own otherwise, up to `WIDEST`."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 from broker.cli import show
 
 if TYPE_CHECKING:
-    from keys.plan import Step
     from keys.risks import Risk
+    from keys.steps import Step
 
 SHORT: Final = 8
 """So many characters of a `kid` are shown; commands take them for the whole."""
