@@ -259,6 +259,12 @@ async def test_a_successor_that_caches_still_learn_is_a_risk(store, pair, tool):
     assert "successor-unknown" not in kinds(records, T + 100 + POLICY.lead)
 
 
+async def test_any_successor_that_caches_know_will_do(store, pair, tool):
+    """A key imported to sign next is new to caches; the one behind it is not: nothing is at risk."""
+    await adopt(tool, "RS256", drawer()[-1], T + 100)
+    assert kinds(await store.all(), T + 101) == []
+
+
 async def test_a_missing_successor_is_a_risk_and_soon_overdue(pair):
     """A change-over just now is nothing; one that nobody followed up says that nobody is there."""
     assert kinds(pair, T + P) == ["no-successor"]
