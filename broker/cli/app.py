@@ -19,7 +19,7 @@ HELP = (
     "Settings come from BROKER_… variables or the TOML file that BROKER_SETTINGS names; "
     "see: broker config.\n\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused by a rule, "
-    "5 a store is out of reach."
+    "5 a store, or the deployment that was asked for, is out of reach."
 )
 
 app = typer.Typer(

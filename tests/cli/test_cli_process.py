@@ -45,10 +45,11 @@ def test_help_tells_the_exit_codes(tmp_path):
     """Documented where they are looked for; nothing heavy is loaded for it."""
     answer = broker(tmp_path, "--help")
     assert answer.returncode == 0
-    for word in ("serve", "demo", "config", "keys", "clients", "accounts", "db", "secrets"):
+    words = "serve demo config keys clients apis accounts db secrets doctor"
+    for word in words.split():
         assert word in answer.stdout
     text = " ".join(answer.stdout.split())
-    assert "3 not found, 4 refused by a rule, 5 a store is out of reach" in text
+    assert "4 refused by a rule, 5 a store, or the deployment that was asked for, is out of" in text
 
 
 def test_wrong_usage_is_exit_code_2(tmp_path):
@@ -87,7 +88,9 @@ def test_a_demo_does_not_take_over_real_data(tmp_path):
     assert "not empty" in answer.stderr
 
 
-@pytest.mark.parametrize("group", ["keys", "clients", "accounts", "db", "secrets"])
+@pytest.mark.parametrize(
+    "group", ["keys", "clients", "apis", "accounts", "db", "secrets", "doctor"]
+)
 def test_every_command_has_a_sentence(group):
     """Help ends in a full stop, for each command and each option."""
     root = typer.main.get_command(app)
