@@ -43,8 +43,14 @@ async def generate(alg: str) -> FreshKey:
 
 
 def make(alg: str) -> FreshKey:
-    """Make a key pair, here and now; RSA takes about a tenth of a second."""
-    return describe(alg, ALGORITHMS[alg].generate())
+    """Make a key pair, here and now; RSA takes about a tenth of a second.
+
+    One whose name a command line would take for an option is thrown away.
+    """
+    while True:
+        fresh = describe(alg, ALGORITHMS[alg].generate())
+        if not fresh.kid.startswith("-"):
+            return fresh
 
 
 def describe(alg: str, private: PrivateKey) -> FreshKey:

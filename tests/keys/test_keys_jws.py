@@ -255,3 +255,8 @@ def test_a_private_half_is_checked_against_its_name():
         LocalSigner.load("another", "RS256", FRESH.private)
     with pytest.raises(KeyRecordCorrupt, match="not a key"):
         LocalSigner.load("another", "RS256", b"nonsense")
+
+
+def test_a_kid_can_be_typed_on_a_command_line():
+    """None begins like an option; without care one in 64 would."""
+    assert not [kid for kid in (make("Ed25519").kid for _ in range(600)) if kid.startswith("-")]
