@@ -10,7 +10,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from broker.cli.key_words import short
@@ -191,8 +192,8 @@ def _row(label: str, bar: "Bar", now: float, axis: _Axis, look: Look) -> Any:
     for phase in bar.phases:
         _write_length(phase, now, cells, styles, axis)
     row = Text(label)
-    for cell, style in zip(cells, styles, strict=True):
-        row.append(cell, style)
+    for style, run in groupby(zip(cells, styles, strict=True), key=itemgetter(1)):
+        row.append("".join(cell for cell, _ in run), style)
     row.rstrip()
     return row
 

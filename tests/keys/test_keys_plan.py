@@ -260,7 +260,7 @@ async def test_a_successor_that_caches_still_learn_is_a_risk(store, pair, tool):
 
 
 async def test_any_successor_that_caches_know_will_do(store, pair, tool):
-    """A key imported to sign next is new to caches; the one behind it is not: nothing is at risk."""
+    """A key imported to sign next is new to caches, the one behind it is not: no risk."""
     await adopt(tool, "RS256", drawer()[-1], T + 100)
     assert kinds(await store.all(), T + 101) == []
 
