@@ -71,21 +71,20 @@ class SigningAlgorithms:
                 raise InvalidTarget
             found = {self._one(apis, own)}
         else:
-            every = (*audiences(client, ()), *client.resources)
-            found = {self._one(apis, (audience,)) for audience in every}
+            found = {self._one(apis, audiences(client, ()))}
+            found.update(self._one(apis, (resource,)) for resource in client.resources)
         if id_token:
             found.add(self.of_id_token(client))
         return found
 
     def _one(self, apis: Mapping[str, Api], audiences: tuple[str, ...]) -> str:
         """Return the one algorithm of these audiences."""
-        found = {algorithm_for(apis, audience) for audience in audiences}
-        if len(found) > 1:
+        alg = algorithm_for(apis, audiences[0])
+        if any(algorithm_for(apis, other) != alg for other in audiences[1:]):
             raise InvalidTarget(
                 "These resources take differently signed tokens; ask for one resource at a time",
-                private=", ".join(sorted(found)),
+                private=f"not all of them take {alg}",
             )
-        alg = found.pop()
         if alg not in self.on:
             raise AlgorithmOff(private=f"access tokens for {' '.join(audiences)}: {alg} is off")
         return alg
