@@ -50,11 +50,15 @@ def due_for(
 
     So on an empty store the first keys of each are known at once: nobody has cached anything.
     """
-    every = tuple(records)
-    parts = [due(every, alg, now, policy) for alg in algorithms]
+    every, on = tuple(records), tuple(algorithms)
+    parts = [due(every, alg, now, policy) for alg in on]
+    given_up = [r for r in every if r.alg not in on and r.verifies_until is not None]
     return Due(
         tuple(slot for part in parts for slot in part.slots),
-        tuple(change for part in parts for change in part.changes),
+        (
+            *(change for part in parts for change in part.changes),
+            *(Delete(record) for record in given_up if _is_past(record, every, now, policy)),
+        ),
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from keys_helpers import POLICY, START
 
 from keys import policy as rules
-from keys.due import due
+from keys.due import due, due_for
 from keys.errors import NoSigningKey, PolicyImpossible
 from keys.model import Delete, KeyRecord, Replace
 from keys.policy import Policy
@@ -190,3 +190,13 @@ def test_a_row_goes_when_no_hint_can_need_it():
     dead_tail = replace(c, revoked_at=T + P + 1, sealed=None)
     changes = due((B, dead_tail), "RS256", T + 9 * P, POLICY).changes
     assert Delete(dead_tail) not in changes
+
+
+@pytest.mark.parametrize("algorithms", [("RS256",), ("RS256", "ES256")])
+def test_what_only_verified_is_forgotten_whether_its_algorithm_is_on_or_off(algorithms):
+    """Keys of an algorithm that was given up do not stay in the store for ever."""
+    gone = key("gone", T, "genesis:ES256", alg="ES256", verifies_until=T + 100)
+    end = T + 100 + POLICY.hint_retention
+    records = (A, key("b", end + P, "a"), gone)
+    assert Delete(gone) in due_for(records, algorithms, end, POLICY).changes
+    assert Delete(gone) not in due_for(records, algorithms, end - 1, POLICY).changes
