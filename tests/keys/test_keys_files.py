@@ -84,6 +84,7 @@ def _source(alg):
         (jwk(ED, private=False), "EdDSA"),
         (b'{"keys": [' + jwk(P256, private=False) + b"]}", "ES256"),
     ],
+    ids=["PEM", "PKCS #1", "PEM of a curve", "JWK", "JWK set"],
 )
 def test_public_keys_are_read(data, alg):
     """PEM, JWK, and a JWK Set of one key; there is no private half in what comes of it."""
