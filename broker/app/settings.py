@@ -5,6 +5,7 @@ environment names (``BROKER_NAME_FILE``), the TOML file that ``BROKER_SETTINGS``
 What may not be combined is told in ``broker.app.checks``.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -30,6 +31,14 @@ def _split(value: Any) -> Any:
     return [part.strip() for part in value.replace("\n", ",").split(",") if part.strip()]
 
 
+def _workers(value: Any) -> Any:
+    """Return the number of cores this process may use for ``auto``."""
+    if not isinstance(value, str) or value.strip().lower() != "auto":
+        return value
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(usable or 1, 64)
+
+
 Duration = Annotated[int, BeforeValidator(durations.parse), "seconds"]
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
@@ -51,7 +60,13 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=1, le=65535, description="TCP port to listen on.")
-    workers: int = Field(1, ge=1, le=64, description="Number of processes that serve.")
+    workers: Annotated[int, BeforeValidator(_workers)] = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Number of processes that serve; auto: one for each core. More of them is what "
+        "makes signing faster.",
+    )
     trusted_proxies: Texts = Field(
         (),
         description="Addresses or networks (comma-separated) of reverse proxies whose "

@@ -12,7 +12,9 @@ from broker.cli.running import Exit, Failure, reported
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port to listen on.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Number of processes that serve.")] = None,
+    workers: Annotated[
+        str | None, typer.Option(help="Number of processes that serve; auto: one for each core.")
+    ] = None,
     issuer: Annotated[str | None, typer.Option(help="Public base address of the broker.")] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Directory of embedded Redis, SQLite and secret.")

@@ -1,5 +1,7 @@
 """Where settings come from and how they are read."""
 
+import os
+
 import pytest
 from pydantic import SecretStr
 
@@ -135,3 +137,19 @@ def test_bad_durations(text):
 def test_durations_are_shown_as_they_are_read(seconds):
     """What is shown can be pasted back."""
     assert durations.parse(durations.show(seconds)) == seconds
+
+
+def test_one_worker_for_each_core_on_demand(monkeypatch):
+    """``BROKER_WORKERS=auto`` counts the cores this process may use; other words fail."""
+    monkeypatch.setenv("BROKER_WORKERS", "auto")
+    assert 1 <= load().workers <= min(os.cpu_count() or 1, 64)
+    if hasattr(os, "sched_setaffinity"):
+        usable = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(usable)})
+        try:
+            assert load().workers == 1
+        finally:
+            os.sched_setaffinity(0, usable)
+    monkeypatch.setenv("BROKER_WORKERS", "many")
+    with pytest.raises(Refused, match="BROKER_WORKERS"):
+        load()
