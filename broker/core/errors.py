@@ -18,8 +18,11 @@
     ├── PageError                for a person; never a redirect
     │   ├── BadAuthorizationRequest  ForeignBrowser  RequestExpired  RequestUnknown
     │   ├── BadForm  BadCallback  UpstreamPage  SignInRefused
-    └── Unavailable              something we need is out of reach: 503, try again
-        └── UpstreamUnavailable  (Discord) with the seconds to wait
+    ├── Unavailable              something we need is out of reach: 503, try again
+    │   └── UpstreamUnavailable  (Discord) with the seconds to wait
+    └── OutboundError            a call to an address that a client named
+        ├── OutboundRefused      it may not be called: nothing was sent
+        └── OutboundFailed       it did not answer as it should
 """
 
 from collections.abc import Sequence
@@ -343,3 +346,21 @@ class UpstreamRejected(BrokerError):
 
     code = "upstream_rejected"
     title = "Discord did not accept this sign-in"
+
+
+class OutboundError(BrokerError):
+    """A call to an address that a client named did not succeed; who asked says what follows."""
+
+    title = "An address of this client cannot be used"
+
+
+class OutboundRefused(OutboundError):
+    """The address may not be called (not https, private, malformed); nothing was sent."""
+
+    title = "An address of this client may not be called from here"
+
+
+class OutboundFailed(OutboundError):
+    """The address gave no usable answer in time."""
+
+    title = "An address of this client does not answer as it should"

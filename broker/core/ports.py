@@ -4,10 +4,10 @@ A store's step is atomic: it happens whole or not at all, and it answers with a 
 ``Refusal``; it never raises for a refusal. It raises ``StoreUnavailable`` where it cannot know.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from broker.core.model import (
     AuditEvent,
@@ -147,6 +147,7 @@ class RefreshRequest:
         now: UTC seconds.
         grace: seconds in which a spent token still answers with the current one.
         grant_idle: seconds by which a refresh prolongs the grant.
+        rotate: whether the current token is spent; else it stays as it is.
     """
 
     account_id: str
@@ -158,6 +159,7 @@ class RefreshRequest:
     now: float
     grace: int
     grant_idle: int
+    rotate: bool = True
 
 
 class Rotation(StrEnum):
@@ -166,6 +168,7 @@ class Rotation(StrEnum):
     ROTATED = "rotated"  # the current token was spent; the next one is live
     REPEATED = "repeated"  # spent within the grace time; the current one is named again
     ADOPTED = "adopted"  # a generation above the stored one: Redis had lost writes
+    KEPT = "kept"  # this client's refresh tokens are not spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,5 +327,51 @@ class Upstream(Protocol):
         Raises:
             UpstreamUnavailable: it did not answer in time, is over its limits or failed.
             UpstreamRejected: the code is not good, or the answer makes no sense.
+        """
+        ...
+
+
+class Fetched(NamedTuple):
+    """JSON from an address that a client named.
+
+    Attributes:
+        value: the JSON; of what shape is for the caller to judge.
+        max_age: seconds it stays fresh (RFC 9111 §4.2); 0 for what is not to be kept, None where
+            the answer does not say.
+    """
+
+    value: object
+    max_age: int | None
+
+
+class Outbound(Protocol):
+    """Calls to addresses that a client named (``jwks_uri`` and the like), and only to public ones.
+
+    Both calls end within seconds; redirects are not followed.
+    """
+
+    def check(self, url: str) -> None:
+        """Refuse an address that would never be called, as far as its text shows it.
+
+        Raises:
+            broker.core.errors.OutboundRefused: malformed, not https, or private by its form.
+        """
+        ...
+
+    async def get_json(self, url: str, *, limit: int) -> Fetched:
+        """Return the JSON behind an address; ``limit`` is the most bytes of it.
+
+        Raises:
+            broker.core.errors.OutboundRefused: it may not be called; nothing was sent.
+            broker.core.errors.OutboundFailed: no usable answer in time.
+        """
+        ...
+
+    async def post_form(self, url: str, fields: Mapping[str, str]) -> int:
+        """Send a form and return the HTTP status of the answer.
+
+        Raises:
+            broker.core.errors.OutboundRefused: it may not be called; nothing was sent.
+            broker.core.errors.OutboundFailed: no answer in time; it may have arrived.
         """
         ...
