@@ -1,0 +1,126 @@
+"""Servers of the kind that clients name, on loopback: honest ones, and the other sort."""
+
+import asyncio
+import datetime as dt
+import gzip
+import ipaddress
+import ssl
+from contextlib import asynccontextmanager
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+HOST = "keys.client.example"
+
+
+def answer(body=b"{}", *headers, status="200 OK"):
+    """Return an HTTP answer whose length is told."""
+    lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def bomb():
+    """Return an answer that unpacks to 50 MB."""
+    packed = gzip.compress(b"[" + b" " * 50_000_000 + b"]")
+    return answer(packed, "content-encoding: gzip")
+
+
+async def drip(writer):
+    """Begin an answer and never come to its end: a byte now and then."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+    while True:
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def flood(writer):
+    """Send a body without an end, as fast as it is taken."""
+    writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"4000\r\n" + b" " * 0x4000 + b"\r\n")
+        await writer.drain()
+
+
+async def headers(writer):
+    """Send headers without an end."""
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        writer.write(b"x: " + b"y" * 1000 + b"\r\n")
+        await writer.drain()
+
+
+async def silence(writer):
+    """Take the request and say nothing."""
+    await asyncio.sleep(60)
+
+
+@asynccontextmanager
+async def receiving(reply, *, host="127.0.0.1", tls=None):
+    """Run a server; give its port and the list of requests it got, heads and bodies.
+
+    Args:
+        reply: the bytes of every answer, or a coroutine function that writes to a stream.
+        host: where it listens.
+        tls: its certificate, or None for plain http.
+    """
+    seen, tasks = [], set()
+
+    async def one(reader, writer):
+        tasks.add(asyncio.current_task())
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            length = [line for line in head.lower().split("\r\n") if "content-length:" in line]
+            body = await reader.readexactly(int(length[0].split(":")[1])) if length else b""
+            seen.append((head, body.decode()))
+            if callable(reply):
+                await reply(writer)
+            else:
+                writer.write(reply)
+                await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(one, host, 0, ssl=tls)
+    try:
+        yield server.sockets[0].getsockname()[1], seen
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+
+
+def certified(folder, name=HOST):
+    """Return a server's context with a certificate for a name, and one that trusts its maker."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = dt.datetime.now(dt.UTC)
+    who = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Test authority")])
+    names = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(who)
+        .issuer_name(who)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / f"{name}.pem"
+    file.write_bytes(
+        made.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(file)
+    return server, ssl.create_default_context(cafile=str(file))
