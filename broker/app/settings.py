@@ -190,6 +190,20 @@ class Settings(BaseSettings):
     pkcs11_token: str = Field("", description="Label of the HSM's token to use.")
     pkcs11_pin: SecretStr = Field(SecretStr(""), description="PIN of that token's user.")
 
+    registration: Literal["off", "token", "open"] = Field(
+        "off",
+        description="Who may register clients at /register: nobody, holders of an initial access "
+        "token, or everybody.",
+    )
+    dpop_nonces: bool = Field(
+        default=False, description="Whether DPoP proofs must carry a nonce of ours (RFC 9449 §8)."
+    )
+    outbound_allow: Texts = Field(
+        (),
+        description="Hosts (host or host:port, separated by commas) that clients may name "
+        "addresses of although they are private or plain http. Others must be public and https.",
+    )
+
     metrics_address: str = Field(
         "",
         description="Address to serve Prometheus metrics on, such as 127.0.0.1:9464; not for the "

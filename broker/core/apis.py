@@ -15,11 +15,17 @@ class Api:
         identifier: its resource indicator; access tokens for it say so in ``aud``.
         name: what operators call it.
         access_token_signed_response_alg: the JWS algorithm of access tokens for it.
+        scopes: the scopes that mean something to it.
+        access_token_lifetime: seconds that access tokens for it live, or None for the client's.
+        introspected_by: client_ids that may introspect access tokens for it (RFC 7662 §2.1).
     """
 
     identifier: str
     name: str
     access_token_signed_response_alg: str = RS256
+    scopes: tuple[str, ...] = ()
+    access_token_lifetime: int | None = None
+    introspected_by: tuple[str, ...] = ()
 
 
 class Apis(Protocol):

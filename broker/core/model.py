@@ -6,87 +6,23 @@ sessions, grants, codes and requests are 16 random bytes, written as 32 hexadeci
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from broker.core import vocabulary as v
-from keys.model import RS256
+from broker.core.client import Client, ClientSecret, JsonValue
 
-JsonValue = Any
-"""A JSON value."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClientSecret:
-    """A client secret as kept: only its digest.
-
-    Attributes:
-        digest: SHA-256 of the secret, hexadecimal. Secrets have 256 random bits, so a plain digest
-            is as strong as they are.
-        created_at: when it was made.
-        expires_at: until when it is accepted, or None.
-    """
-
-    digest: str
-    created_at: float
-    expires_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """A registered client (RFC 7591 §2, OpenID Connect Registration §2).
-
-    Attributes:
-        client_id: its identifier.
-        name: what people read on our pages.
-        auth_method: how it authenticates at the token endpoint; ``none`` for a public client.
-        secrets: accepted secrets, newest first; two while one is being replaced.
-        application_type: ``web`` or ``native`` (RFC 8252 loopback rules apply to native only).
-        redirect_uris: exact redirect URIs.
-        post_logout_redirect_uris: exact addresses to return to after logout.
-        grant_types: what it may use at the token endpoint.
-        scopes: what it may ask for.
-        resources: resource indicators (RFC 8707) it may ask for.
-        audience: ``aud`` of its access tokens when it asks for no resource; None: its client_id.
-        origins: web origins that may call token, userinfo and revoke from a browser.
-        first_party: operated by us: consent is not asked where redirects are https.
-        require_pkce: whether a request without PKCE is refused; never False for public clients.
-        id_token_at_refresh: whether a refresh answers with a new ID token (Core §12.2).
-        id_token_signed_response_alg: the JWS algorithm of its ID tokens.
-        access_token_lifetime: seconds, or None for the default.
-        client_uri: its home page; shown, and the way back from an error page.
-        logo_uri: its logo.
-        policy_uri: its privacy policy.
-        tos_uri: its terms.
-        disabled: whether an operator has switched it off.
-    """
-
-    client_id: str
-    name: str
-    auth_method: str = v.AUTH_NONE
-    secrets: tuple[ClientSecret, ...] = ()
-    application_type: str = v.APPLICATION_WEB
-    redirect_uris: tuple[str, ...] = ()
-    post_logout_redirect_uris: tuple[str, ...] = ()
-    grant_types: tuple[str, ...] = v.GRANT_TYPES
-    scopes: tuple[str, ...] = v.SCOPES
-    resources: tuple[str, ...] = ()
-    audience: str | None = None
-    origins: tuple[str, ...] = ()
-    first_party: bool = False
-    require_pkce: bool = True
-    id_token_at_refresh: bool = True
-    id_token_signed_response_alg: str = RS256
-    access_token_lifetime: int | None = None
-    client_uri: str | None = None
-    logo_uri: str | None = None
-    policy_uri: str | None = None
-    tos_uri: str | None = None
-    disabled: bool = False
-
-    @property
-    def public(self) -> bool:
-        """Whether the client cannot keep a secret (RFC 6749 §2.1)."""
-        return self.auth_method == v.AUTH_NONE
+__all__ = [
+    "AuditEvent",
+    "AuthorizationRequest",
+    "Client",
+    "ClientSecret",
+    "Code",
+    "Facts",
+    "Grant",
+    "JsonValue",
+    "Lifetimes",
+    "PendingRequest",
+    "Profile",
+    "Session",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +121,11 @@ class AuthorizationRequest:
 
     Only ``broker.core.authorize`` makes one: holding it is the proof that its client and redirect
     URI are registered and its parameters well-formed.
+
+    Of what does not explain itself: ``response_mode`` is ``fragment`` or ``form_post``, or None for
+    the query; ``claims`` is the claims request (OpenID Connect Core §5.5) reduced to what we know,
+    ``acr_values`` among it; ``dpop_jkt`` the thumbprint of the DPoP key that the code will be bound
+    to (RFC 9449 §10).
     """
 
     client_id: str
@@ -199,6 +140,9 @@ class AuthorizationRequest:
     hint_sub: str | None = None
     ui_locales: str | None = None
     resources: tuple[str, ...] = ()
+    response_mode: str | None = None
+    claims: Mapping[str, JsonValue] | None = None
+    dpop_jkt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +189,8 @@ class Code:
         sid: the session it was made in.
         auth_time: of that session at that moment.
         client_id, redirect_uri, code_challenge, nonce, scope, resources: of its request.
+        dpop_jkt: thumbprint of the DPoP key it is bound to, or None (RFC 9449 §10).
+        claims: the claims request, as its request has it.
         expires_at: when it ends unspent.
     """
 
@@ -259,6 +205,8 @@ class Code:
     code_challenge: str | None = None
     nonce: str | None = None
     resources: tuple[str, ...] = ()
+    dpop_jkt: str | None = None
+    claims: Mapping[str, JsonValue] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +223,9 @@ class Grant:
         resources: resource indicators that were granted.
         auth_time: when the person authenticated.
         nonce: of the request, for the first ID token only.
+        dpop_jkt: thumbprint of the DPoP key its refresh tokens are bound to, or None
+            (RFC 9449 §5: those of public clients are, where a proof came).
+        claims: the claims request (OpenID Connect Core §5.5), or None.
         created_at: when it began.
         expires_at: its absolute end.
         generation: of the one live refresh token.
@@ -292,6 +243,8 @@ class Grant:
     expires_at: float
     generation: int
     nonce: str | None = None
+    dpop_jkt: str | None = None
+    claims: Mapping[str, JsonValue] | None = None
 
 
 @dataclass(frozen=True, slots=True)

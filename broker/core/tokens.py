@@ -187,7 +187,7 @@ class Mint:
             "sub": facts.sub,
             "aud": client.client_id,
             "iat": now,
-            "exp": now + self.lifetimes.id_token,
+            "exp": now + (client.id_token_lifetime or self.lifetimes.id_token),
             "auth_time": int(grant.auth_time),
             "sid": grant.sid,
             "at_hash": token_hash(access, alg),

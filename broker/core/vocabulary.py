@@ -1,7 +1,7 @@
 """The words of the specifications, each written once.
 
-Sources: RFC 6749 (OAuth 2.0), OpenID Connect Core 1.0, RFC 7636 (PKCE), RFC 9068 (JWT access
-tokens), RFC 9207 (issuer identification).
+Sources: RFC 6749 (OAuth 2.0), OpenID Connect Core 1.0, RFC 7636 (PKCE), RFC 8628 (device grant),
+RFC 8693 (token exchange), RFC 9068 (JWT access tokens), RFC 9207 (issuer identification).
 """
 
 from typing import Final
@@ -22,7 +22,10 @@ CLAIMS_OF_SCOPE: Final[dict[str, tuple[str, ...]]] = {
 # Grant types: RFC 6749 §4.1.3 and §6.
 GRANT_CODE: Final = "authorization_code"
 GRANT_REFRESH: Final = "refresh_token"
-GRANT_TYPES: Final = (GRANT_CODE, GRANT_REFRESH)
+GRANT_TYPES: Final = (GRANT_CODE, GRANT_REFRESH)  # what a client gets unless told otherwise
+GRANT_CLIENT: Final = "client_credentials"  # RFC 6749 §4.4
+GRANT_DEVICE: Final = "urn:ietf:params:oauth:grant-type:device_code"  # RFC 8628 §3.4
+GRANT_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"  # RFC 8693 §2.1
 
 # Prompts: OpenID Connect Core §3.1.2.1.
 PROMPT_NONE: Final = "none"
@@ -35,7 +38,17 @@ PROMPTS: Final = (PROMPT_NONE, PROMPT_LOGIN, PROMPT_CONSENT, PROMPT_SELECT)
 AUTH_NONE: Final = "none"
 AUTH_BASIC: Final = "client_secret_basic"
 AUTH_POST: Final = "client_secret_post"
+AUTH_KEY: Final = "private_key_jwt"
 AUTH_METHODS: Final = (AUTH_NONE, AUTH_BASIC, AUTH_POST)
+
+# Subject identifier types: OpenID Connect Core §8.
+SUBJECT_PUBLIC: Final = "public"
+SUBJECT_PAIRWISE: Final = "pairwise"
+
+# Response modes: OAuth 2.0 Multiple Response Type Encoding Practices §2.1, Form Post Response Mode.
+MODE_QUERY: Final = "query"
+MODE_FRAGMENT: Final = "fragment"
+MODE_FORM_POST: Final = "form_post"
 
 # Application types: OpenID Connect Registration §2.
 APPLICATION_WEB: Final = "web"

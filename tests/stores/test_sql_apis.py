@@ -18,7 +18,7 @@ from tests.stores.test_sql_clients import Statements
 
 __all__ = ["another", "clock", "migrated_url", "stores"]
 
-ORDERS = Api("https://orders.example", "Orders", "ES256")
+ORDERS = Api("https://orders.example", "Orders", "ES256", ("orders:read",), 120, ("orders-api",))
 PLAIN = Api("plain", "Plain")
 
 

@@ -54,8 +54,8 @@ class CodeGrant:
             resources=resources,
             grant_id=counter.entropy.token(16).hex(),
             now=counter.clock.now(),
-            grant_lifetime=counter.lifetimes.grant,
-            grant_idle=counter.lifetimes.grant_idle,
+            grant_lifetime=client.grant_lifetime or counter.lifetimes.grant,
+            grant_idle=client.grant_idle or counter.lifetimes.grant_idle,
         )
         result = await counter.step(handle.account_id, lambda: counter.grants.redeem(wanted))
         if isinstance(result, GrantRefused):

@@ -54,7 +54,8 @@ class RefreshGrant:
             resources=resources,
             now=counter.clock.now(),
             grace=counter.lifetimes.refresh_grace,
-            grant_idle=counter.lifetimes.grant_idle,
+            grant_idle=client.grant_idle or counter.lifetimes.grant_idle,
+            rotate=client.rotate_refresh_tokens,
         )
         result = await counter.step(handle.account_id, lambda: counter.grants.refresh(wanted))
         if isinstance(result, GrantRefused):

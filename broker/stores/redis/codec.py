@@ -75,11 +75,17 @@ def session(account_id: str, sid: str, reply: Sequence[str]) -> Session:
     )
 
 
+def claims_text(claims: Mapping[str, Any] | None) -> str:
+    """Return a claims request as text; empty where there is none."""
+    return json.dumps(claims, ensure_ascii=False, separators=(",", ":")) if claims else ""
+
+
 def grant(account_id: str, grant_id: str, reply: Sequence[str], nonce: str = "") -> Grant:
-    """Return the grant out of its record."""
+    """Return the grant out of its record; one of an earlier release is shorter."""
     client_id, sid, offline, scope, resources, auth_time, created, expires, _, _, generation, _ = (
-        reply
+        reply[:12]
     )
+    jkt, claims = reply[12:14] if len(reply) > 12 else ("", "")
     return Grant(
         account_id,
         grant_id,
@@ -93,6 +99,8 @@ def grant(account_id: str, grant_id: str, reply: Sequence[str], nonce: str = "")
         float(expires),
         int(generation),
         nonce or None,
+        jkt or None,
+        json.loads(claims) if claims else None,
     )
 
 

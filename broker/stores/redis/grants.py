@@ -81,6 +81,7 @@ class RedisGrants:
             codec.at(wanted.now),
             str(wanted.grace),
             str(wanted.grant_idle),
+            "1" if wanted.rotate else "0",
         )
         rotation = ROTATIONS.get(answer[0])
         if rotation is None:

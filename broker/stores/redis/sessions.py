@@ -112,6 +112,8 @@ def _code_arguments(wanted: CodeRequest, cap: str) -> list[str]:
         codec.words(wanted.required_consent or ()),
         request.hint_sub or "",
         cap,
+        request.dpop_jkt or "",
+        codec.claims_text(request.claims),
     ]
     if wanted.facts is not None:
         arguments += codec.facts_arguments(wanted.facts)

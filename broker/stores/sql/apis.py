@@ -1,7 +1,6 @@
 """The APIs' repository: what operators add, edit and remove."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
 from typing import Any, Final
 
 from sqlmodel import col, select
@@ -12,10 +11,11 @@ from broker.core.model import AuditEvent
 from broker.stores.sql.account_rows import remember
 from broker.stores.sql.errors import AlreadyExists, EditConflict, NotFound
 from broker.stores.sql.records import ApiRecord
+from broker.stores.sql.spread import Spread
 from broker.stores.sql.tables import ApiRow
 from broker.stores.sql.unit import Units
 
-_FIELDS: Final = tuple(field.name for field in fields(Api))
+_SPREAD: Final = Spread(Api, ApiRow)
 
 
 class SqlApis:
@@ -38,7 +38,7 @@ class SqlApis:
         async def work(session: AsyncSession) -> ApiRecord:
             if await session.get(ApiRow, api.identifier) is not None:
                 raise AlreadyExists(f"The API {api.identifier} is registered already")
-            row = ApiRow(version=1, created_at=now, updated_at=now, **asdict(api))
+            row = ApiRow(version=1, created_at=now, updated_at=now, **_SPREAD.columns(api))
             session.add(row)
             remember(session, _event("api.added", api.identifier, now, actor))
             return _record(row)
@@ -63,9 +63,10 @@ class SqlApis:
 
         async def work(session: AsyncSession) -> ApiRecord:
             row = await _locked(session, api.identifier, version)
-            changed = [name for name in _FIELDS if getattr(row, name) != getattr(api, name)]
+            new = _SPREAD.columns(api)
+            changed = _SPREAD.changed(row, new)
             if changed:
-                row.sqlmodel_update({name: getattr(api, name) for name in changed})
+                row.sqlmodel_update(new)
                 row.version += 1
                 row.updated_at = now
                 event = _event("api.edited", api.identifier, now, actor, fields=changed)
@@ -120,8 +121,7 @@ async def _locked(session: AsyncSession, identifier: str, version: int | None) -
 
 
 def _record(row: ApiRow) -> ApiRecord:
-    api = Api(**{name: getattr(row, name) for name in _FIELDS})
-    return ApiRecord(api, row.version, row.created_at, row.updated_at)
+    return ApiRecord(Api(**_SPREAD.values(row)), row.version, row.created_at, row.updated_at)
 
 
 def _event(kind: str, identifier: str, now: float, actor: str, **more: Any) -> AuditEvent:

@@ -1,8 +1,7 @@
 """The clients' repository: what operators add, edit and remove."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, Final
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -11,11 +10,11 @@ from broker.core.model import AuditEvent, Client, ClientSecret
 from broker.stores.sql.account_rows import remember
 from broker.stores.sql.errors import AlreadyExists, EditConflict, NotFound
 from broker.stores.sql.records import ClientRecord
+from broker.stores.sql.spread import Spread
 from broker.stores.sql.tables import ClientRow
 from broker.stores.sql.unit import Units
 
-_FIELDS = tuple(field.name for field in fields(Client))
-_LISTS = tuple(field.name for field in fields(Client) if "tuple" in str(field.type))
+_SPREAD: Final = Spread(Client, ClientRow)
 CHUNK = 500  # identifiers in one statement
 
 
@@ -42,7 +41,7 @@ class SqlClients:
         async def work(session: AsyncSession) -> ClientRecord:
             if await session.get(ClientRow, client.client_id) is not None:
                 raise AlreadyExists(f"The client_id {client.client_id} is taken")
-            row = ClientRow(version=1, created_at=now, updated_at=now, **_columns(client))
+            row = ClientRow(version=1, created_at=now, updated_at=now, **_SPREAD.columns(client))
             session.add(row)
             remember(session, _event("client.added", client.client_id, now, actor, {}))
             return _record(row)
@@ -67,10 +66,10 @@ class SqlClients:
 
         async def work(session: AsyncSession) -> ClientRecord:
             row = await _locked(session, client.client_id, version)
-            new = _columns(client)
-            changed = [name for name in _FIELDS if getattr(row, name) != new[name]]
+            new = _SPREAD.columns(client)
+            changed = _SPREAD.changed(row, new)
             if changed:
-                row.sqlmodel_update({name: new[name] for name in changed})
+                row.sqlmodel_update(new)
                 row.version += 1
                 row.updated_at = now
                 detail = {"fields": changed}
@@ -149,17 +148,11 @@ async def _locked(session: AsyncSession, client_id: str, version: int | None) ->
     return row
 
 
-def _columns(client: Client) -> dict[str, Any]:
-    columns = asdict(client)
-    return columns | {name: list(columns[name]) for name in _LISTS}
-
-
 def _record(row: ClientRow) -> ClientRecord:
-    columns = {name: getattr(row, name) for name in _FIELDS}
-    columns |= {name: tuple(columns[name]) for name in _LISTS}
-    columns["secrets"] = tuple(ClientSecret(**secret) for secret in row.secrets)
+    values = _SPREAD.values(row)
+    values["secrets"] = tuple(ClientSecret(**secret) for secret in row.secrets)
     return ClientRecord(
-        Client(**columns), row.version, row.created_at, row.updated_at, row.removed_at
+        Client(**values), row.version, row.created_at, row.updated_at, row.removed_at
     )
 
 

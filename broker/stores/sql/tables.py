@@ -90,6 +90,8 @@ class IdentityRow(SQLModel, table=True):
 class ClientRow(SQLModel, table=True):
     """A registered client; ``version`` grows with each edit, a removed one keeps its row.
 
+    ``more`` holds the metadata that has no column of its own, where it is not the default.
+
     So a ``client_id`` is never given to another client, and consents never pass to one.
     """
 
@@ -123,10 +125,14 @@ class ClientRow(SQLModel, table=True):
     created_at: float = Field(sa_column=Column(Double, nullable=False))
     updated_at: float = Field(sa_column=Column(Double, nullable=False))
     removed_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    more: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
 
 
 class ApiRow(SQLModel, table=True):
-    """A registered API (resource server); ``version`` grows with each edit."""
+    """A registered API (resource server); ``version`` grows with each edit.
+
+    ``more`` holds what has no column of its own, where it is not the default.
+    """
 
     __tablename__ = "api"
 
@@ -138,6 +144,7 @@ class ApiRow(SQLModel, table=True):
     version: int = Field(sa_column=Column(BigInteger, nullable=False))
     created_at: float = Field(sa_column=Column(Double, nullable=False))
     updated_at: float = Field(sa_column=Column(Double, nullable=False))
+    more: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
 
 
 class ConsentRow(SQLModel, table=True):

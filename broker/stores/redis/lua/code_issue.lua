@@ -4,7 +4,8 @@
 -- ARGV  1 sid  2 generation  3 code_id  4 client_id  5 redirect_uri  6 code_challenge or ''
 --       7 nonce or ''  8 scope  9 resources  10 now  11 code lifetime  12 session idle seconds
 --       13 least auth_time  14 whether consent is required (1 or 0)  15 the scope it must cover
---       16 the subject that must be signed in, or ''  17 index cap  18… facts as field, value, …
+--       16 the subject that must be signed in, or ''  17 index cap  18 dpop_jkt or ''  19 claims or ''
+--       20… facts as field, value, …
 -- Answers {'issued', session, facts} or {reason, session or nil, facts or nil}.
 -- Checks in this order: session → account → subject → age of the sign-in → consent.
 -- Invariant: a code exists only for a person who was signed in, and had agreed, at that instant.
@@ -13,8 +14,8 @@
 --@include index
 --@include scopes
 
-if #ARGV >= 18 then
-  put_facts(KEYS[1], 18)
+if #ARGV >= 20 then
+  put_facts(KEYS[1], 20)
 end
 local session, now = living_session(KEYS[3], ARGV[10])
 if not session or session[S.GENERATION] ~= ARGV[2] then
@@ -38,7 +39,7 @@ end
 local expires = tonumber(now) + tonumber(ARGV[11])
 write(KEYS[4], {
   ARGV[4], ARGV[5], ARGV[6], ARGV[1], session[S.AUTH], ARGV[8], ARGV[9], ARGV[7],
-  string.format('%.3f', expires), now, '',
+  string.format('%.3f', expires), now, '', ARGV[18], ARGV[19],
 }, expires - ARGV[10] + CODE_SLACK)
 enter(KEYS[2], 'c:' .. ARGV[3] .. ':' .. ARGV[1], expires, tonumber(ARGV[10]), tonumber(ARGV[17]),
   's:' .. ARGV[1])

@@ -64,10 +64,11 @@ local expires = string.format('%.3f', now + ARGV[7])
 local idle = until_at_most(now, ARGV[8], expires)
 local grant = {
   ARGV[2], code[C.SID], offline, code[C.SCOPE], code[C.RESOURCES], code[C.AUTH], now, expires, idle,
-  now, '1', '',
+  now, '1', '', code[C.JKT] or '', code[C.CLAIMS] or '',
 }
 code[C.GRANT] = ARGV[5]
-code[C.SEEN], code[C.SCOPE], code[C.RESOURCES], code[C.NONCE] = now, '', '', ''
+code[C.SEEN], code[C.SCOPE], code[C.RESOURCES] = now, '', ''
+code[C.NONCE], code[C.CLAIMS] = '', ''
 amend(KEYS[3], code)
 redis.call('ZREM', KEYS[2], 'c:' .. ARGV[1] .. ':' .. code[C.SID])
 write(KEYS[4], grant, idle - ARGV[6] + SLACK)

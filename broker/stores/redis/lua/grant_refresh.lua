@@ -2,9 +2,9 @@
 --
 -- KEYS  1 facts  2 index  3 grant
 -- ARGV  1 grant_id  2 client_id  3 generation  4 scope or ''  5 resources or ''  6 now
---       7 grace seconds  8 grant idle seconds
--- Answers {'rotated' or 'repeated' or 'adopted', grant, facts}, or {reason}; for 'reused' the grant
--- is ended.
+--       7 grace seconds  8 grant idle seconds  9 whether to rotate (1 or 0)
+-- Answers {'rotated' or 'repeated' or 'adopted' or 'kept', grant, facts}, or {reason}; for 'reused'
+-- the grant is ended. Where it is not to rotate, the current generation stays ('kept').
 -- Checks in this order: known → client → unexpired → session or offline → account → scope →
 -- resource → generation. A failed check changes nothing.
 -- Invariant: at most one generation is live; a spent one answers with the live one during the
@@ -69,6 +69,12 @@ if wanted < current then
   end
   end_grant(KEYS[2], KEYS[3], ARGV[1], grant)
   return { 'reused' }
+end
+if wanted == current and ARGV[9] == '0' then
+  grant[G.IDLE] = later(grant[G.IDLE], until_at_most(now, ARGV[8], grant[G.EXPIRES]))
+  grant[G.SEEN] = now
+  write(KEYS[3], grant, grant[G.IDLE] - ARGV[6] + SLACK)
+  return { 'kept', grant, facts }
 end
 if grace > 0 then
   kept[#kept + 1] = { ARGV[3], ARGV[3], string.format('%.0f', (at - created) * 1000) }

@@ -1,12 +1,13 @@
--- Grants: the fields of a code's and of a grant's record.
+-- Grants: the fields of a code's and of a grant's record. JKT (RFC 9449) and CLAIMS (a claims
+-- request as JSON) are empty where there is none, and missing in records of earlier releases.
 
 local C = {
   CLIENT = 1, REDIRECT = 2, CHALLENGE = 3, SID = 4, AUTH = 5, SCOPE = 6, RESOURCES = 7, NONCE = 8,
-  EXPIRES = 9, SEEN = 10, GRANT = 11,
+  EXPIRES = 9, SEEN = 10, GRANT = 11, JKT = 12, CLAIMS = 13,
 }
 local G = {
   CLIENT = 1, SID = 2, OFFLINE = 3, SCOPE = 4, RESOURCES = 5, AUTH = 6, CREATED = 7, EXPIRES = 8,
-  IDLE = 9, SEEN = 10, GENERATION = 11, SPENT = 12,
+  IDLE = 9, SEEN = 10, GENERATION = 11, SPENT = 12, JKT = 13, CLAIMS = 14,
 }
 
 local function end_grant(index, key, id, grant)
