@@ -33,6 +33,7 @@ from broker.core.vocabulary import GRANT_CODE, GRANT_REFRESH
 from broker.stores.sql.drain import drain
 from broker.upstream.base import BoundedTransport
 from broker.upstream.discord import Discord, DiscordSettings
+from broker.upstream.outbound import Outbound
 from broker.web.app import build
 from broker.web.services import EdgeConfig, Services
 from keys.errors import KeyRecordCorrupt, KeysError, KeyStoreUnavailable
@@ -57,6 +58,7 @@ class Parts:
     clock: Clock
     entropy: Entropy
     watch: "Watch | None"
+    outbound: Outbound
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ def _parts(
         clock,
         entropy,
         watch,
+        Outbound(settings.outbound_allow),
     )
 
 
