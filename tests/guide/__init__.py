@@ -1,0 +1,1 @@
+"""The guide for downstream services: its examples serve, and refuse what they should."""
