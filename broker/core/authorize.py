@@ -108,7 +108,7 @@ async def _checked(
     _given_once(params)
     _without_request_objects(params)
     _response_type(params)
-    scope = _scope(client, params)
+    scope = asked_scope(client, params)
     return AuthorizationRequest(
         client_id=client.client_id,
         redirect_uri=redirect_uri,
@@ -157,8 +157,12 @@ def _response_type(params: Parameters) -> None:
         raise InvalidRequest("Only response_mode=query is offered")
 
 
-def _scope(client: Client, params: Parameters) -> tuple[str, ...]:
-    """OpenID Connect Core §3.1.2.1: unknown scopes are ignored, known ones must be registered."""
+def asked_scope(client: Client, params: Parameters) -> tuple[str, ...]:
+    """Return the scope asked for (OpenID Connect Core §3.1.2.1): unknown words are ignored.
+
+    Raises:
+        InvalidScope: it is malformed, more than the client is registered for, or nothing is left.
+    """
     asked = params.words("scope")
     if not all(_SCOPE_TOKEN.match(word) for word in asked):
         raise InvalidScope("The scope is malformed")
