@@ -9,6 +9,7 @@
     │   ├── AccessDenied  LoginRequired  ConsentRequired  InteractionRequired
     │   ├── RequestNotSupported  RequestUriNotSupported  RegistrationNotSupported
     │   ├── TemporarilyUnavailable
+    │   ├── AuthorizationPending  SlowDown  ExpiredToken
     │   ├── ServerError
     │   │   └── AlgorithmOff     500: a client or API is set to what is switched off
     │   ├── InvalidClient        401 at the token endpoint
@@ -17,7 +18,7 @@
     ├── AuthorizationRefused     a ProtocolError that goes back to a *validated* redirect URI
     ├── PageError                for a person; never a redirect
     │   ├── BadAuthorizationRequest  ForeignBrowser  RequestExpired  RequestUnknown
-    │   ├── BadForm  BadCallback  UpstreamPage  SignInRefused
+    │   ├── BadForm  BadCallback  UpstreamPage  SignInRefused  TooManyTries
     ├── Unavailable              something we need is out of reach: 503, try again
     │   └── UpstreamUnavailable  (Discord) with the seconds to wait
     └── OutboundError            a call to an address that a client named
@@ -160,6 +161,27 @@ class ServerError(ProtocolError):
 
     code = "server_error"
     title = "The sign-in failed on our side"
+
+
+class AuthorizationPending(ProtocolError):
+    """RFC 8628 §3.5 ``authorization_pending``."""
+
+    code = "authorization_pending"
+    title = "The person has not decided yet"
+
+
+class SlowDown(ProtocolError):
+    """RFC 8628 §3.5 ``slow_down``: from now on the device has to wait 5 seconds longer."""
+
+    code = "slow_down"
+    title = "The device asks too often"
+
+
+class ExpiredToken(ProtocolError):
+    """RFC 8628 §3.5 ``expired_token``."""
+
+    code = "expired_token"
+    title = "The device code has expired"
 
 
 class AlgorithmOff(ServerError):
@@ -306,6 +328,25 @@ class SignInRefused(PageError):
     code = "sign_in_refused"
     title = "This account cannot sign in"
     advice = "If you think this is a mistake, write to the people who run this service."
+
+
+class TooManyTries(PageError):
+    """Too many wrong guesses: wait.
+
+    Args:
+        retry_after: seconds after which to try again.
+    """
+
+    code = "too_many_tries"
+    title = "Too many wrong codes"
+
+    def __init__(self, retry_after: int) -> None:
+        minutes = max(1, -(-retry_after // 60))
+        wait = "a minute" if minutes == 1 else f"{minutes} minutes"
+        super().__init__(
+            advice=f"Wait {wait}, then enter the code that your device shows. It may have a new one."
+        )
+        self.retry_after = retry_after
 
 
 class Unavailable(BrokerError):

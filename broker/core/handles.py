@@ -34,6 +34,8 @@ class Kind(StrEnum):
     SESSION = "session"
     REQUEST = "request"
     ATTEMPT = "attempt"
+    DEVICE = "device"
+    USER_CODE = "user_code"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ STATUS: Final[dict[type[BaseException], int]] = {
     e.ForeignBrowser: 403,
     e.BadForm: 403,
     e.SignInRefused: 403,
+    e.TooManyTries: 429,
     e.UpstreamPage: 502,
     e.UpstreamRejected: 502,
     e.TemporarilyUnavailable: 503,
@@ -131,7 +132,7 @@ def _refusal(error: e.AuthorizationRefused, issuer: str) -> Answer:
 def _headers(failure: Failure) -> list[Header]:
     found: list[Header] = []
     error = failure.error
-    if isinstance(error, e.Unavailable):
+    if isinstance(error, e.Unavailable | e.TooManyTries):
         found.append((b"retry-after", b"%d" % max(1, error.retry_after)))
     elif failure.status == 503:
         found.append((b"retry-after", b"5"))
