@@ -344,7 +344,7 @@ class TooManyTries(PageError):
         minutes = max(1, -(-retry_after // 60))
         wait = "a minute" if minutes == 1 else f"{minutes} minutes"
         super().__init__(
-            advice=f"Wait {wait}, then enter the code that your device shows. It may have a new one."
+            advice=f"Wait {wait}, then enter the code that your device shows by then."
         )
         self.retry_after = retry_after
 

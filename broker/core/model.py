@@ -33,6 +33,7 @@ class Lifetimes:
     code: int = 60
     access_token: int = 300
     id_token: int = 300
+    device: int = 600
     longest_token: int = 3600
     session_idle: int = 7 * 86400
     session: int = 30 * 86400
@@ -125,7 +126,8 @@ class AuthorizationRequest:
     Of what does not explain itself: ``response_mode`` is ``fragment`` or ``form_post``, or None for
     the query; ``claims`` is the claims request (OpenID Connect Core §5.5) reduced to what we know,
     ``acr_values`` among it; ``dpop_jkt`` the thumbprint of the DPoP key that the code will be bound
-    to (RFC 9449 §10).
+    to (RFC 9449 §10); ``device`` a sealed handle of the device that asked and of the code it shows
+    (RFC 8628; ``broker.core.device`` makes such a request, and no code leaves us for it).
     """
 
     client_id: str
@@ -143,6 +145,7 @@ class AuthorizationRequest:
     response_mode: str | None = None
     claims: Mapping[str, JsonValue] | None = None
     dpop_jkt: str | None = None
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
