@@ -16,6 +16,7 @@ from broker.app.pauses import SharedPauses
 from broker.app.readiness import Readiness
 from broker.app.settings import Settings
 from broker.app.stores import KeyNews, Stores, open_stores
+from broker.app.telling import Telling
 from broker.core import metadata
 from broker.core.csrf import FormTokens
 from broker.core.desk import Desk
@@ -161,11 +162,8 @@ async def _first_look(parts: Parts) -> None:
 def _services(parts: Parts) -> Services:
     """Make the core's services."""
     issuer, handles = parts.settings.public_issuer, Handles(parts.stores.secrets)
-    keys = parts.watch.keys(parts.keyring) if parts.watch else parts.keyring
     algorithms = parts.settings.algorithms
-    signing = SigningAlgorithms(parts.stores.sql.followed_apis, algorithms)
-    lifetimes = parts.settings.lifetimes
-    mint = Mint(issuer, keys, handles, parts.clock, parts.entropy, lifetimes, signing)
+    mint = _mint(parts, handles)
     desk, counter = _desk(parts, handles, mint), _counter(parts, handles, mint)
     grants: dict[str, GrantType] = {
         GRANT_CODE: CodeGrant(counter),
@@ -183,6 +181,14 @@ def _services(parts: Parts) -> Services:
         allowed_origins=parts.origins.allows,
         entropy=parts.entropy,
     )
+
+
+def _mint(parts: Parts, handles: Handles) -> Mint:
+    """Return what makes tokens."""
+    keys = parts.watch.keys(parts.keyring) if parts.watch else parts.keyring
+    signing = SigningAlgorithms(parts.stores.sql.followed_apis, parts.settings.algorithms)
+    issuer, lifetimes = parts.settings.public_issuer, parts.settings.lifetimes
+    return Mint(issuer, keys, handles, parts.clock, parts.entropy, lifetimes, signing)
 
 
 def _counter(parts: Parts, handles: Handles, mint: Mint) -> Counter:
@@ -228,6 +234,10 @@ def _beside(parts: Parts) -> dict[str, Task]:
     """Return what runs beside the requests, by name."""
     sql, clock, keyring = parts.stores.sql, parts.clock, parts.keyring
     watch = parts.watch
+    mint = _mint(parts, Handles(parts.stores.secrets))
+    telling = Telling(
+        parts.stores.redis.notices, sql.followed_clients, mint, parts.outbound, sql.audit
+    )
     measuring = watch.tasks(keyring, parts.settings.key_policy, clock) if watch else {}
     return {
         "keys": keyring.follow,
@@ -236,6 +246,7 @@ def _beside(parts: Parts) -> dict[str, Task]:
         "origins": parts.origins.follow,
         "schema": parts.readiness.follow_schema,
         "outbox": lambda stop: drain(sql.outbox, parts.stores.carry, stop, clock=clock),
+        "logout": telling.run,
         "housekeeping": lambda stop: clean(sql, parts.settings.audit_lifetime, clock, stop),
         **measuring,
     }

@@ -22,6 +22,8 @@ def provider(issuer: str, *, algorithms: tuple[str, ...] = ("RS256",)) -> dict[s
     document = server(issuer) | {
         "userinfo_endpoint": f"{issuer}/userinfo",
         "end_session_endpoint": f"{issuer}/logout",
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": list(algorithms),
         "claims_supported": [

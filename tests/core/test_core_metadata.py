@@ -25,6 +25,8 @@ SERVER = {
 PROVIDER = SERVER | {
     "userinfo_endpoint": "https://id.example/userinfo",
     "end_session_endpoint": "https://id.example/logout",
+    "backchannel_logout_supported": True,
+    "backchannel_logout_session_supported": True,
     "subject_types_supported": ["public"],
     "id_token_signing_alg_values_supported": ["RS256"],
     "claims_supported": [

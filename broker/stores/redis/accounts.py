@@ -4,15 +4,17 @@ from broker.core.model import Facts
 from broker.core.ports import Ended
 from broker.stores.redis import codec
 from broker.stores.redis.keys import Names
+from broker.stores.redis.notices import RedisNotices
 from broker.stores.redis.scripts import Steps, script
 
 
 class RedisAccountStates:
     """``broker.core.ports.AccountStates`` in Redis."""
 
-    def __init__(self, steps: Steps, names: Names) -> None:
+    def __init__(self, steps: Steps, names: Names, notices: RedisNotices) -> None:
         self._steps = steps
         self._names = names
+        self._notices = notices
         self._put = script("account_put")
         self._end = script("account_end")
 
@@ -25,13 +27,11 @@ class RedisAccountStates:
         """Put the facts (they carry disabled or not_before), end all sessions, codes and grants.
 
         Safe to repeat, late too: facts that are not newer end only what was begun up to their
-        not_before (or everything, while the account is disabled).
+        not_before (or everything, while the account is disabled). The same step queues a notice
+        for every client that loses a grant.
         """
         base = self._names.account(account_id)
-        answer = await self._steps.end(
-            self._end,
-            (base + "facts", base + "index"),
-            self._steps.marks,
-            *codec.facts_arguments(facts),
-        )
+        keys, arguments = (base + "facts", base + "index"), codec.facts_arguments(facts)
+        async with self._notices.ending(account_id):
+            answer = await self._steps.end(self._end, keys, self._steps.marks, *arguments)
         return Ended(codec.pairs(answer))

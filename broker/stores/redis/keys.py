@@ -28,3 +28,8 @@ class Names:
     def revoked_keys(self) -> str:
         """Return the key of the set of revoked signing keys."""
         return f"{self.prefix}{{keys}}:revoked"
+
+    def notices(self) -> tuple[str, str]:
+        """Return the keys of the accounts whose clients are to be told something, and why."""
+        base = f"{self.prefix}{{notices}}:"
+        return base + "due", base + "intents"

@@ -4,6 +4,7 @@ from broker.core.model import Facts, Session
 from broker.core.ports import CodeIssued, CodeRefused, CodeRequest, Ended, Refusal
 from broker.stores.redis import codec
 from broker.stores.redis.keys import Names
+from broker.stores.redis.notices import RedisNotices
 from broker.stores.redis.scripts import Steps, script
 
 DEVICE_LENGTH = 200
@@ -15,12 +16,16 @@ class RedisSessions:
     Args:
         steps: runs the scripts.
         names: names the keys.
+        notices: the queue of clients to be told of an ending.
         index_cap: how many sessions, codes and grants one account may have alive.
     """
 
-    def __init__(self, steps: Steps, names: Names, *, index_cap: int) -> None:
+    def __init__(
+        self, steps: Steps, names: Names, notices: RedisNotices, *, index_cap: int
+    ) -> None:
         self._steps = steps
         self._names = names
+        self._notices = notices
         self._cap = str(index_cap)
         self._open = script("session_open")
         self._look = script("session_look")
@@ -85,10 +90,14 @@ class RedisSessions:
         return CodeRefused(Refusal(reason), session, facts)
 
     async def end(self, account_id: str, sid: str, *, now: float) -> Ended:  # noqa: ARG002
-        """End a session, its unspent codes and its grants that are not offline; idempotent."""
+        """End a session, its unspent codes and its grants that are not offline; idempotent.
+
+        The same step queues a notice for every client with a grant of it, offline ones included.
+        """
         base = self._names.account(account_id)
         keys = (base + "index", f"{base}session:{sid}")
-        answer = await self._steps.end(self._end, keys, sid, self._steps.marks)
+        async with self._notices.ending(account_id):
+            answer = await self._steps.end(self._end, keys, sid, self._steps.marks)
         return Ended(codec.pairs(answer))
 
 

@@ -4,6 +4,7 @@ from broker.stores.redis.accounts import RedisAccountStates
 from broker.stores.redis.connect import Client
 from broker.stores.redis.grants import RedisGrants
 from broker.stores.redis.keys import Names
+from broker.stores.redis.notices import RedisNotices
 from broker.stores.redis.requests import RedisPendingRequests
 from broker.stores.redis.revocations import RedisRevocations
 from broker.stores.redis.scripts import Steps
@@ -24,6 +25,7 @@ class RedisStores:
     Attributes:
         requests, sessions, grants, accounts: the ports of ``broker.core.ports``.
         revocations: which signing keys are revoked.
+        notices: which clients are to be told that a session is over.
     """
 
     def __init__(
@@ -39,9 +41,10 @@ class RedisStores:
         steps = Steps(client, deadline=deadline, replicas=replicas)
         self.client = client
         self.requests = RedisPendingRequests(steps, names)
-        self.sessions = RedisSessions(steps, names, index_cap=index_cap)
+        self.notices = RedisNotices(steps, names)
+        self.sessions = RedisSessions(steps, names, self.notices, index_cap=index_cap)
         self.grants = RedisGrants(steps, names, index_cap=index_cap)
-        self.accounts = RedisAccountStates(steps, names)
+        self.accounts = RedisAccountStates(steps, names, self.notices)
         self.revocations = RedisRevocations(steps, names)
 
     async def close(self) -> None:

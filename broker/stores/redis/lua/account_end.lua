@@ -5,11 +5,13 @@
 -- Answers {grant_id, client_id, …} of the grants that were alive.
 -- Invariant: newer facts end everything. The same or older ones (the outbox delivers at least
 -- once) end what was begun up to their not-before, and leave those who signed in since alone.
+-- Every client that loses a grant gets a notice in the same step.
 --@include records
 --@include facts
 --@include index
 --@include grants
 --@include ending
+--@include notices
 
 local fresh = put_facts(KEYS[1], 2)
 local disabled, not_before = redis.call('HGET', KEYS[1], 'd') == '1', 0
@@ -28,12 +30,20 @@ local function since(kind, id)
   return record and tonumber(record[kind == 's' and S.CREATED or G.CREATED]) > not_before
 end
 
+local sub = redis.call('HGET', KEYS[1], 'sub')
 local ended = {}
 for _, member in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
   local kind, id = string.match(member, '^(%a):([^:]+)')
-  if not since(kind, id) and drop(KEYS[2], member) and kind == 'g' then
-    ended[#ended + 1] = id
-    ended[#ended + 1] = string.match(member, '^g:[^:]+:[^:]+:[01]:(.*)$')
+  if not since(kind, id) then
+    local alive = drop(KEYS[2], member)
+    if kind == 'g' then
+      local sid, client = string.match(member, '^g:[^:]+:([^:]+):[01]:(.*)$')
+      notice(sid, client, sub)
+      if alive then
+        ended[#ended + 1] = id
+        ended[#ended + 1] = client
+      end
+    end
   end
 end
 mark_ending(ARGV[1])
