@@ -13,6 +13,8 @@
     │   ├── ServerError
     │   │   └── AlgorithmOff     500: a client or API is set to what is switched off
     │   ├── InvalidClient        401 at the token endpoint
+    │   ├── InvalidRedirectUri  InvalidClientMetadata      of a registration
+    │   ├── TooManyRequests      429, with the seconds to wait
     │   └── ResourceError        RFC 6750 at a protected resource
     │       ├── MissingToken  InvalidToken  InsufficientScope
     ├── AuthorizationRefused     a ProtocolError that goes back to a *validated* redirect URI
@@ -195,6 +197,35 @@ class InvalidClient(ProtocolError):
 
     code = "invalid_client"
     title = "Client authentication failed"
+
+
+class InvalidRedirectUri(ProtocolError):
+    """RFC 7591 §3.2.2 ``invalid_redirect_uri``."""
+
+    code = "invalid_redirect_uri"
+    title = "A redirect URI cannot be registered"
+
+
+class InvalidClientMetadata(ProtocolError):
+    """RFC 7591 §3.2.2 ``invalid_client_metadata``."""
+
+    code = "invalid_client_metadata"
+    title = "The client metadata cannot be registered"
+
+
+class TooManyRequests(ProtocolError):
+    """More than one address may ask for in a while (RFC 6585 §4).
+
+    Args:
+        retry_after: seconds after which to try again.
+    """
+
+    code = "too_many_requests"
+    title = "Too many requests from this address"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__()
+        self.retry_after = retry_after
 
 
 class ResourceError(ProtocolError):

@@ -27,6 +27,7 @@ STATUS: Final[dict[type[BaseException], int]] = {
     e.AuthorizationRefused: 303,
     e.ServerError: 500,
     e.InvalidClient: 401,
+    e.TooManyRequests: 429,
     e.MissingToken: 401,
     e.InvalidToken: 401,
     e.InsufficientScope: 403,
@@ -132,7 +133,7 @@ def _refusal(error: e.AuthorizationRefused, issuer: str) -> Answer:
 def _headers(failure: Failure) -> list[Header]:
     found: list[Header] = []
     error = failure.error
-    if isinstance(error, e.Unavailable | e.TooManyTries):
+    if isinstance(error, e.Unavailable | e.TooManyTries | e.TooManyRequests):
         found.append((b"retry-after", b"%d" % max(1, error.retry_after)))
     elif failure.status == 503:
         found.append((b"retry-after", b"5"))
