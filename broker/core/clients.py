@@ -5,8 +5,10 @@ import binascii
 import hashlib
 import hmac
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import unquote_plus
 
+from broker.core import vocabulary as v
 from broker.core.errors import InvalidClient, InvalidRequest
 from broker.core.model import Client
 from broker.core.parameters import Parameters
@@ -27,18 +29,45 @@ class Credentials:
     secrets: tuple[str, ...]
 
 
+class Signed(Protocol):
+    """Judges client assertions (``broker.core.assertions``)."""
+
+    async def client(self, params: Parameters) -> Client:
+        """Return the client that signed the request's assertion, or raise ``InvalidClient``."""
+        ...
+
+
 async def authenticate(
-    clients: Clients, params: Parameters, authorization: str | None, *, now: float
+    clients: Clients,
+    params: Parameters,
+    authorization: str | None,
+    *,
+    now: float,
+    assertions: Signed | None = None,
 ) -> Client:
     """Return the client that the request proves to be (RFC 6749 §3.2.1).
 
     Basic and post are both accepted from a client registered for either: the secret is the same
-    proof in both places.
+    proof in both places. A client registered for ``private_key_jwt`` has no other way.
+
+    Args:
+        clients: the registered ones.
+        params: of the request.
+        authorization: its Authorization header as it came, or None.
+        now: UTC seconds.
+        assertions: judges client assertions; None where none are taken.
 
     Raises:
         InvalidRequest: two ways of authentication at once.
         InvalidClient: anything else, always alike.
+        StoreUnavailable: a store is out of reach.
     """
+    if "client_assertion" in params or "client_assertion_type" in params:
+        if authorization is not None or "client_secret" in params:
+            raise InvalidRequest("Two ways of client authentication at once")
+        if assertions is None:
+            raise InvalidClient(private="client assertions are not taken here")
+        return await assertions.client(params)
     credentials = _credentials(params, authorization)
     for client_id in credentials.client_ids:
         client = await clients.find(client_id)
@@ -54,8 +83,6 @@ def digest(secret: str) -> str:
 
 def _credentials(params: Parameters, authorization: str | None) -> Credentials:
     client_id, secret = params.one("client_id"), params.one("client_secret")
-    if params.one("client_assertion") or params.one("client_assertion_type"):
-        raise InvalidClient(private="client assertions are not offered")
     if authorization is None:
         return Credentials((client_id,) if client_id else (), (secret,) if secret else ())
     if secret is not None:
@@ -85,7 +112,7 @@ def _basic(authorization: str) -> Credentials:
 
 
 def _proven(client: Client, secrets: tuple[str, ...], now: float) -> bool:
-    if client.disabled:
+    if client.disabled or client.auth_method == v.AUTH_KEY:
         return False
     if client.public:
         return not secrets

@@ -4,7 +4,6 @@ from typing import Any
 
 from broker.core import vocabulary as v
 from broker.core.claims import released
-from broker.core.clients import authenticate
 from broker.core.errors import InsufficientScope, InvalidGrant, InvalidRequest, InvalidToken
 from broker.core.grants import Counter
 from broker.core.handles import Handle, Kind
@@ -71,7 +70,7 @@ class TokenInfo:
             InvalidRequest: no token, or another client's.
         """
         counter = self._counter
-        client = await authenticate(counter.clients, params, authorization, now=counter.clock.now())
+        client = await counter.client(params, authorization)
         token = params.one("token")
         if token is None:
             raise InvalidRequest("token is missing")

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from broker.core.clients import authenticate, may_use
+from broker.core.clients import Signed, authenticate, may_use
 from broker.core.errors import InvalidRequest, UnauthorizedClient, UnsupportedGrantType
 from broker.core.facts import restore
 from broker.core.handles import Handles
@@ -30,7 +30,7 @@ from broker.core.tokens import Mint
 
 _SINGLE = (
     "grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "scope",
-    "client_id", "client_secret",
+    "client_id", "client_secret", "client_assertion", "client_assertion_type",
 )  # fmt: skip
 
 
@@ -48,6 +48,17 @@ class Counter:
     clock: Clock
     entropy: Entropy
     lifetimes: Lifetimes
+    assertions: Signed | None = None
+
+    async def client(self, params: Parameters, authorization: str | None) -> Client:
+        """Return the client that a request proves to be, as ``clients.authenticate`` says."""
+        return await authenticate(
+            self.clients,
+            params,
+            authorization,
+            now=self.clock.now(),
+            assertions=self.assertions,
+        )
 
     async def step(
         self, account_id: str, take: Callable[[], Awaitable[GrantAlive | GrantRefused]]
@@ -98,7 +109,7 @@ class TokenEndpoint:
         twice = params.repeated(_SINGLE)
         if twice is not None:
             raise InvalidRequest(f"The parameter {twice} was given twice")
-        client = await authenticate(counter.clients, params, authorization, now=counter.clock.now())
+        client = await counter.client(params, authorization)
         name = params.one("grant_type")
         if name is None:
             raise InvalidRequest("grant_type is missing")
