@@ -227,6 +227,7 @@ def _desk(parts: Parts, handles: Handles, mint: Mint) -> Desk:
         lifetimes=parts.settings.lifetimes,
         hint_subject=mint.hint_subject,
         signing=mint.signing,
+        devices=redis.devices,
     )
 
 

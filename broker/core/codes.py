@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from broker.core import facts
 from broker.core.desk import Desk
+from broker.core.device import approval
 from broker.core.errors import InvalidGrant
 from broker.core.handles import Handle, Kind
 from broker.core.model import AuthorizationRequest, Facts
@@ -29,16 +30,20 @@ async def issue(
         required_consent: the scope that must be agreed to on record, or None.
         signed_in_now: whether the person signed in during this request; max_age is then satisfied.
         newer: facts to put first, or None.
+
+    Raises:
+        RequestUnknown: the device that asked does not wait any more.
     """
+    device = await approval.waiting(desk, request) if request.device else None
     now, code_id = desk.clock.now(), desk.new_id()
     wanted = CodeRequest(
         account_id=session.account_id,
         sid=session.item_id,
         generation=session.generation,
         code_id=code_id,
-        request=request,
+        request=approval.kept(request, device) if device else request,
         now=now,
-        code_lifetime=desk.lifetimes.code,
+        code_lifetime=max(int(device.expires_at - now), 1) if device else desk.lifetimes.code,
         session_idle=desk.lifetimes.session_idle,
         min_auth_time=0.0 if signed_in_now or request.max_age is None else now - request.max_age,
         required_consent=required_consent,
@@ -52,6 +57,8 @@ async def issue(
             return CodeRefused(Refusal.NO_SESSION)
         result = await desk.sessions.issue_code(replace(wanted, facts=restored))
     if isinstance(result, CodeIssued):
+        if device is not None:
+            return await approval.approve(desk, request, device, session.account_id, code_id)
         code = desk.handles.make(Kind.CODE, Handle(session.account_id, code_id))
         return Redirect(desk.answer(request, code))
     return result

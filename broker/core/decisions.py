@@ -6,6 +6,7 @@ from dataclasses import replace
 from broker.core import codes, trips
 from broker.core.audit import note
 from broker.core.desk import Desk, form_subject, fresh, same_browser, upstream_prompt
+from broker.core.device.approval import deny
 from broker.core.errors import (
     AccessDenied,
     AuthorizationRefused,
@@ -57,9 +58,9 @@ class Decisions:
             raise InvalidRequest("The form holds no decision")
         if await desk.requests.finish(pending.request_id) is None:
             raise RequestUnknown
-        if decision == "deny":
-            raise await self._declined(pending, session)
         try:
+            if decision == "deny":
+                raise await self._declined(pending, session)
             return await self._allowed(pending, session, browser)
         except StoreUnavailable as error:
             with suppress(StoreUnavailable):
@@ -101,6 +102,7 @@ class Decisions:
 
     async def _declined(self, pending: PendingRequest, session: Handle) -> AuthorizationRefused:
         desk, request = self._desk, pending.request
+        await deny(desk, request)
         now = desk.clock.now()
         event = AuditEvent("consent.declined", now, "person", session.account_id, request.client_id)
         await note(desk.audit, event)

@@ -6,6 +6,7 @@ from broker.core import facts, redirects
 from broker.core import vocabulary as v
 from broker.core.authorize import HintSubject
 from broker.core.csrf import FormTokens, browser_digest
+from broker.core.device.model import Devices
 from broker.core.errors import (
     AccessDenied,
     ForeignBrowser,
@@ -56,6 +57,7 @@ class Desk:
     lifetimes: Lifetimes
     hint_subject: HintSubject
     signing: SigningAlgorithms
+    devices: Devices
 
     def new_id(self) -> str:
         """Return a fresh identifier: 32 hexadecimal digits."""
@@ -140,6 +142,10 @@ class Desk:
         client = await self.clients.find(pending.request.client_id)
         if client is None or client.disabled:
             raise RequestUnknown("The app was switched off during this sign-in")
+        if pending.request.device is not None:
+            if v.GRANT_DEVICE in client.grant_types:
+                return client
+            raise RequestUnknown("The app was changed during this sign-in")
         uri = pending.request.redirect_uri
         if not redirects.registered(client, uri, client.redirect_uris):
             raise RequestUnknown("The app was changed during this sign-in")
@@ -155,7 +161,9 @@ class Desk:
             raise RequestExpired(links=(self.back_link(pending),))
 
     def back_link(self, pending: PendingRequest) -> tuple[str, str]:
-        """Return the link by which a page leads back to the app."""
+        """Return the link by which a page leads back to the app, or to where codes are entered."""
+        if pending.request.device is not None:
+            return ("Enter a code", "/device")
         return ("Back to the app", self.way_back(pending.request))
 
 

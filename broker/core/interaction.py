@@ -16,6 +16,7 @@ from broker.core.claims import released
 from broker.core.csrf import browser_digest
 from broker.core.decisions import Decisions
 from broker.core.desk import Desk, form_subject, fresh, same_browser, upstream_prompt
+from broker.core.device.approval import shown_code
 from broker.core.errors import (
     AuthorizationRefused,
     ConsentRequired,
@@ -186,6 +187,7 @@ class SignIn:
             redirect_origin=origin,
             redirect_host=redirects.shown_host(request.redirect_uri),
             browser=cookie,
+            user_code=shown_code(desk, request),
         )
 
     def _bound(self, pending: PendingRequest, browser: Browser) -> PendingRequest:
@@ -198,7 +200,8 @@ def _page_wanted(
     """Whether a page must be seen even by a person who agreed before (RFC 8252 §8.6)."""
     selected = signed_in_now or (pending is not None and pending.selected)
     return (
-        not redirects.proves_client(request.redirect_uri)
+        request.device is not None
+        or not redirects.proves_client(request.redirect_uri)
         or v.PROMPT_CONSENT in request.prompt
         or (v.PROMPT_SELECT in request.prompt and not selected)
     )

@@ -55,6 +55,7 @@ class ConsentPage:
         redirect_origin: scheme and authority of the validated redirect URI (CSP form-action).
         redirect_host: what to show of where the browser goes next.
         browser: binding cookie to set, or None.
+        user_code: the code to compare, where a device asks (RFC 8628 §5.4); else empty.
     """
 
     request: str
@@ -65,6 +66,7 @@ class ConsentPage:
     redirect_origin: str
     redirect_host: str
     browser: str | None = None
+    user_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,40 @@ class SelectPage:
     claims: Mapping[str, Any]
     redirect_origin: str
     browser: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCodePage:
+    """Ask for the code that a device shows; answered by POST /device, ``user_code``.
+
+    Attributes:
+        csrf: token, a hidden field.
+        typed: what stands in the field.
+        problem: what was wrong with it, or empty.
+        linked: whether it came with a link, so that the person has to compare it first.
+        browser: binding cookie to set, or None.
+    """
+
+    csrf: str
+    typed: str = ""
+    problem: str = ""
+    linked: bool = False
+    browser: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceDonePage:
+    """Say how a device's sign-in ended; neither approved nor denied: it still waits, or is over.
+
+    Attributes:
+        client: whose device it is, or None where the app is gone.
+        approved: whether this very person has connected it.
+        denied: whether it was told no.
+    """
+
+    client: Client | None
+    approved: bool = False
+    denied: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from broker.core.audit import note
 from broker.core.csrf import browser_digest
 from broker.core.desk import Desk
+from broker.core.device.approval import deny
 from broker.core.errors import (
     AccessDenied,
     AuthorizationRefused,
@@ -144,6 +145,7 @@ class Callback:
             return
         await desk.requests.finish(pending.request_id)
         if error == AccessDenied.code:
+            await deny(desk, request)
             event = AuditEvent(
                 "sign_in.declined", desk.clock.now(), "person", None, request.client_id
             )

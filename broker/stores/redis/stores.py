@@ -1,7 +1,11 @@
 """All Redis stores of one client."""
 
+from typing import TYPE_CHECKING
+
+from broker.core.ports import Clock
 from broker.stores.redis.accounts import RedisAccountStates
 from broker.stores.redis.connect import Client
+from broker.stores.redis.devices import RedisDevices
 from broker.stores.redis.grants import RedisGrants
 from broker.stores.redis.keys import Names
 from broker.stores.redis.notices import RedisNotices
@@ -9,6 +13,9 @@ from broker.stores.redis.requests import RedisPendingRequests
 from broker.stores.redis.revocations import RedisRevocations
 from broker.stores.redis.scripts import Steps
 from broker.stores.redis.sessions import RedisSessions
+
+if TYPE_CHECKING:
+    from broker.stores.redis.guesses import RedisGuesses
 
 
 class RedisStores:
@@ -26,6 +33,7 @@ class RedisStores:
         requests, sessions, grants, accounts: the ports of ``broker.core.ports``.
         revocations: which signing keys are revoked.
         notices: which clients are to be told that a session is over.
+        devices: which devices wait for a person.
     """
 
     def __init__(
@@ -40,12 +48,21 @@ class RedisStores:
         names = Names(prefix)
         steps = Steps(client, deadline=deadline, replicas=replicas)
         self.client = client
+        self._names, self._steps = names, steps
         self.requests = RedisPendingRequests(steps, names)
         self.notices = RedisNotices(steps, names)
         self.sessions = RedisSessions(steps, names, self.notices, index_cap=index_cap)
         self.grants = RedisGrants(steps, names, index_cap=index_cap)
         self.accounts = RedisAccountStates(steps, names, self.notices)
         self.revocations = RedisRevocations(steps, names)
+        self.devices = RedisDevices(steps, names)
+
+    def guesses(self, clock: Clock) -> "RedisGuesses":
+        """Return what counts guesses of a device's code."""
+        # A tenth of a second to load, which only a process that serves has to spend.
+        from broker.stores.redis.guesses import RedisGuesses  # noqa: PLC0415
+
+        return RedisGuesses(self._steps, self._names, clock)
 
     async def close(self) -> None:
         """Close every connection."""
