@@ -6,7 +6,7 @@
 -- Answers {'', grant, facts, nonce}, or {reason}, or {'replayed', grant_id it has ended}.
 -- Checks in this order: known → client → redirect URI and challenge → unspent → unexpired →
 -- session → account → resource. A failed check changes nothing; a code presented twice by its own client
--- ends its grant (RFC 6749 §4.1.2).
+-- ends its grant (RFC 6749 §4.1.2), unless it names that very grant as the one to be made.
 -- Invariant: of any number of presentations exactly one makes a grant, and the code is spent in
 -- the same step.
 --@include records
@@ -14,6 +14,22 @@
 --@include index
 --@include grants
 --@include scopes
+
+-- A device's grant has its identifier before its code is redeemed, so a redemption whose answer was
+-- lost is told by it: it is the same one, as long as nobody has refreshed the grant.
+local function made_before(key, grant)
+  if not grant or grant[G.GENERATION] ~= '1' then
+    return { 'unknown' }
+  end
+  local reason, _, facts = stopped(key, grant, ARGV[6], KEYS[1])
+  if reason then
+    return { reason }
+  end
+  if not covers(grant[G.RESOURCES], ARGV[10]) then
+    return { 'resource' }
+  end
+  return { '', grant, facts, '' }
+end
 
 local code = read(KEYS[3])
 if not code then
@@ -28,6 +44,9 @@ end
 if code[C.GRANT] ~= '' then
   local key = base .. 'grant:' .. code[C.GRANT]
   local grant = read(key)
+  if code[C.GRANT] == ARGV[5] then
+    return made_before(key, grant)
+  end
   if grant then
     end_grant(KEYS[2], key, code[C.GRANT], grant)
   end
