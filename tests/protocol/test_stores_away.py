@@ -9,6 +9,7 @@ import pytest
 from tests.protocol.checks import answered, hidden, is_page, is_token_error
 from tests.protocol.harness import Shelf, begin, redis_server
 from tests.protocol.known import FRONT, ISSUER
+from tests.protocol.listening import judged, listening
 
 
 def is_unavailable(answer: httpx2.Response) -> None:
@@ -103,3 +104,18 @@ async def test_readiness_names_what_is_missing(shared: Shelf, tmp_path: Path) ->
             assert [c["name"] for c in answer.json()["checks"] if not c["ok"]] == ["redis"]
             assert (await world.api.get("/livez")).status_code == 200
             assert ISSUER
+
+
+async def test_clients_are_told_while_sql_is_away(
+    shared: Shelf, tmp_path: Path, lost_database
+) -> None:
+    """Back-channel logout needs no SQL for the clients that a process knows."""
+    apart = {"outbound_allow": ("127.0.0.1",), "redis_prefix": "away"}
+    async with begin(shared, tmp_path, **apart) as world, listening() as listener:
+        app = await world.new_app(FRONT, backchannel_logout_uri=listener.uri)
+        browser = world.browser()
+        tokens = await browser.tokens(app)
+        await lost_database(world)
+        await browser.http.get("/logout", params={"id_token_hint": tokens["id_token"]})
+        (token,) = await listener.hears()
+        await judged(world, token, app.client.client_id)
