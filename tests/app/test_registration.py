@@ -3,13 +3,17 @@
 from dataclasses import replace
 
 import pytest
+from joserfc.jwk import OKPKey
 
 from broker.app.checks import Refused
 from broker.app.loading import load
-from broker.app.registration import check_client, web_origins
+from broker.app.registration import check_client, judge, web_origins
+from broker.core.errors import InvalidClientMetadata, InvalidRedirectUri
 from broker.core.model import Client, ClientSecret
 
 WEB = Client("app", "App", redirect_uris=("https://app.example.org/callback",))
+KEYS = {"keys": [OKPKey.generate_key("Ed25519").as_dict(private=False)]}
+TWO_HOSTS = ("https://a.example/cb", "https://b.example/cb")
 NATIVE = replace(WEB, application_type="native")
 
 
@@ -99,8 +103,27 @@ def test_bad_origins(origin):
         ({"client_uri": "http://app.example.org"}, "--client-uri"),
         ({"id_token_signed_response_alg": "ES256"}, "--id-token-alg"),
         ({"id_token_signed_response_alg": "none"}, "--id-token-alg"),
-        ({"scopes": ("openid", "root")}, "client metadata"),
-        ({"grant_types": ("authorization_code", "password")}, "client metadata"),
+        ({"scopes": ("openid", "root")}, "--scope"),
+        ({"grant_types": ("authorization_code", "password")}, "--grant-types"),
+        ({"application_type": "service"}, "--application-type"),
+        ({"auth_method": "client_secret_jwt"}, "--public"),
+        ({"auth_method": "private_key_jwt"}, "--jwks"),
+        ({"require_signed_request_object": True}, "--jwks"),
+        ({"jwks": KEYS, "jwks_uri": "https://app.example.org/keys"}, "--jwks-uri"),
+        ({"grant_types": (*WEB.grant_types, "client_credentials")}, "--grant-types"),
+        ({"rotate_refresh_tokens": False}, "--rotate-refresh-tokens"),
+        ({"userinfo_signed_response_alg": "ES256"}, "--userinfo-signed-response-alg"),
+        ({"request_object_signing_alg": "none"}, "--request-object-signing-alg"),
+        ({"token_endpoint_auth_signing_alg": "HS256"}, "--token-endpoint-auth-signing-alg"),
+        ({"subject_type": "shared"}, "--subject-type"),
+        ({"subject_type": "pairwise", "redirect_uris": TWO_HOSTS}, "--sector-identifier-uri"),
+        ({"id_token_lifetime": 86400}, "--id-token-lifetime"),
+        ({"grant_lifetime": 10}, "--grant-lifetime"),
+        ({"grant_idle": 10**9}, "--grant-idle"),
+        ({"initiate_login_uri": "http://app.example.org"}, "--initiate-login-uri"),
+        ({"jwks_uri": "http://app.example.org/keys"}, "--jwks-uri"),
+        ({"backchannel_logout_uri": "https://127.0.0.1/bye"}, "--backchannel-logout-uri"),
+        ({"sector_identifier_uri": "https://localhost/hosts"}, "--sector-identifier-uri"),
     ],
 )
 def test_other_rules_name_their_option(change, option):
@@ -111,6 +134,39 @@ def test_other_rules_name_their_option(change, option):
 def test_a_confidential_client_may_be_let_off_pkce():
     """By its registration, never by default."""
     assert options(replace(WEB, auth_method="client_secret_basic", require_pkce=False)) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"auth_method": "client_secret_basic", "rotate_refresh_tokens": False},
+        {"dpop_bound_access_tokens": True, "rotate_refresh_tokens": False},
+        {"grant_types": (), "redirect_uris": (), "scopes": ()},
+        {"grant_lifetime": 86400, "grant_idle": 3600, "id_token_lifetime": 600},
+        {"backchannel_logout_uri": "https://app.example.org/bye"},
+        {"disabled": True, "id_token_signed_response_alg": "ES256"},
+    ],
+)
+def test_what_else_is_well(change):
+    """The rules refuse no more than they say."""
+    assert options(replace(WEB, **change)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"redirect_uris": ("http://evil.example/cb",)}, InvalidRedirectUri),
+        ({"redirect_uris": ()}, InvalidRedirectUri),
+        ({"post_logout_redirect_uris": ("javascript:1",)}, InvalidClientMetadata),
+        ({"scopes": ("openid", "root")}, InvalidClientMetadata),
+        ({"auth_method": "client_secret_jwt"}, InvalidClientMetadata),
+    ],
+)
+def test_a_client_that_asks_itself_is_told_by_the_standard_s_codes(change, kind):
+    """RFC 7591 §3.2.2; the member is named, not the option of a command."""
+    with pytest.raises(kind, match=r"^(\w+): ") as caught:
+        judge(replace(WEB, **change), load())
+    assert not caught.value.public.startswith("--")
 
 
 def test_origins_of_redirect_uris():
