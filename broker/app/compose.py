@@ -18,19 +18,26 @@ from broker.app.settings import Settings
 from broker.app.stores import KeyNews, Stores, open_stores
 from broker.app.telling import Telling
 from broker.core import metadata
+from broker.core.client_keys import ClientKeys
 from broker.core.csrf import FormTokens
 from broker.core.desk import Desk
+from broker.core.device.authorization import DeviceAuthorization
+from broker.core.device.person import DevicePages
+from broker.core.device.user_codes import UserCodes
 from broker.core.grants import Counter, GrantType, TokenEndpoint
 from broker.core.grants.code import CodeGrant
+from broker.core.grants.device import DeviceGrant
 from broker.core.grants.refresh import RefreshGrant
 from broker.core.handles import Handles
 from broker.core.interaction import SignIn
 from broker.core.logout import Logout
 from broker.core.ports import Clock, Entropy, Upstream
+from broker.core.published_keys import PublishedKeys
+from broker.core.request_objects import RequestObjects
 from broker.core.signing import SigningAlgorithms
 from broker.core.tokeninfo import TokenInfo
 from broker.core.tokens import Mint
-from broker.core.vocabulary import GRANT_CODE, GRANT_REFRESH
+from broker.core.vocabulary import GRANT_CODE, GRANT_DEVICE, GRANT_REFRESH
 from broker.stores.sql.drain import drain
 from broker.upstream.base import BoundedTransport
 from broker.upstream.discord import Discord, DiscordSettings
@@ -60,6 +67,7 @@ class Parts:
     entropy: Entropy
     watch: "Watch | None"
     outbound: Outbound
+    client_keys: ClientKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +142,7 @@ def _parts(
         algorithms=settings.algorithms,
     )
     pauses = SharedPauses(stores.redis.client, f"{settings.redis_prefix}:", clock)
+    outbound = Outbound(settings.outbound_allow)
     return Parts(
         settings,
         stores,
@@ -144,7 +153,8 @@ def _parts(
         clock,
         entropy,
         watch,
-        Outbound(settings.outbound_allow),
+        outbound,
+        ClientKeys(PublishedKeys(outbound, clock)),
     )
 
 
@@ -165,15 +175,19 @@ def _services(parts: Parts) -> Services:
     algorithms = parts.settings.algorithms
     mint = _mint(parts, handles)
     desk, counter = _desk(parts, handles, mint), _counter(parts, handles, mint)
+    devices, user_codes = parts.stores.redis.devices, UserCodes(parts.stores.secrets)
     grants: dict[str, GrantType] = {
         GRANT_CODE: CodeGrant(counter),
         GRANT_REFRESH: RefreshGrant(counter),
+        GRANT_DEVICE: DeviceGrant(counter, devices),
     }
     return Services(
         sign_in=SignIn(desk),
         token=TokenEndpoint(counter, grants),
         token_info=TokenInfo(counter),
         logout=Logout(desk, mint),
+        device_authorization=DeviceAuthorization(counter, devices, user_codes, issuer),
+        device=DevicePages(desk, user_codes, parts.stores.redis.guesses(parts.clock)),
         jwks=parts.keyring.jwks,
         ready=parts.readiness.checks,
         openid_configuration=metadata.encoded(metadata.provider(issuer, algorithms=algorithms)),
@@ -227,6 +241,12 @@ def _desk(parts: Parts, handles: Handles, mint: Mint) -> Desk:
         lifetimes=parts.settings.lifetimes,
         hint_subject=mint.hint_subject,
         signing=mint.signing,
+        request_objects=RequestObjects(
+            parts.settings.public_issuer,
+            parts.client_keys,
+            parts.clock,
+            parts.settings.lifetimes.skew,
+        ),
         devices=redis.devices,
     )
 

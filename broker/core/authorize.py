@@ -26,6 +26,7 @@ from broker.core.errors import (
 from broker.core.model import AuthorizationRequest, Client
 from broker.core.parameters import Parameters
 from broker.core.ports import Clients
+from broker.core.request_objects import RequestObjects
 from broker.core.signing import SigningAlgorithms
 
 HintSubject = Callable[[str, str], str]
@@ -40,7 +41,11 @@ _SINGLE: Final = (
 
 
 async def validate(
-    clients: Clients, params: Parameters, hint_subject: HintSubject, signing: SigningAlgorithms
+    clients: Clients,
+    params: Parameters,
+    hint_subject: HintSubject,
+    signing: SigningAlgorithms,
+    objects: RequestObjects | None = None,
 ) -> tuple[AuthorizationRequest, Client]:
     """Return the request as a proven record, and its client.
 
@@ -49,15 +54,23 @@ async def validate(
         params: of the request.
         hint_subject: judges an ``id_token_hint``.
         signing: knows how the tokens would be signed.
+        objects: opens signed request objects; None where none are taken.
 
     Raises:
+        BadRequestObject: the client did not sign its request object.
         BadAuthorizationRequest: the client or its redirect URI is not to be trusted.
         AuthorizationRefused: anything else is wrong; it carries the validated redirect URI.
         StoreUnavailable: the clients or the APIs cannot be read.
     """
     client = await _client(clients, params)
+    signed = None if objects is None else await objects.opened(client, params)
+    outside, params = params, params if signed is None else signed.params
     redirect_uri = _redirect_uri(client, params)
     try:
+        if objects is not None and signed is not None:
+            objects.check(signed, outside)
+        elif client.require_signed_request_object:
+            raise InvalidRequest("This app has to sign its requests (RFC 9101)")
         return await _checked(client, redirect_uri, params, hint_subject, signing), client
     except ProtocolError as error:
         state = None if params.repeated(("state",)) else _state(params)

@@ -35,6 +35,7 @@ from broker.core.ports import (
     Sessions,
     Upstream,
 )
+from broker.core.request_objects import RequestObjects
 from broker.core.signing import SigningAlgorithms
 
 
@@ -58,6 +59,7 @@ class Desk:
     hint_subject: HintSubject
     signing: SigningAlgorithms
     devices: Devices
+    request_objects: RequestObjects
 
     def new_id(self) -> str:
         """Return a fresh identifier: 32 hexadecimal digits."""

@@ -8,6 +8,7 @@
     │   ├── UnauthorizedClient  UnsupportedGrantType  UnsupportedResponseType
     │   ├── AccessDenied  LoginRequired  ConsentRequired  InteractionRequired
     │   ├── RequestNotSupported  RequestUriNotSupported  RegistrationNotSupported
+    │   ├── InvalidRequestObject
     │   ├── TemporarilyUnavailable
     │   ├── AuthorizationPending  SlowDown  ExpiredToken
     │   ├── ServerError
@@ -19,7 +20,9 @@
     │       ├── MissingToken  InvalidToken  InsufficientScope
     ├── AuthorizationRefused     a ProtocolError that goes back to a *validated* redirect URI
     ├── PageError                for a person; never a redirect
-    │   ├── BadAuthorizationRequest  ForeignBrowser  RequestExpired  RequestUnknown
+    │   ├── BadAuthorizationRequest
+    │   │   └── BadRequestObject  its client did not sign it
+    │   ├── ForeignBrowser  RequestExpired  RequestUnknown
     │   ├── BadForm  BadCallback  UpstreamPage  SignInRefused  TooManyTries
     ├── Unavailable              something we need is out of reach: 503, try again
     │   └── UpstreamUnavailable  (Discord) with the seconds to wait
@@ -134,7 +137,14 @@ class RequestNotSupported(ProtocolError):
     """OpenID Connect Core §3.1.2.6 ``request_not_supported``."""
 
     code = "request_not_supported"
-    title = "Request objects are not offered"
+    title = "Request objects have to be signed, with a key that the app is registered with"
+
+
+class InvalidRequestObject(ProtocolError):
+    """RFC 9101 §7 ``invalid_request_object``."""
+
+    code = "invalid_request_object"
+    title = "The request object is not valid"
 
 
 class RequestUriNotSupported(ProtocolError):
@@ -307,6 +317,13 @@ class BadAuthorizationRequest(PageError):
     code = "invalid_request"
     title = "This sign-in link is not valid"
     advice = "The app that sent you here has to be corrected by the people who run it."
+
+
+class BadRequestObject(BadAuthorizationRequest):
+    """A request object that its client did not sign (RFC 9101 §6.2): nothing of it counts."""
+
+    code = "invalid_request_object"
+    title = "The app's request is not signed as it should be"
 
 
 class ForeignBrowser(PageError):

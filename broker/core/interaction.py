@@ -66,7 +66,7 @@ class SignIn:
         """
         desk = self._desk
         request, client = await authorize.validate(
-            desk.clients, params, desk.hint_subject, desk.signing
+            desk.clients, params, desk.hint_subject, desk.signing, desk.request_objects
         )
         if posted:
             pending = self._desk.new_pending(request)

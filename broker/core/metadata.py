@@ -7,6 +7,7 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
 from broker.core import vocabulary as v
+from keys.algorithms import ALGORITHMS
 
 _STANDARD_CLAIMS = (
     "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "at_hash",
@@ -32,7 +33,6 @@ def provider(issuer: str, *, algorithms: tuple[str, ...] = ("RS256",)) -> dict[s
         ],
         "claim_types_supported": ["normal"],
         "claims_parameter_supported": False,
-        "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "prompt_values_supported": list(v.PROMPTS),
     }
@@ -51,13 +51,17 @@ def server(issuer: str) -> dict[str, Any]:
         "authorization_endpoint": f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/token",
         "revocation_endpoint": f"{issuer}/revoke",
+        "device_authorization_endpoint": f"{issuer}/device_authorization",
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "scopes_supported": list(v.SCOPES),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": list(v.GRANT_TYPES),
+        "grant_types_supported": [*v.GRANT_TYPES, v.GRANT_DEVICE],
         "token_endpoint_auth_methods_supported": list(v.AUTH_METHODS),
         "revocation_endpoint_auth_methods_supported": list(v.AUTH_METHODS),
+        "request_parameter_supported": True,
+        "request_object_signing_alg_values_supported": list(ALGORITHMS),
+        "require_signed_request_object": False,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
     }

@@ -23,8 +23,12 @@ class Parameters:
             if value:
                 self._values.setdefault(name, []).append(value)
 
-    def one(self, name: str) -> str | None:
+    def one(self, name: str, *, longest: int = MAX_PARAMETER) -> str | None:
         """Return the value, or None when it is omitted.
+
+        Args:
+            name: of the parameter.
+            longest: the most characters it may have.
 
         Raises:
             InvalidRequest: it was given twice, or is too long, or holds a control character.
@@ -34,7 +38,7 @@ class Parameters:
             return None
         if len(values) > 1:
             raise InvalidRequest(f"The parameter {name} was given twice")
-        return _checked(name, values[0])
+        return _checked(name, values[0], longest)
 
     def many(self, name: str) -> tuple[str, ...]:
         """Return all values of a parameter that may repeat (RFC 8707 §2), without repetitions.
@@ -60,8 +64,8 @@ class Parameters:
         return name in self._values
 
 
-def _checked(name: str, value: str) -> str:
-    if len(value) > MAX_PARAMETER:
+def _checked(name: str, value: str, longest: int = MAX_PARAMETER) -> str:
+    if len(value) > longest:
         raise InvalidRequest(f"The parameter {name} is too long")
     if not value.isprintable():
         raise InvalidRequest(f"The parameter {name} holds a control character")

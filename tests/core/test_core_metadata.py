@@ -4,6 +4,7 @@ from broker.core import metadata
 from broker.core.claims import released
 
 ISSUER = "https://id.example"
+SIGNATURES = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"]
 
 SERVER = {
     "issuer": "https://id.example",
@@ -19,6 +20,9 @@ SERVER = {
     "revocation_endpoint_auth_methods_supported": [
         "none", "client_secret_basic", "client_secret_post",
     ],
+    "request_parameter_supported": True,
+    "request_object_signing_alg_values_supported": SIGNATURES,
+    "require_signed_request_object": False,
     "code_challenge_methods_supported": ["S256"],
     "authorization_response_iss_parameter_supported": True,
 }  # fmt: skip
@@ -36,7 +40,6 @@ PROVIDER = SERVER | {
     ],
     "claim_types_supported": ["normal"],
     "claims_parameter_supported": False,
-    "request_parameter_supported": False,
     "request_uri_parameter_supported": False,
     "prompt_values_supported": ["none", "login", "consent", "select_account"],
 }  # fmt: skip
