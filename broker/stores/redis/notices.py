@@ -18,7 +18,7 @@ from broker.stores.redis.scripts import Steps, script
 
 FIRST_LOOK: Final = 0.2  # seconds between announcing an ending and the first look
 ANNOUNCED: Final = 60.0  # seconds for which an announced ending may still be about to write
-LEASE: Final = 30.0  # seconds in which a taker has to finish
+LEASE: Final = 15.0  # seconds in which a taker has to finish
 
 
 @dataclass(frozen=True, slots=True)
