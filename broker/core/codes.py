@@ -5,6 +5,7 @@ from dataclasses import replace
 from broker.core import facts
 from broker.core.desk import Desk
 from broker.core.device import approval
+from broker.core.device.model import Device
 from broker.core.errors import InvalidGrant
 from broker.core.handles import Handle, Kind
 from broker.core.model import AuthorizationRequest, Facts
@@ -34,7 +35,12 @@ async def issue(
     Raises:
         RequestUnknown: the device that asked does not wait any more.
     """
-    device = await approval.waiting(desk, request) if request.device else None
+    device: Device | None = None
+    if request.device is not None:
+        found = await approval.waiting(desk, request, session.account_id)
+        if isinstance(found, Redirect):
+            return found
+        device = found
     now, code_id = desk.clock.now(), desk.new_id()
     wanted = CodeRequest(
         account_id=session.account_id,

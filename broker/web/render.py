@@ -14,7 +14,14 @@ from urllib.parse import urlsplit
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 from broker.core.model import Client
-from broker.core.outcomes import ConsentPage, LogoutPage, SelectPage, SignedOutPage
+from broker.core.outcomes import (
+    ConsentPage,
+    DeviceCodePage,
+    DeviceDonePage,
+    LogoutPage,
+    SelectPage,
+    SignedOutPage,
+)
 from broker.web.answers import Answer, Header, html_answer
 from broker.web.documents import static_files
 from broker.web.knowledge import Learned, learned
@@ -131,6 +138,15 @@ class Pages:
             app=self._app(page.client),
             person=self._person(page.claims),
         )
+
+    def device_code(self, page: DeviceCodePage) -> Answer:
+        """Ask for the code that a device shows."""
+        status = 400 if page.problem else 200
+        return self._render("device.html", csp=self.form_csp(None), status=status, page=page)
+
+    def device_done(self, page: DeviceDonePage) -> Answer:
+        """Say how a device's sign-in ended."""
+        return self._render("device_done.html", csp=self._csp, page=page)
 
     def logout(self, page: LogoutPage) -> Answer:
         """Ask whether to sign out."""

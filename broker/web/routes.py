@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from broker.web.answers import Answer
 from broker.web.edge import Edge
-from broker.web.endpoints import browser, documents, program
+from broker.web.endpoints import browser, device, documents, program, registration
 
 Endpoint = Callable[[Request, Edge], Awaitable[Answer]]
 
@@ -48,6 +48,7 @@ class Entry:
         voice: to whom its errors speak.
         cache: its cache class.
         cors: its CORS class.
+        needs: the service without which there is nothing at this address; empty for none.
     """
 
     path: str
@@ -56,21 +57,35 @@ class Entry:
     voice: Voice = Voice.PAGE
     cache: Cache = Cache.NEVER
     cors: Cors = Cors.NONE
+    needs: str = ""
 
 
 _READ: Final = ("GET", "HEAD")
 _BOTH: Final = ("GET", "POST")
+_OWN: Final = ("GET", "PUT", "DELETE")
 
 ROUTES: Final = (
     # programs
     Entry("/token", ("POST",), program.token, Voice.OAUTH, cors=Cors.CLIENTS),
     Entry("/userinfo", _BOTH, program.userinfo, Voice.RESOURCE, cors=Cors.CLIENTS),
     Entry("/revoke", ("POST",), program.revoke, Voice.OAUTH, cors=Cors.CLIENTS),
+    Entry(
+        "/device_authorization", ("POST",), device.authorization, Voice.OAUTH, cors=Cors.CLIENTS
+    ),
+    Entry(
+        "/register", ("POST",), registration.register, Voice.RESOURCE, needs="registration"
+    ),
+    Entry(
+        "/register/{client_id}", _OWN, registration.manage, Voice.RESOURCE, needs="registration"
+    ),
     # people
     Entry("/authorize", _BOTH, browser.authorize),
     Entry("/interaction", _BOTH, browser.interaction),
     Entry("/login/{upstream}/callback", ("GET",), browser.callback),
     Entry("/logout", _BOTH, browser.logout),
+    Entry("/device", _BOTH, device.page),
+    Entry("/device/done", ("GET",), device.done),
+    Entry("/device/qr/{code}.svg", _READ, device.qr),
     Entry("/", _READ, browser.landing),
     # documents
     Entry("/.well-known/jwks.json", _READ, documents.jwks, Voice.OAUTH, Cache.PUBLIC, Cors.ANY),

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from broker.core.outcomes import (
     Browser,
     ConsentPage,
+    DeviceCodePage,
+    DeviceDonePage,
     LogoutPage,
     Redirect,
     SelectPage,
@@ -74,6 +76,58 @@ class Logout(Protocol):
         ...
 
 
+class DeviceAuthorization(Protocol):
+    """The device authorization endpoint."""
+
+    async def answer(self, params: Parameters, authorization: str | None, /) -> Mapping[str, Any]:
+        """Begin a sign-in for a device; ``authorization`` is the header as it came, or None."""
+        ...
+
+
+class DevicePages(Protocol):
+    """What a person does for a device."""
+
+    def ask(self, typed: str | None, browser: Browser, /) -> DeviceCodePage:
+        """Ask for the code that the device shows."""
+        ...
+
+    async def enter(
+        self, params: Parameters, browser: Browser, address: str, /
+    ) -> Redirect | DeviceCodePage:
+        """Take the code: fields ``csrf`` and ``user_code``; ``address`` is whose guess it is."""
+        ...
+
+    async def done(self, sealed: str | None, browser: Browser, /) -> DeviceDonePage:
+        """Say how it ended."""
+        ...
+
+
+class Registration(Protocol):
+    """Clients that register themselves; what lets them in is what ``admit`` returned."""
+
+    async def admit(self, token: str | None, address: str, /) -> Any:
+        """Let somebody register a client, before anything of what they send is read."""
+        ...
+
+    async def register(self, given: Mapping[str, Any], admission: Any, /) -> Mapping[str, Any]:
+        """Register a client."""
+        ...
+
+    async def read(self, client_id: str, token: str | None, /) -> Mapping[str, Any]:
+        """Return a client's registration to itself."""
+        ...
+
+    async def change(
+        self, client_id: str, token: str | None, given: Mapping[str, Any], /
+    ) -> Mapping[str, Any]:
+        """Replace a client's registration as it asks."""
+        ...
+
+    async def remove(self, client_id: str, token: str | None, /) -> None:
+        """Remove a client for good."""
+        ...
+
+
 class Document(Protocol):
     """A document that was built before anybody asked for it."""
 
@@ -112,24 +166,30 @@ class Services:
         token: the token endpoint.
         token_info: userinfo and revocation.
         logout: RP-initiated logout.
+        device_authorization: where devices begin.
+        device: what a person does for them.
         jwks: returns the JWKS and for how many seconds it may be kept; 0 for not at all.
         ready: looks at all that is needed.
         openid_configuration: the discovery document (OpenID Connect Discovery §4), as sent.
         authorization_server: the metadata of RFC 8414 §3, as sent.
         allowed_origins: whether a web origin is registered by any client.
         entropy: begins request identifiers.
+        registration: clients that register themselves; None where they may not.
     """
 
     sign_in: SignIn
     token: TokenEndpoint
     token_info: TokenInfo
     logout: Logout
+    device_authorization: DeviceAuthorization
+    device: DevicePages
     jwks: Callable[[], tuple[Document, int]]
     ready: Callable[[], Awaitable[Sequence[Check]]]
     openid_configuration: bytes
     authorization_server: bytes
     allowed_origins: Callable[[str], bool | Awaitable[bool]]
     entropy: Entropy
+    registration: Registration | None = None
 
 
 @dataclass(frozen=True, slots=True)

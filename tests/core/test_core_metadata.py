@@ -11,11 +11,14 @@ SERVER = {
     "authorization_endpoint": "https://id.example/authorize",
     "token_endpoint": "https://id.example/token",
     "revocation_endpoint": "https://id.example/revoke",
+    "device_authorization_endpoint": "https://id.example/device_authorization",
     "jwks_uri": "https://id.example/.well-known/jwks.json",
     "scopes_supported": ["openid", "profile", "email", "offline_access"],
     "response_types_supported": ["code"],
     "response_modes_supported": ["query"],
-    "grant_types_supported": ["authorization_code", "refresh_token"],
+    "grant_types_supported": [
+        "authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code",
+    ],
     "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
     "revocation_endpoint_auth_methods_supported": [
         "none", "client_secret_basic", "client_secret_post",

@@ -100,6 +100,31 @@ class Core:
     async def begin(self, params: Parameters, browser: Browser) -> Any:
         return await self._say("begin", params, browser)
 
+    def ask(self, typed: str | None, browser: Browser) -> Any:
+        self.calls.append(("ask", typed, browser))
+        return self.outcome
+
+    async def enter(self, params: Parameters, browser: Browser, address: str) -> Any:
+        return await self._say("enter", params, browser, address)
+
+    async def done(self, sealed: str | None, browser: Browser) -> Any:
+        return await self._say("done", sealed, browser)
+
+    async def admit(self, token: str | None, address: str) -> Any:
+        return await self._say("admit", token, address)
+
+    async def register(self, given: dict[str, Any], admission: Any) -> Any:
+        return await self._say("register", given)
+
+    async def read(self, client_id: str, token: str | None) -> Any:
+        return await self._say("read", client_id, token)
+
+    async def change(self, client_id: str, token: str | None, given: dict[str, Any]) -> Any:
+        return await self._say("change", client_id, token, given)
+
+    async def remove(self, client_id: str, token: str | None) -> None:
+        await self._say("remove", client_id, token)
+
     async def confirm(self, params: Parameters, browser: Browser) -> Any:
         return await self._say("confirm", params, browser)
 
@@ -126,12 +151,15 @@ def services(core: Core, **changes: Any) -> Services:
         "token": core,
         "token_info": core,
         "logout": core,
+        "device_authorization": core,
+        "device": core,
         "jwks": lambda: (JWKS, 600),
         "ready": all_well,
         "openid_configuration": b'{"issuer":"https://id.example"}',
         "authorization_server": b'{"issuer":"https://id.example","as":true}',
         "allowed_origins": lambda origin: origin == ORIGIN,
         "entropy": Counting(),
+        "registration": core,
     }
     return Services(**(given | changes))
 

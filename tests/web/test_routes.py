@@ -14,7 +14,10 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 def example(path: str) -> str:
-    return path.replace("{upstream}", "discord").replace("{name}", "none.css")
+    known = {"{upstream}": "discord", "{name}": "none.css", "{code}": "x", "{client_id}": "app"}
+    for name, value in known.items():
+        path = path.replace(name, value)
+    return path
 
 
 def table() -> str:

@@ -51,17 +51,21 @@ def shown_code(desk: Desk, request: AuthorizationRequest) -> str:
     return user_codes.shown(user_codes.from_number(opened.generation)) if opened else ""
 
 
-async def waiting(desk: Desk, request: AuthorizationRequest) -> Device:
+async def waiting(desk: Desk, request: AuthorizationRequest, account_id: str) -> Device | Redirect:
     """Return the device of a request, if it still waits.
 
+    Where this account has approved it before, and was not told, there is only the last page left.
+
     Raises:
-        RequestUnknown: it does not.
+        RequestUnknown: it does not wait any more.
         StoreUnavailable: Redis is out of reach.
     """
     device = await desk.devices.look(_device_id(desk, request))
-    if device is None or device.state is not DeviceState.WAITING:
+    if device is None or device.expires_at <= desk.clock.now():
         raise RequestUnknown(_OVER)
-    if device.expires_at <= desk.clock.now():
+    if device.approval is not None and device.approval.account_id == account_id:
+        return Redirect(done_page(request.device or ""))
+    if device.state is not DeviceState.WAITING:
         raise RequestUnknown(_OVER)
     return device
 
