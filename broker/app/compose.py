@@ -11,8 +11,10 @@ from starlette.types import ASGIApp
 
 from broker.app.background import Task, clean, running
 from broker.app.clock import SystemClock, SystemEntropy
+from broker.app.enrolling import enrolment
 from broker.app.origins import Origins
 from broker.app.pauses import SharedPauses
+from broker.app.published import provider_metadata, server_metadata
 from broker.app.readiness import Readiness
 from broker.app.settings import Settings
 from broker.app.stores import KeyNews, Stores, open_stores
@@ -24,6 +26,7 @@ from broker.core.desk import Desk
 from broker.core.device.authorization import DeviceAuthorization
 from broker.core.device.person import DevicePages
 from broker.core.device.user_codes import UserCodes
+from broker.core.enrolment import Enrolment
 from broker.core.grants import Counter, GrantType, TokenEndpoint
 from broker.core.grants.code import CodeGrant
 from broker.core.grants.device import DeviceGrant
@@ -172,7 +175,6 @@ async def _first_look(parts: Parts) -> None:
 def _services(parts: Parts) -> Services:
     """Make the core's services."""
     issuer, handles = parts.settings.public_issuer, Handles(parts.stores.secrets)
-    algorithms = parts.settings.algorithms
     mint = _mint(parts, handles)
     desk, counter = _desk(parts, handles, mint), _counter(parts, handles, mint)
     devices, user_codes = parts.stores.redis.devices, UserCodes(parts.stores.secrets)
@@ -190,10 +192,25 @@ def _services(parts: Parts) -> Services:
         device=DevicePages(desk, user_codes, parts.stores.redis.guesses(parts.clock)),
         jwks=parts.keyring.jwks,
         ready=parts.readiness.checks,
-        openid_configuration=metadata.encoded(metadata.provider(issuer, algorithms=algorithms)),
-        authorization_server=metadata.encoded(metadata.server(issuer)),
+        openid_configuration=metadata.encoded(provider_metadata(parts.settings)),
+        authorization_server=metadata.encoded(server_metadata(parts.settings)),
         allowed_origins=parts.origins.allows,
         entropy=parts.entropy,
+        registration=_enrolment(parts, handles),
+    )
+
+
+def _enrolment(parts: Parts, handles: Handles) -> Enrolment | None:
+    """Return what lets clients register themselves, where that is on."""
+    return enrolment(
+        parts.settings,
+        parts.stores.sql,
+        parts.stores.redis,
+        handles=handles,
+        outbound=parts.outbound,
+        clock=parts.clock,
+        entropy=parts.entropy,
+        changed=parts.origins.forget,
     )
 
 

@@ -37,6 +37,10 @@ class Origins:
             await self._read()
         return origin in self._known
 
+    def forget(self) -> None:
+        """Look again for the next origin that is not known: clients were just changed."""
+        self._read_at = float("-inf")
+
     async def follow(self, stop: asyncio.Event) -> None:
         """Read the clients' origins every few seconds until ``stop`` is set."""
         while not stop.is_set():

@@ -6,7 +6,6 @@ Authlib judges the metadata by the specifications and by what our own metadata o
 
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import urlsplit
 
 from authlib.oauth2.rfc7591 import ClientMetadataClaims
 from authlib.oidc.registration import ClientMetadataClaims as OpenIDClientMetadataClaims
@@ -15,9 +14,11 @@ from joserfc.errors import InvalidClaimError, JoseError
 from broker.app import client_rules
 from broker.app.checks import Problem, Refused
 from broker.app.client_rules import Fault, malformed
+from broker.app.published import provider_metadata
 from broker.app.settings import Settings
-from broker.core import metadata, registration
+from broker.core import registration
 from broker.core.model import Client
+from broker.core.redirects import web_origins
 from broker.core.registration import NAMES
 
 __all__ = ["check_client", "faults", "judge", "malformed", "web_origins"]
@@ -74,7 +75,7 @@ def _by_specification(client: Client, settings: Settings) -> Iterator[Fault]:
     claims["redirect_uris"] = [uri for uri in client.redirect_uris if uri.startswith("http")]
     if client.disabled:  # so that one whose algorithm is off can be disabled
         del claims["id_token_signed_response_alg"]
-    ours = metadata.provider(settings.public_issuer, algorithms=settings.algorithms)
+    ours = provider_metadata(settings)
     for judge_of in (ClientMetadataClaims, OpenIDClientMetadataClaims):
         try:
             judge_of(dict(claims), {}, judge_of.get_claims_options(ours)).validate()
@@ -83,9 +84,3 @@ def _by_specification(client: Client, settings: Settings) -> Iterator[Fault]:
             yield Fault(field, f"{claims.get(error.claim)!r} is not offered")
         except JoseError as error:
             yield Fault("client metadata", str(error.description or error))
-
-
-def web_origins(client: Client) -> tuple[str, ...]:
-    """Return the origins of a client's http and https redirect URIs."""
-    found = [urlsplit(uri) for uri in client.redirect_uris if uri.startswith("http")]
-    return tuple(dict.fromkeys(f"{one.scheme}://{one.netloc}".lower() for one in found))

@@ -36,6 +36,7 @@ class Kind(StrEnum):
     ATTEMPT = "attempt"
     DEVICE = "device"
     USER_CODE = "user_code"
+    REGISTRATION = "registration"
 
 
 @dataclass(frozen=True, slots=True)

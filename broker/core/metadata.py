@@ -14,13 +14,20 @@ _STANDARD_CLAIMS = (
 )  # fmt: skip
 
 
-def provider(issuer: str, *, algorithms: tuple[str, ...] = ("RS256",)) -> dict[str, Any]:
+def provider(
+    issuer: str, *, algorithms: tuple[str, ...] = ("RS256",), registration: bool = False
+) -> dict[str, Any]:
     """Return the OpenID provider's metadata.
+
+    Args:
+        issuer: ours.
+        algorithms: signature algorithms that are on, RS256 first.
+        registration: whether clients may register themselves.
 
     Raises:
         ValueError: it breaks a rule of the specification (checked by Authlib).
     """
-    document = server(issuer) | {
+    document = server(issuer, registration=registration) | {
         "userinfo_endpoint": f"{issuer}/userinfo",
         "end_session_endpoint": f"{issuer}/logout",
         "backchannel_logout_supported": True,
@@ -40,8 +47,8 @@ def provider(issuer: str, *, algorithms: tuple[str, ...] = ("RS256",)) -> dict[s
     return document
 
 
-def server(issuer: str) -> dict[str, Any]:
-    """Return the authorization server's metadata.
+def server(issuer: str, *, registration: bool = False) -> dict[str, Any]:
+    """Return the authorization server's metadata; the arguments are those of ``provider``.
 
     Raises:
         ValueError: it breaks a rule of the specification (checked by Authlib).
@@ -65,6 +72,8 @@ def server(issuer: str) -> dict[str, Any]:
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
     }
+    if registration:
+        document["registration_endpoint"] = f"{issuer}/register"
     AuthorizationServerMetadata(document).validate()
     return document
 

@@ -113,3 +113,16 @@ def shown_host(uri: str) -> str:
     if parts.scheme in {"http", "https"}:
         return parts.netloc
     return f"an app on this device ({parts.scheme}:)"
+
+
+def web_origins(client: Client) -> tuple[str, ...]:
+    """Return the origins of a client's http and https redirect URIs; of malformed ones none."""
+    found = []
+    for uri in client.redirect_uris:
+        try:
+            parts = urlsplit(uri)
+        except ValueError:
+            continue
+        if parts.scheme in {"http", "https"} and parts.netloc:
+            found.append(f"{parts.scheme}://{parts.netloc}".lower())
+    return tuple(dict.fromkeys(found))

@@ -33,5 +33,8 @@ def build(services: Services, config: EdgeConfig) -> ASGIApp:
         pages=Pages(config),
         documents=Documents(services, config),
     )
-    frame = Frame(Dispatch(ROUTES, edge), config, services.entropy)
+    routes = tuple(
+        entry for entry in ROUTES if not entry.needs or getattr(services, entry.needs) is not None
+    )
+    frame = Frame(Dispatch(routes, edge), config, services.entropy)
     return Shortcut(frame, edge.documents, config)

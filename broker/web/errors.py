@@ -31,6 +31,7 @@ STATUS: Final[dict[type[BaseException], int]] = {
     e.MissingToken: 401,
     e.InvalidToken: 401,
     e.InsufficientScope: 403,
+    e.OutboundError: 400,
     e.PageError: 400,
     e.ForeignBrowser: 403,
     e.BadForm: 403,

@@ -15,6 +15,7 @@ from broker.stores.redis.scripts import Steps
 from broker.stores.redis.sessions import RedisSessions
 
 if TYPE_CHECKING:
+    from broker.stores.redis.admissions import RedisAdmissions
     from broker.stores.redis.guesses import RedisGuesses
 
 
@@ -63,6 +64,12 @@ class RedisStores:
         from broker.stores.redis.guesses import RedisGuesses  # noqa: PLC0415
 
         return RedisGuesses(self._steps, self._names, clock)
+
+    def admissions(self, clock: Clock) -> "RedisAdmissions":
+        """Return what counts clients that register themselves."""
+        from broker.stores.redis.admissions import RedisAdmissions  # noqa: PLC0415 - as above
+
+        return RedisAdmissions(self._steps, self._names, clock)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -85,6 +85,11 @@ class FollowedClients:
             return None
         return await self._look_up(client_id)
 
+    def forget(self, client_id: str) -> None:
+        """Read a client anew when it is asked for next: this process has just changed it."""
+        self._known.pop(client_id, None)
+        self._unknown.pop(client_id, None)
+
     async def follow(self, stop: asyncio.Event) -> None:
         """Compare what is kept with the table every ``interval`` until ``stop`` is set."""
         self._following += 1

@@ -1,0 +1,26 @@
+"""Whose request it is, for limits: one household's address, not one of its many."""
+
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from starlette.requests import Request
+
+from broker.web.middleware import Network, client_address
+from broker.web.services import EdgeConfig
+
+
+def asker(request: Request, config: EdgeConfig) -> str:
+    """Return an IPv4 address, or the network of 2⁶⁴ addresses that one person has of IPv6."""
+    found = client_address(request.scope, _networks(config.trusted_proxies))
+    try:
+        address = ip_address(found)
+    except ValueError:
+        return found
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return str(ip_network(f"{address.compressed.partition('%')[0]}/64", strict=False))
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+@lru_cache(maxsize=8)
+def _networks(proxies: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(ip_network(text) for text in proxies)
