@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import gzip
-import ipaddress
 import ssl
 from contextlib import asynccontextmanager
 
@@ -99,7 +98,6 @@ def certified(folder, name=HOST):
     key = ec.generate_private_key(ec.SECP256R1())
     now = dt.datetime.now(dt.UTC)
     who = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Test authority")])
-    names = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     made = (
         x509.CertificateBuilder()
         .subject_name(who)
@@ -108,7 +106,7 @@ def certified(folder, name=HOST):
         .serial_number(1)
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

@@ -297,7 +297,6 @@ async def test_an_answer_without_an_end_is_given_up(reply):
 @pytest.mark.parametrize(
     "reply",
     [
-        server.bomb(),
         answer(b"[" + b" " * 70_000 + b"]"),
         answer(b"<html>"),
         answer(b""),
@@ -315,6 +314,14 @@ async def test_an_answer_that_is_no_use(reply):
     async with receiving(reply) as (port, _):
         with pytest.raises(OutboundFailed):
             await loopback().get_json(f"http://{HOST}:{port}/", limit=65536)
+
+
+async def test_a_compressed_answer_is_not_unpacked():
+    """It was not asked for, and could unpack to far more than it weighs."""
+    async with receiving(server.bomb()) as (port, _):
+        with pytest.raises(OutboundFailed) as raised:
+            await loopback().get_json(f"http://{HOST}:{port}/", limit=1_000_000)
+    assert "compressed" in raised.value.private
 
 
 @pytest.mark.parametrize(
