@@ -194,6 +194,18 @@ def proxies_named(settings: Settings) -> Iterator[Problem]:
             yield Problem(variable("trusted_proxies"), f"{entry} trusts the whole world")
 
 
+def allowed_hosts_named(settings: Settings) -> Iterator[Problem]:
+    """Hosts that clients may name are allowed one by one; what allows nothing is a mistake."""
+    if not settings.outbound_allow:
+        return
+    from broker.upstream.outbound.targets import is_entry  # noqa: PLC0415 - with the HTTP client
+
+    for entry in settings.outbound_allow:
+        if not is_entry(entry):
+            reason = f"{entry!r} is no host and no host:port (10.0.0.5, hooks.internal:8443, [::1])"
+            yield Problem(variable("outbound_allow"), reason)
+
+
 def key_times(settings: Settings) -> Iterator[Problem]:
     """A successor is known to every cache before it signs; the arithmetic is the keys' own."""
     try:
@@ -268,6 +280,7 @@ RULES: Final[tuple[Rule, ...]] = (
     stores_together,
     simulated_discord,
     proxies_named,
+    allowed_hosts_named,
     key_times,
     algorithms_known,
     keys_placed,

@@ -122,6 +122,18 @@ def test_proxies_are_named_by_address(monkeypatch, entry):
     assert problems(monkeypatch, trusted_proxies=entry) == ["BROKER_TRUSTED_PROXIES"]
 
 
+@pytest.mark.parametrize(
+    ("entry", "good"),
+    [("hooks.internal:8443", True), ("10.0.0.5", True), ("[::1]:80", True), ("Redis", True),
+     ("https://hooks.internal", False), ("10.0.0.0/8", False), ("*", False), ("a:b", False),
+     ("*.internal", False), ("::1", False), ("host:70000", False)],
+)  # fmt: skip
+def test_hosts_that_clients_may_name_are_allowed_one_by_one(monkeypatch, entry, good):
+    """An entry that would allow nothing is told at the start, not found out later."""
+    found = problems(monkeypatch, outbound_allow=entry)
+    assert found == ([] if good else ["BROKER_OUTBOUND_ALLOW"])
+
+
 def test_an_impossible_key_policy_shows_its_arithmetic(monkeypatch):
     """A successor must be known to all caches before it signs."""
     assert problems(monkeypatch, key_period="5m", jwks_cache="10m") == ["BROKER_KEY_PERIOD"]

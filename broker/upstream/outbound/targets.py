@@ -102,6 +102,14 @@ def read(url: str, allow: Collection[str]) -> Target:
     return Target(parts.scheme, host, port, path, allowed=False)
 
 
+def is_entry(text: str) -> bool:
+    """Whether a text can allow anything: ``host`` or ``host:port``, IPv6 addresses in brackets."""
+    try:
+        return read(f"http://{text}/", {text.lower()}).allowed
+    except OutboundRefused:
+        return False
+
+
 def _host(text: str) -> str:
     """Return a host: an IP address in its one way of writing, or a name."""
     if text.startswith("["):
