@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from broker.app.algorithms import switched_on
 from broker.app.settings import DAY, Settings
+from broker.core import client_keys
+from broker.core import client_keys
 from broker.core import vocabulary as v
 from broker.core.errors import OutboundRefused
 from broker.core.model import Client
@@ -27,6 +29,7 @@ PAGES: Final = ("client_uri", "logo_uri", "policy_uri", "tos_uri", "initiate_log
 CALLED: Final = ("jwks_uri", "sector_identifier_uri", "backchannel_logout_uri")
 SIGNED_WITH: Final = ("id_token_signed_response_alg", "userinfo_signed_response_alg")
 SIGNS_WITH: Final = ("token_endpoint_auth_signing_alg", "request_object_signing_alg")
+EXCHANGES: Final = ("impersonation", "delegation")
 AUTHENTICATED: Final = frozenset((v.GRANT_CLIENT, v.GRANT_EXCHANGE))
 
 
@@ -49,6 +52,7 @@ def faults(client: Client, settings: Settings) -> Iterator[Fault]:
     yield from _redirects(client)
     yield from _origins(client)
     yield from _kind(client)
+    yield from _exchange(client)
     yield from _keys(client)
     yield from _algorithms(client, settings)
     yield from _scopes(client)
@@ -145,13 +149,26 @@ def _kind(client: Client) -> Iterator[Fault]:
             yield Fault("grant_types", f"{grant_type} is for clients that authenticate")
 
 
+def _exchange(client: Client) -> Iterator[Fault]:
+    """RFC 8693 §1.1: the two ways there are, for whoever may exchange at all."""
+    for way in client.exchange:
+        if way not in EXCHANGES:
+            yield Fault("exchange", f"{way!r} is none of: {', '.join(EXCHANGES)}")
+    if client.exchange and v.GRANT_EXCHANGE not in client.grant_types:
+        yield Fault("exchange", "is for clients with the grant type of token exchange")
+
+
 def _keys(client: Client) -> Iterator[Fault]:
     """A client's own keys: known where it signs (RFC 7591 §2)."""
     if client.jwks is not None and client.jwks_uri is not None:
         yield Fault("jwks_uri", "not together with jwks (RFC 7591 §2)")
+    for reason in () if client.jwks is None else client_keys.faults(client.jwks):
+        yield Fault("jwks", reason)
     signs = client.auth_method == v.AUTH_KEY or client.require_signed_request_object
     if signs and client.jwks is None and client.jwks_uri is None:
         yield Fault("jwks", "the keys it signs with are needed: jwks or jwks_uri")
+    for reason in () if client.jwks is None else client_keys.faults(client.jwks):
+        yield Fault("jwks", reason)
 
 
 def _algorithms(client: Client, settings: Settings) -> Iterator[Fault]:
