@@ -94,13 +94,16 @@ async def _client(clients: Clients, params: Parameters) -> Client:
 
 
 def _redirect_uri(client: Client, params: Parameters) -> str:
-    """RFC 6749 §3.1.2.3: exact, given once."""
+    """RFC 6749 §3.1.2.3: exact, given once; OpenID Connect Core §3.1.2.1: never omitted."""
     try:
         wanted = params.one("redirect_uri")
+        scope = () if wanted else params.words("scope")
     except InvalidRequest as error:
         raise BadAuthorizationRequest(
             "The address the app wants you back at is not valid", private=str(error)
         ) from None
+    if v.SCOPE_OPENID in scope:
+        raise BadAuthorizationRequest("The link does not say where the app wants you back")
     return redirects.resolve(client, wanted)
 
 

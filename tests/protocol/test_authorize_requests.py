@@ -69,9 +69,14 @@ async def test_registered_query_is_kept(world: World, browser: Browser) -> None:
 
 async def test_one_redirect_uri_may_be_omitted_throughout(browser: Browser, app: App) -> None:
     """RFC 6749 §4.1.3: omitted in the request, it need not be named with the code either."""
-    code = await browser.code(app, redirect_uri=None)
+    code = await browser.code(app, redirect_uri=None, scope="profile")
     answer = await app.redeem(code, redirect_uri=None)
     assert answer.status_code == 200
+
+
+async def test_redirect_uri_omitted_by_an_openid_request(browser: Browser, app: App) -> None:
+    """OpenID Connect Core §3.1.2.1: it is REQUIRED there, however many are registered."""
+    is_page(await browser.authorize(app, redirect_uri=None))
 
 
 async def test_loopback_port_of_a_native_app_may_differ(world: World, browser: Browser) -> None:
