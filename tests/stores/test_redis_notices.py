@@ -89,6 +89,32 @@ async def test_a_client_with_an_offline_grant_alone_gets_one(
     assert await told(notices) == []
 
 
+@pytest.mark.parametrize("whole", [False, True])
+async def test_a_client_that_gave_its_grant_back_gets_one(
+    world: World, notices: RedisNotices, whole: bool
+) -> None:
+    """It took part in the session; what it revoked, or lost to a thief, was only its grant."""
+    await world.sign_in()
+    await world.stores.grants.end(ACCOUNT, await world.grant(), CLIENT)
+    if whole:
+        await world.stores.accounts.end_all(ACCOUNT, Facts(2, "sub-1", disabled=True))
+    else:
+        await world.stores.sessions.end(ACCOUNT, SID, now=world.now)
+    assert await told(notices) == [(CLIENT, SID)]
+    assert world.key("index") not in await world.everything()
+
+
+async def test_a_grant_ended_after_its_session_is_nobody_s_business(
+    world: World, notices: RedisNotices
+) -> None:
+    """An offline grant that is given back later leaves nothing in the index."""
+    await world.sign_in()
+    offline = await world.grant(scope="openid offline_access")
+    await world.stores.sessions.end(ACCOUNT, SID, now=world.now)
+    await world.stores.grants.end(ACCOUNT, offline, CLIENT)
+    assert world.key("index") not in await world.everything()
+
+
 async def test_other_sessions_are_left_alone(world: World, notices: RedisNotices) -> None:
     """A client that has a grant in another session of the account is not told of this one."""
     await world.sign_in()

@@ -5,7 +5,7 @@
 -- Answers {grant_id, client_id, …} of the grants that were alive.
 -- Invariant: newer facts end everything. The same or older ones (the outbox delivers at least
 -- once) end what was begun up to their not-before, and leave those who signed in since alone.
--- Every client that loses a grant gets a notice in the same step.
+-- Every client that took part in a session ended here gets a notice in the same step.
 --@include records
 --@include facts
 --@include index
@@ -26,8 +26,9 @@ local function since(kind, id)
   if fresh or disabled or kind == 'c' then
     return false
   end
-  local record = read(base .. KINDS[kind] .. id)
-  return record and tonumber(record[kind == 's' and S.CREATED or G.CREATED]) > not_before
+  local grant = kind == 'g'
+  local record = read(base .. (grant and 'grant:' or 'session:') .. id)
+  return record and tonumber(record[grant and G.CREATED or S.CREATED]) > not_before
 end
 
 local sub = redis.call('HGET', KEYS[1], 'sub')
@@ -36,7 +37,9 @@ for _, member in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
   local kind, id = string.match(member, '^(%a):([^:]+)')
   if not since(kind, id) then
     local alive = drop(KEYS[2], member)
-    if kind == 'g' then
+    if kind == 'p' then
+      notice(id, string.match(member, '^p:[^:]+:(.*)$'), sub)
+    elseif kind == 'g' then
       local sid, client = string.match(member, '^g:[^:]+:([^:]+):[01]:(.*)$')
       notice(sid, client, sub)
       if alive then

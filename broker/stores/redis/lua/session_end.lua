@@ -26,6 +26,9 @@ for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
     end
   elseif string.match(member, '^c:[^:]+:(.*)$') == ARGV[1] then
     drop(KEYS[1], member)
+  elseif string.match(member, '^p:([^:]+):') == ARGV[1] then
+    notice(ARGV[1], string.match(member, '^p:[^:]+:(.*)$'), sub)
+    drop(KEYS[1], member)
   end
 end
 redis.call('DEL', KEYS[2])

@@ -10,9 +10,14 @@ local G = {
   IDLE = 9, SEEN = 10, GENERATION = 11, SPENT = 12, JKT = 13, CLAIMS = 14,
 }
 
+-- Ends a grant; its session remembers that the client took part, and tells it of its own end.
 local function end_grant(index, key, id, grant)
   redis.call('DEL', key)
   redis.call('ZREM', index, grant_member(id, grant[G.SID], grant[G.OFFLINE], grant[G.CLIENT]))
+  local session_ends = redis.call('ZSCORE', index, 's:' .. grant[G.SID])
+  if session_ends then
+    redis.call('ZADD', index, session_ends, 'p:' .. grant[G.SID] .. ':' .. grant[G.CLIENT])
+  end
 end
 
 -- Why a grant may not go on (expired → session or offline → account), and the latest time; or nil,

@@ -1,6 +1,7 @@
 -- The index of an account: a sorted set by absolute end. Its members name what is alive:
 --   s:<sid>   c:<code_id>:<sid>   g:<grant_id>:<sid>:<offline, 1 or 0>:<client_id>
--- so that a session's codes and grants are found without reading them.
+-- so that a session's codes and grants are found without reading them; and, as long as the session,
+--   p:<sid>:<client_id>, a client that took part in it and has lost a grant since.
 --
 -- Invariant: nothing alive is missing from it. What falls out (over the cap, or expired) is
 -- deleted with its member. The tombstone of a spent code is not in it: it opens nothing.
@@ -12,7 +13,7 @@ local SWEPT_AFTER = 60 -- seconds beyond its end after which a member is dropped
 local function drop(index, member)
   local kind, id = string.match(member, '^(%a):([^:]+)')
   redis.call('ZREM', index, member)
-  return redis.call('DEL', base .. KINDS[kind] .. id) == 1
+  return kind ~= 'p' and redis.call('DEL', base .. KINDS[kind] .. id) == 1
 end
 
 local function grant_member(id, sid, offline, client)
