@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from broker.app.algorithms import switched_on
 from broker.app.settings import DAY, Settings
 from broker.core import client_keys
-from broker.core import client_keys
 from broker.core import vocabulary as v
 from broker.core.errors import OutboundRefused
 from broker.core.model import Client
@@ -167,8 +166,6 @@ def _keys(client: Client) -> Iterator[Fault]:
     signs = client.auth_method == v.AUTH_KEY or client.require_signed_request_object
     if signs and client.jwks is None and client.jwks_uri is None:
         yield Fault("jwks", "the keys it signs with are needed: jwks or jwks_uri")
-    for reason in () if client.jwks is None else client_keys.faults(client.jwks):
-        yield Fault("jwks", reason)
 
 
 def _algorithms(client: Client, settings: Settings) -> Iterator[Fault]:

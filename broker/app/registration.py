@@ -26,14 +26,25 @@ __all__ = ["check_client", "faults", "judge", "malformed", "web_origins"]
 # Options of the command line that are not called like the field.
 _OPTIONS: Final = {
     "name": "NAME",
-    "auth_method": "--public",
+    "auth_method": "--auth-method",
+    "application_type": "--native",
     "redirect_uris": "--redirect-uri",
     "post_logout_redirect_uris": "--post-logout-redirect-uri",
     "origins": "--origin",
     "scopes": "--scope",
     "resources": "--resource",
     "require_pkce": "--no-pkce",
+    "grant_types": "--grant",
+    "contacts": "--contact",
     "id_token_signed_response_alg": "--id-token-alg",
+    "userinfo_signed_response_alg": "--userinfo-alg",
+    "token_endpoint_auth_signing_alg": "--auth-alg",
+    "request_object_signing_alg": "--request-alg",
+    "require_signed_request_object": "--require-signed-request",
+    "require_pushed_authorization_requests": "--require-par",
+    "dpop_bound_access_tokens": "--dpop",
+    "rotate_refresh_tokens": "--no-rotation",
+    "backchannel_logout_session_required": "--backchannel-session",
 }
 _FIELDS: Final = {name: field for field, name in NAMES.items()}
 

@@ -8,9 +8,10 @@ import typer
 
 from broker.cli import show
 from broker.cli.algorithm_check import check_signs
-from broker.cli.client_options import Disabled, Kind, changes, described
+from broker.cli.client_changes import applied, changes, has_secrets
+from broker.cli.client_options import Disabled, Kind, described
 from broker.cli.client_views import facts, tell, tell_secret
-from broker.cli.running import Exit, Failure, with_stores
+from broker.cli.running import Exit, Failure, reported, with_stores
 
 if TYPE_CHECKING:
     from broker.app.clock import SystemClock
@@ -39,17 +40,17 @@ def add(
     """Register an app. A confidential one gets a secret, which is shown this once.
 
     A single-page app is --public; one on a phone or desktop is --native. A web app with a server
-    is --confidential, the default.
+    is --confidential, the default; one that signs instead has --auth-method private_key_jwt.
     """
-    given = changes(description | {"kind": kind})
-    given.setdefault("public", bool(given.get("native")))
+    with reported():
+        given = changes(description | {"kind": kind})
+    given.setdefault("auth_method", "none" if given.get("native") else "client_secret_basic")
 
     async def work(
         stores: "Stores", settings: "Settings", clock: "SystemClock"
     ) -> "tuple[ClientRecord, str | None]":
         from broker.app.clock import SystemEntropy
         from broker.app.registration import check_client, web_origins
-        from broker.cli.client_options import applied
         from broker.core.model import Client
 
         entropy = SystemEntropy()
@@ -123,13 +124,13 @@ def edit(
 
     An option that may be given several times replaces the whole list; an empty text clears a value.
     """
-    given = changes(description | {"name": name, "disabled": disabled})
+    with reported():
+        given = changes(description | {"name": name, "disabled": disabled})
     if not given:
         raise typer.BadParameter("nothing to change was named")
 
     async def work(stores: "Stores", settings: "Settings", clock: "SystemClock") -> "ClientRecord":
         from broker.app.registration import check_client
-        from broker.cli.client_options import applied
 
         record, now = await _found(stores, client_id), clock.now()
         client = applied(record.client, given)
@@ -158,8 +159,9 @@ def rotate_secret(
         from broker.app.clock import SystemEntropy
 
         record, now = await _found(stores, client_id), clock.now()
-        if record.client.public:
-            raise Failure(Exit.REFUSED, f"{client_id} is public: it has no secret")
+        if not has_secrets(record.client):
+            why = "is public" if record.client.public else "signs with keys of its own"
+            raise Failure(Exit.REFUSED, f"{client_id} {why}: it has no secret")
         old = _ending(record.client.secrets, now, now + _seconds(keep_old))
         client, secret = _with_secret(record.client, SystemEntropy(), now, old)
         edited = await stores.sql.clients.edit(client, version=record.version, now=now)
@@ -204,12 +206,12 @@ def _seconds(text: str) -> int:
 def _with_secret(
     client: Any, entropy: Any, now: float, older: tuple[Any, ...] = ()
 ) -> tuple[Any, str | None]:
-    """Return a confidential client with a new secret of 256 bits first, and the secret."""
+    """Return a client that proves itself by one with a new secret of 256 bits first, and it."""
     from broker.core.clients import digest
     from broker.core.model import ClientSecret
     from broker.core.pkce import encode
 
-    if client.public:
+    if not has_secrets(client):
         return client, None
     secret = encode(entropy.token(32))
     return replace(client, secrets=(ClientSecret(digest(secret), now), *older)), secret

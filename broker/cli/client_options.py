@@ -1,101 +1,51 @@
-"""The options by which a client is described, shared by ``add`` and ``edit``."""
+"""The options by which a client is described, shared by ``add`` and ``edit``, in panels."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import typer
 
-if TYPE_CHECKING:
-    from broker.core.model import Client
+PLACES: Final = "Where it is"
+PROOF: Final = "How it proves who it is"
+REQUESTS: Final = "How it asks"
+RIGHTS: Final = "What it may do"
+TOKENS: Final = "Its tokens"
+PEOPLE: Final = "What people see of it"
 
-Redirects = Annotated[
-    list[str] | None,
-    typer.Option(help="Where people may be sent back to, exactly; may be given several times."),
-]
-PostLogout = Annotated[
-    list[str] | None, typer.Option(help="Where people may be sent after sign-out; several times.")
-]
+METHODS: Final = Literal["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
+SUBJECTS: Final = Literal["public", "pairwise"]
+
+
+def _flag(panel: str, names: str, text: str) -> Any:
+    option = typer.Option(names, help=text, rich_help_panel=panel, show_default=False, metavar="")
+    return Annotated[bool | None, option]
+
+
+def _text(panel: str, metavar: str, text: str) -> Any:
+    return Annotated[str | None, typer.Option(help=text, rich_help_panel=panel, metavar=metavar)]
+
+
+def _texts(panel: str, metavar: str, text: str) -> Any:
+    return Annotated[
+        list[str] | None, typer.Option(help=text, rich_help_panel=panel, metavar=metavar)
+    ]
+
+
+def _choice(panel: str, words: Any, metavar: str, text: str) -> Any:
+    return Annotated[words, typer.Option(help=text, rich_help_panel=panel, metavar=metavar)]
+
+
 Kind = Annotated[
     bool | None,
     typer.Option(
         "--public/--confidential",
         help="Whether it cannot keep a secret (a browser or native app). Default: by --native.",
+        rich_help_panel=PROOF,
         show_default=False,
+        metavar="",
     ),
 ]
-Native = Annotated[
-    bool | None,
-    typer.Option(
-        "--native/--web",
-        help="Runs on a phone or desktop: loopback ports may vary, own schemes are allowed.",
-        show_default=False,
-    ),
-]
-FirstParty = Annotated[
-    bool | None,
-    typer.Option(
-        "--first-party/--third-party",
-        help="Is yours: people are not asked for consent where the redirect is https.",
-        show_default=False,
-    ),
-]
-Scopes = Annotated[
-    list[str] | None,
-    typer.Option(help="A scope it may ask for; several times. Default: all of ours."),
-]
-Origins = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="A web origin that may call the token endpoint from a browser; several times. "
-        "Default for public apps: those of its redirect URIs."
-    ),
-]
-Audience = Annotated[
-    str | None, typer.Option(help="Who its access tokens are for (aud). Default: its client_id.")
-]
-Resources = Annotated[
-    list[str] | None,
-    typer.Option(help="A resource indicator it may ask for (RFC 8707); several times."),
-]
-Refresh = Annotated[
-    bool | None,
-    typer.Option(
-        "--refresh/--no-refresh", help="Whether it gets refresh tokens.", show_default=False
-    ),
-]
-Pkce = Annotated[
-    bool | None,
-    typer.Option(
-        "--pkce/--no-pkce",
-        help="Whether it must use PKCE; only a confidential app may be let off.",
-        show_default=False,
-    ),
-]
-IdTokenAtRefresh = Annotated[
-    bool | None,
-    typer.Option(
-        "--id-token-at-refresh/--no-id-token-at-refresh",
-        help="Whether a refresh answers with a new ID token.",
-        show_default=False,
-    ),
-]
-IdTokenAlg = Annotated[
-    str | None,
-    typer.Option(
-        help="Signature algorithm of its ID tokens, one of BROKER_SIGNING_ALGORITHMS. "
-        "Default: RS256."
-    ),
-]
-Lifetime = Annotated[
-    str | None,
-    typer.Option(help="Lifetime of its access tokens, such as 10m. Default: the broker's."),
-]
-ClientUri = Annotated[str | None, typer.Option(help="Its home page, shown to people.")]
-LogoUri = Annotated[str | None, typer.Option(help="Its logo.")]
-PolicyUri = Annotated[str | None, typer.Option(help="Its privacy policy.")]
-TosUri = Annotated[str | None, typer.Option(help="Its terms of service.")]
 Disabled = Annotated[
     bool | None,
     typer.Option("--disable/--enable", help="Switch it off or on again.", show_default=False),
@@ -103,43 +53,134 @@ Disabled = Annotated[
 
 # What `described` gives a command, in the order of its help.
 _SHARED: Final[dict[str, Any]] = {
-    "redirect_uri": Redirects,
-    "native": Native,
-    "first_party": FirstParty,
-    "post_logout_redirect_uri": PostLogout,
-    "scope": Scopes,
-    "origin": Origins,
-    "audience": Audience,
-    "resource": Resources,
-    "refresh": Refresh,
-    "pkce": Pkce,
-    "id_token_at_refresh": IdTokenAtRefresh,
-    "id_token_alg": IdTokenAlg,
-    "access_token_lifetime": Lifetime,
-    "client_uri": ClientUri,
-    "logo_uri": LogoUri,
-    "policy_uri": PolicyUri,
-    "tos_uri": TosUri,
+    "redirect_uri": _texts(
+        PLACES, "URI", "Where people may be sent back to, exactly; may be given several times."
+    ),
+    "post_logout_redirect_uri": _texts(
+        PLACES, "URI", "Where people may be sent after sign-out; several times."
+    ),
+    "native": _flag(
+        PLACES,
+        "--native/--web",
+        "Runs on a phone or desktop: loopback ports may vary, own schemes are allowed.",
+    ),
+    "origin": _texts(
+        PLACES,
+        "ORIGIN",
+        "A web origin that may call the token endpoint from a browser; several times. "
+        "Default for public apps: those of its redirect URIs.",
+    ),
+    "initiate_login_uri": _text(
+        PLACES, "URI", "Where others may send people to begin a sign-in (OpenID Connect Core §4)."
+    ),
+    "backchannel_logout_uri": _text(
+        PLACES, "URI", "Where it is told that somebody signed out (Back-Channel Logout)."
+    ),
+    "backchannel_session": _flag(
+        PLACES,
+        "--backchannel-session/--no-backchannel-session",
+        "Whether it has to be told which session ended.",
+    ),
+    "auth_method": _choice(
+        PROOF,
+        METHODS | None,
+        "METHOD",
+        "How it authenticates: client_secret_basic (the default), client_secret_post, "
+        "private_key_jwt, or none (public apps).",
+    ),
+    "jwks": _text(PROOF, "FILE", "Its public keys, a JWK Set in a file (- for standard input)."),
+    "jwks_uri": _text(PROOF, "URI", "Where it publishes its JWK Set; instead of --jwks."),
+    "auth_alg": _text(
+        PROOF, "ALG", "The one signature algorithm of its private_key_jwt. Default: any of ours."
+    ),
+    "pkce": _flag(
+        REQUESTS,
+        "--pkce/--no-pkce",
+        "Whether it must use PKCE; a confidential app may be let off.",
+    ),
+    "require_par": _flag(
+        REQUESTS,
+        "--require-par/--no-require-par",
+        "Whether it must push its authorization requests (RFC 9126).",
+    ),
+    "require_signed_request": _flag(
+        REQUESTS,
+        "--require-signed-request/--no-require-signed-request",
+        "Whether it must sign its authorization requests (RFC 9101).",
+    ),
+    "request_alg": _text(
+        REQUESTS, "ALG", "The one signature algorithm of its requests. Default: any of ours."
+    ),
+    "default_max_age": _text(
+        REQUESTS, "TIME", "How long ago people may have signed in, such as 1h. Default: any time."
+    ),
+    "grant": _texts(
+        RIGHTS,
+        "GRANT",
+        "What it may get tokens with: code, refresh, client-credentials, device, token-exchange; "
+        "several times. Default: code refresh.",
+    ),
+    "refresh": _flag(RIGHTS, "--refresh/--no-refresh", "Whether it gets refresh tokens."),
+    "exchange": _texts(
+        RIGHTS, "WAY", "How it may exchange tokens: impersonation, delegation; several times."
+    ),
+    "scope": _texts(
+        RIGHTS, "SCOPE", "A scope it may ask for; several times. Default: all of ours."
+    ),
+    "resource": _texts(
+        RIGHTS, "API", "A resource indicator it may ask for (RFC 8707); several times."
+    ),
+    "first_party": _flag(
+        RIGHTS,
+        "--first-party/--third-party",
+        "Is yours: people are not asked for consent where the redirect is https.",
+    ),
+    "audience": _text(
+        TOKENS, "API", "Who its access tokens are for (aud). Default: its client_id."
+    ),
+    "dpop": _flag(
+        TOKENS, "--dpop/--no-dpop", "Whether its tokens are bound to a key of its own (RFC 9449)."
+    ),
+    "subject_type": _choice(
+        TOKENS,
+        SUBJECTS | None,
+        "TYPE",
+        "Whether people have one sub for all (public, the default) or its own (pairwise).",
+    ),
+    "sector_identifier_uri": _text(
+        TOKENS, "URI", "A list of redirect URIs that share their pairwise subs."
+    ),
+    "id_token_alg": _text(
+        TOKENS,
+        "ALG",
+        "Signature algorithm of its ID tokens, one of BROKER_SIGNING_ALGORITHMS. Default: RS256.",
+    ),
+    "userinfo_alg": _text(
+        TOKENS, "ALG", "Signature algorithm of its userinfo answers. Default: plain JSON."
+    ),
+    "id_token_at_refresh": _flag(
+        TOKENS,
+        "--id-token-at-refresh/--no-id-token-at-refresh",
+        "Whether a refresh answers with a new ID token.",
+    ),
+    "rotation": _flag(
+        TOKENS, "--rotation/--no-rotation", "Whether a refresh token is spent by its use."
+    ),
+    "access_token_lifetime": _text(
+        TOKENS, "TIME", "Lifetime of its access tokens, such as 10m. Default: the broker's."
+    ),
+    "id_token_lifetime": _text(TOKENS, "TIME", "Lifetime of its ID tokens, such as 10m."),
+    "grant_lifetime": _text(TOKENS, "TIME", "When its refresh tokens end in any case, as 90d."),
+    "grant_idle": _text(TOKENS, "TIME", "When its refresh tokens end unused, such as 30d."),
+    "client_uri": _text(PEOPLE, "URI", "Its home page, shown to people."),
+    "logo_uri": _text(PEOPLE, "URI", "Its logo."),
+    "policy_uri": _text(PEOPLE, "URI", "Its privacy policy."),
+    "tos_uri": _text(PEOPLE, "URI", "Its terms of service."),
+    "contact": _texts(PEOPLE, "EMAIL", "Who runs it, for you; several times."),
+    "software_id": _text(PEOPLE, "TEXT", "Which software it is, for you (RFC 7591 §2)."),
+    "software_version": _text(PEOPLE, "TEXT", "Which version of it."),
 }
-
-# option → attribute of a client, where the value is taken as it is
-_PLAIN = {
-    "name": "name",
-    "first_party": "first_party",
-    "pkce": "require_pkce",
-    "id_token_at_refresh": "id_token_at_refresh",
-    "disabled": "disabled",
-}
-_LISTS = {
-    "redirect_uri": "redirect_uris",
-    "post_logout_redirect_uri": "post_logout_redirect_uris",
-    "scope": "scopes",
-    "origin": "origins",
-    "resource": "resources",
-}
-_TEXTS = ("audience", "client_uri", "logo_uri", "policy_uri", "tos_uri")
-_OTHERS = ("native", "refresh", "kind", "id_token_alg", "access_token_lifetime")
-
+DESCRIBING: Final = tuple(_SHARED)
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -161,52 +202,3 @@ def described(command: Command) -> Command:
     command.__signature__ = signature  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in signature.parameters.values()}
     return command
-
-
-def changes(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a command that were named."""
-    known = {*_PLAIN, *_LISTS, *_TEXTS, *_OTHERS}
-    found = {name: given[name] for name in known if given.get(name) is not None}
-    if "kind" in found:
-        found["public"] = found.pop("kind")
-    return found
-
-
-def applied(client: "Client", given: Mapping[str, Any]) -> "Client":
-    """Return the client with the options put in.
-
-    Raises:
-        Failure: a lifetime is not a length of time.
-    """
-    from broker.core import vocabulary as v
-    from keys.model import RS256
-
-    new: dict[str, Any] = {_PLAIN[name]: given[name] for name in _PLAIN if name in given}
-    for name, attribute in _LISTS.items():
-        if name in given:
-            words = [word for value in given[name] for word in value.split()]
-            new[attribute] = tuple(dict.fromkeys(words))
-    new |= {name: given[name] or None for name in _TEXTS if name in given}
-    if "native" in given:
-        new["application_type"] = v.APPLICATION_NATIVE if given["native"] else v.APPLICATION_WEB
-    if "refresh" in given:
-        new["grant_types"] = v.GRANT_TYPES if given["refresh"] else (v.GRANT_CODE,)
-    if "public" in given:
-        new["auth_method"] = v.AUTH_NONE if given["public"] else v.AUTH_BASIC
-    if "id_token_alg" in given:
-        new["id_token_signed_response_alg"] = given["id_token_alg"] or RS256
-    if "access_token_lifetime" in given:
-        new["access_token_lifetime"] = _lifetime(given["access_token_lifetime"])
-    return replace(client, **new)
-
-
-def _lifetime(text: str) -> int | None:
-    from broker.app import durations
-    from broker.cli.running import Exit, Failure
-
-    if not text:
-        return None
-    try:
-        return int(durations.parse(text))
-    except ValueError as error:
-        raise Failure(Exit.USAGE, f"--access-token-lifetime: {error}") from None

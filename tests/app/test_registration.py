@@ -13,6 +13,11 @@ from broker.core.model import Client, ClientSecret
 
 WEB = Client("app", "App", redirect_uris=("https://app.example.org/callback",))
 KEYS = {"keys": [OKPKey.generate_key("Ed25519").as_dict(private=False)]}
+SERVICE = {
+    "auth_method": "client_secret_basic",
+    "grant_types": ("urn:ietf:params:oauth:grant-type:token-exchange",),
+    "redirect_uris": (),
+}
 TWO_HOSTS = ("https://a.example/cb", "https://b.example/cb")
 NATIVE = replace(WEB, application_type="native")
 
@@ -94,7 +99,7 @@ def test_bad_origins(origin):
         ({"name": " "}, "NAME"),
         ({"name": "a\x1b[31m"}, "NAME"),
         ({"require_pkce": False}, "--no-pkce"),
-        ({"secrets": (ClientSecret("00", 1.0),)}, "--public"),
+        ({"secrets": (ClientSecret("00", 1.0),)}, "--auth-method"),
         ({"scopes": ("profile",)}, "--scope"),
         ({"access_token_lifetime": 86400}, "--access-token-lifetime"),
         ({"access_token_lifetime": 1}, "--access-token-lifetime"),
@@ -104,17 +109,19 @@ def test_bad_origins(origin):
         ({"id_token_signed_response_alg": "ES256"}, "--id-token-alg"),
         ({"id_token_signed_response_alg": "none"}, "--id-token-alg"),
         ({"scopes": ("openid", "root")}, "--scope"),
-        ({"grant_types": ("authorization_code", "password")}, "--grant-types"),
-        ({"application_type": "service"}, "--application-type"),
-        ({"auth_method": "client_secret_jwt"}, "--public"),
+        ({"grant_types": ("authorization_code", "password")}, "--grant"),
+        ({"application_type": "service"}, "--native"),
+        ({"auth_method": "client_secret_jwt"}, "--auth-method"),
         ({"auth_method": "private_key_jwt"}, "--jwks"),
         ({"require_signed_request_object": True}, "--jwks"),
+        ({"exchange": ("delegation",)}, "--exchange"),
+        (SERVICE | {"exchange": ("theft",)}, "--exchange"),
         ({"jwks": KEYS, "jwks_uri": "https://app.example.org/keys"}, "--jwks-uri"),
-        ({"grant_types": (*WEB.grant_types, "client_credentials")}, "--grant-types"),
-        ({"rotate_refresh_tokens": False}, "--rotate-refresh-tokens"),
-        ({"userinfo_signed_response_alg": "ES256"}, "--userinfo-signed-response-alg"),
-        ({"request_object_signing_alg": "none"}, "--request-object-signing-alg"),
-        ({"token_endpoint_auth_signing_alg": "HS256"}, "--token-endpoint-auth-signing-alg"),
+        ({"grant_types": (*WEB.grant_types, "client_credentials")}, "--grant"),
+        ({"rotate_refresh_tokens": False}, "--no-rotation"),
+        ({"userinfo_signed_response_alg": "ES256"}, "--userinfo-alg"),
+        ({"request_object_signing_alg": "none"}, "--request-alg"),
+        ({"token_endpoint_auth_signing_alg": "HS256"}, "--auth-alg"),
         ({"subject_type": "shared"}, "--subject-type"),
         ({"subject_type": "pairwise", "redirect_uris": TWO_HOSTS}, "--sector-identifier-uri"),
         ({"id_token_lifetime": 86400}, "--id-token-lifetime"),
