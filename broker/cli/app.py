@@ -6,6 +6,7 @@ from broker.cli import (
     account_commands,
     api_commands,
     client_commands,
+    client_files,
     config_command,
     db_commands,
     doctor_commands,
@@ -33,6 +34,9 @@ app.command("serve")(serve_commands.serve)
 app.command("demo")(serve_commands.demo)
 app.command("config")(config_command.config)
 app.add_typer(key_commands.app, name="keys")
+client_commands.app.command("export")(client_files.export_clients)
+client_commands.app.command("import")(client_files.import_clients)
+client_commands.app.command("registration-token")(client_files.registration_token)
 app.add_typer(client_commands.app, name="clients")
 app.add_typer(api_commands.app, name="apis")
 app.add_typer(account_commands.app, name="accounts")

@@ -148,7 +148,7 @@ MEMBERS: Final = (
     Member("scope", "scopes", _words, always=True),
     Member("resources", "resources", _texts, operator=True),
     Member("audience", "audience", _text, operator=True),
-    Member("origins", "origins", _texts, operator=True),
+    Member("origins", "origins", _texts, operator=True, always=True),
     Member("first_party", "first_party", _flag, operator=True),
     Member("require_pkce", "require_pkce", _flag, operator=True),
     Member("id_token_at_refresh", "id_token_at_refresh", _flag, operator=True),

@@ -263,3 +263,38 @@ async def test_the_cache_is_bounded(stores: SqlStores) -> None:
     for name in ("a", "b", "a", "c"):
         await followed.find(name)
     assert list(followed._known) == ["a", "c"]
+
+
+async def test_many_are_changed_together_or_not_at_all(stores: SqlStores) -> None:
+    """One that is refused leaves all others as they were; each that is taken leaves an event."""
+    clients, one, two = stores.clients, replace(APP, client_id="one"), replace(APP, client_id="two")
+    before = await clients.add(APP, now=NOW)
+    renamed = replace(APP, name="New")
+    for added, edited, refusal in (
+        ((one, APP), ((renamed, before.version),), AlreadyExists),
+        ((one,), ((renamed, before.version + 1),), EditConflict),
+        ((one,), ((renamed, before.version), (two, 1)), NotFound),
+    ):
+        with pytest.raises(refusal):
+            await clients.apply(added, edited, now=NOW + 1)
+        assert await clients.list() == (before,)
+    await clients.apply((one, two), ((renamed, before.version),), now=NOW + 2)
+    assert [record.client for record in await clients.list()] == sorted(
+        (renamed, one, two), key=lambda client: client.client_id
+    )
+    events = [entry.event.kind for entry in await stores.audit.page()]
+    assert sorted(events) == ["client.added", "client.added", "client.added", "client.edited"]
+
+
+async def test_a_process_knows_at_once_what_it_has_changed_itself(stores: SqlStores) -> None:
+    """What was kept of a client, or that it is unknown, does not outlive ``forget``."""
+    followed = stores.followed_clients
+    assert await followed.find(APP.client_id) is None
+    record = await stores.clients.add(APP, now=NOW)
+    assert await followed.find(APP.client_id) is None  # kept as unknown for three seconds
+    followed.forget(APP.client_id)
+    assert await followed.find(APP.client_id) == APP
+    renamed = replace(APP, name="New")
+    await stores.clients.edit(renamed, version=record.version, now=NOW)
+    followed.forget(APP.client_id)
+    assert await followed.find(APP.client_id) == renamed

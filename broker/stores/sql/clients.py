@@ -1,6 +1,6 @@
 """The clients' repository: what operators add, edit and remove."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlmodel import col, select
@@ -39,12 +39,7 @@ class SqlClients:
         """
 
         async def work(session: AsyncSession) -> ClientRecord:
-            if await session.get(ClientRow, client.client_id) is not None:
-                raise AlreadyExists(f"The client_id {client.client_id} is taken")
-            row = ClientRow(version=1, created_at=now, updated_at=now, **_SPREAD.columns(client))
-            session.add(row)
-            remember(session, _event("client.added", client.client_id, now, actor, {}))
-            return _record(row)
+            return await _add(session, client, now, actor)
 
         return await self._units.write(work)
 
@@ -65,18 +60,37 @@ class SqlClients:
         """
 
         async def work(session: AsyncSession) -> ClientRecord:
-            row = await _locked(session, client.client_id, version)
-            new = _SPREAD.columns(client)
-            changed = _SPREAD.changed(row, new)
-            if changed:
-                row.sqlmodel_update(new)
-                row.version += 1
-                row.updated_at = now
-                detail = {"fields": changed}
-                remember(session, _event("client.edited", client.client_id, now, actor, detail))
-            return _record(row)
+            return await _edit(session, client, version, now, actor)
 
         return await self._units.write(work)
+
+    async def apply(
+        self,
+        added: Sequence[Client],
+        edited: Sequence[tuple[Client, int]],
+        *,
+        now: float,
+        actor: str = "operator",
+    ) -> None:
+        """Add and edit many clients, all or none, with an audit event for each.
+
+        Args:
+            added: new ones.
+            edited: registrations as they are to be, with the version each was read at.
+            now: UTC seconds.
+            actor: who did it, for the audit log.
+
+        Raises:
+            AlreadyExists, NotFound, EditConflict: for any one of them; nothing was changed.
+        """
+
+        async def work(session: AsyncSession) -> None:
+            for client in added:
+                await _add(session, client, now, actor)
+            for client, version in edited:
+                await _edit(session, client, version, now, actor)
+
+        await self._units.write(work)
 
     async def remove(
         self,
@@ -136,6 +150,30 @@ class SqlClients:
             return known
 
         return await self._units.read(work)
+
+
+async def _add(session: AsyncSession, client: Client, now: float, actor: str) -> ClientRecord:
+    if await session.get(ClientRow, client.client_id) is not None:
+        raise AlreadyExists(f"The client_id {client.client_id} is taken")
+    row = ClientRow(version=1, created_at=now, updated_at=now, **_SPREAD.columns(client))
+    session.add(row)
+    remember(session, _event("client.added", client.client_id, now, actor, {}))
+    return _record(row)
+
+
+async def _edit(
+    session: AsyncSession, client: Client, version: int, now: float, actor: str
+) -> ClientRecord:
+    row = await _locked(session, client.client_id, version)
+    new = _SPREAD.columns(client)
+    changed = _SPREAD.changed(row, new)
+    if changed:
+        row.sqlmodel_update(new)
+        row.version += 1
+        row.updated_at = now
+        detail = {"fields": changed}
+        remember(session, _event("client.edited", client.client_id, now, actor, detail))
+    return _record(row)
 
 
 async def _locked(session: AsyncSession, client_id: str, version: int | None) -> ClientRow:

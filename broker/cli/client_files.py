@@ -1,0 +1,280 @@
+"""``broker clients export``, ``import`` and ``registration-token``."""
+
+import json as json_text
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from broker.cli import show
+from broker.cli.running import Exit, Failure, reported, with_stores
+
+if TYPE_CHECKING:
+    from broker.app.clock import SystemClock
+    from broker.app.importing import Change, Plan
+    from broker.app.settings import Settings
+    from broker.app.stores import Stores
+
+LARGEST = 16 * 1024 * 1024  # bytes of a file
+WIDEST = 60  # characters of a value in the table of differences
+
+
+def export_clients(
+    client_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[CLIENT_ID]…", help="The clients to write.")
+    ] = None,
+    *,
+    everyone: Annotated[bool, typer.Option("--all", help="All clients.")] = False,
+    digests: Annotated[
+        bool,
+        typer.Option(
+            "--digests",
+            help="Write the digests of secrets and of registration access tokens too, so that an "
+            "import elsewhere accepts the same ones. Keep such a file like a password file.",
+        ),
+    ] = False,
+) -> None:
+    """Write clients as a JSON array in the metadata format of RFC 7591, to be imported again.
+
+    Members that no standard names are called like the fields of: broker clients show --json.
+    """
+    wanted = client_ids or []
+    if bool(wanted) == everyone:
+        raise typer.BadParameter("name clients, or give --all")
+
+    async def work(stores: "Stores", _settings: "Settings", _clock: "SystemClock") -> list[Any]:
+        from broker.core import registration
+
+        known = {one.client.client_id: one.client for one in await stores.sql.clients.list()}
+        missing = [client_id for client_id in wanted if client_id not in known]
+        if missing:
+            raise Failure(Exit.NOT_FOUND, f"there is no client {', '.join(missing)}")
+        chosen = dict.fromkeys(wanted or known)
+        return [registration.document(known[one], digests=digests) for one in chosen]
+
+    show.document(with_stores(work))
+
+
+def import_clients(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            allow_dash=True,
+            help="A JSON array of clients, or one of them; - reads standard input.",
+        ),
+    ],
+    *,
+    update: Annotated[
+        bool, typer.Option("--update", help="Change clients that exist; what is omitted is unset.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
+    ] = False,
+    json: show.Json = False,
+) -> None:
+    """Take in clients written by export, or by hand in the metadata format of RFC 7591.
+
+    All or nothing: with one bad entry nothing is changed, and each bad entry is named. Clients
+    keep the secrets they have, or get those of client_secret_digests; a new one without them gets
+    a new secret, which is shown this once. Clients that the file does not name stay as they are.
+
+    Exit code 4 for an entry that may not be, and for a client that exists and differs, unless
+    --update is given.
+    """
+    with reported():
+        entries = _entries(_contents(file))
+
+    async def work(stores: "Stores", settings: "Settings", clock: "SystemClock") -> "Plan":
+        from broker.app.clock import SystemEntropy
+        from broker.app.importing import plan
+
+        records, now = await stores.sql.clients.list(removed=True), clock.now()
+        found = plan(entries, records, settings, update=update, now=now, entropy=SystemEntropy())
+        await _must_sign(found, stores, settings, now)
+        if not dry_run:
+            await stores.sql.clients.apply(found.added, found.edited, now=now)
+        return found
+
+    found = with_stores(work)
+    if json:
+        show.document(_facts(found, dry_run=dry_run))
+        return
+    _tell(found, dry_run=dry_run)
+
+
+def registration_token(
+    *,
+    expires: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long it is good, such as 7d.")
+    ] = "7d",
+    uses: Annotated[
+        int,
+        typer.Option(
+            min=0, max=2**24 - 1, help="How many apps may be registered with it; 0: any number."
+        ),
+    ] = 0,
+    revoke: Annotated[
+        str | None, typer.Option(metavar="TOKEN", help="End this one instead of making one.")
+    ] = None,
+    json: show.Json = False,
+) -> None:
+    """Make an initial access token: who has it may register apps (BROKER_REGISTRATION=token).
+
+    It is not kept, and shown this once. It is good in every process until it expires; to end it
+    before, give it to --revoke. Without the token at hand, BROKER_REGISTRATION=off ends all.
+    """
+    from broker.core.tickets import Ticket
+
+    async def work(stores: "Stores", settings: "Settings", clock: "SystemClock") -> dict[str, Any]:
+        from broker.app.clock import SystemEntropy
+        from broker.core import tickets
+        from broker.core.handles import Handles
+
+        now = clock.now()
+        ticket = Ticket(SystemEntropy().token(16).hex(), int(now) + _lifetime(expires), uses)
+        return {
+            "initial_access_token": tickets.make(Handles(stores.secrets), ticket),
+            "expires_at": show.stamp(ticket.expires_at),
+            "uses": uses or None,
+            "registration_endpoint": f"{settings.public_issuer}/register",
+            "registration": settings.registration,
+        }
+
+    if revoke is not None:
+        _revoke(revoke)
+        return
+    found = with_stores(work)
+    mode = found.pop("registration")
+    if json:
+        show.document(found)
+    else:
+        show.details(
+            [
+                ("token", found["initial_access_token"]),
+                ("good until", found["expires_at"]),
+                ("apps", uses or "any number"),
+                ("used at", found["registration_endpoint"]),
+            ]
+        )
+    if mode != "token":
+        hint = f"BROKER_REGISTRATION is {mode}: servers ask for such a token only where it is token"
+        typer.secho(hint, fg="yellow", err=True)
+
+
+def _revoke(token: str) -> None:
+    async def work(stores: "Stores", _settings: "Settings", clock: "SystemClock") -> None:
+        from broker.core import tickets
+        from broker.core.handles import Handles
+
+        ticket = tickets.read(Handles(stores.secrets), token)
+        if ticket is None:
+            raise Failure(Exit.NOT_FOUND, "that is no initial access token of this broker")
+        await stores.redis.admissions(clock).revoke(ticket, now=clock.now())
+
+    with_stores(work, redis=True)
+    typer.echo("Revoked: nobody registers with it any more.")
+
+
+def _lifetime(text: str) -> int:
+    from broker.app import durations
+
+    try:
+        found = int(durations.parse(text))
+    except ValueError as error:
+        raise Failure(Exit.USAGE, f"--expires: {error}") from None
+    if not 60 <= found <= 366 * show.DAY:
+        raise Failure(Exit.USAGE, "--expires: between 1m and 366d")
+    return found
+
+
+def _contents(file: Path) -> bytes:
+    if str(file) == "-":
+        return sys.stdin.buffer.read(LARGEST)
+    try:
+        with file.open("rb") as opened:
+            return opened.read(LARGEST)
+    except OSError as error:
+        raise Failure(Exit.FAILED, f"{file} cannot be read: {error.strerror}") from None
+
+
+def _entries(data: bytes) -> list[Any]:
+    try:
+        found = json_text.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Failure(Exit.REFUSED, f"the file is no JSON: {error}") from None
+    if isinstance(found, dict):
+        return [found]
+    if not isinstance(found, list):
+        raise Failure(Exit.REFUSED, "the file must hold a JSON array of clients")
+    return found
+
+
+async def _must_sign(found: "Plan", stores: "Stores", settings: "Settings", now: float) -> None:
+    """Refuse clients set to an algorithm that nothing signs with yet."""
+    from broker.cli.algorithm_check import check_signs
+
+    chosen = {
+        one.client.id_token_signed_response_alg: one
+        for one in reversed(found.changes)
+        if one.kind != "unchanged" and not one.client.disabled
+    }
+    for alg, one in chosen.items():
+        label = f"entry {one.number} ({one.client.client_id}): id_token_signed_response_alg"
+        await check_signs(alg, label, stores, settings, now)
+
+
+def _facts(found: "Plan", *, dry_run: bool) -> dict[str, Any]:
+    told = {kind: list(found.named(kind)) for kind in ("new", "changed", "unchanged")}
+    differences = {
+        one.client.client_id: {name: [old, new] for name, old, new in one.differences}
+        for one in found.changes
+        if one.kind == "changed"
+    }
+    secrets = {one.client.client_id: one.secret for one in found.changes if one.secret}
+    return told | {
+        "differences": differences,
+        "secrets": {} if dry_run else secrets,
+        "dry_run": dry_run,
+    }
+
+
+def _tell(found: "Plan", *, dry_run: bool) -> None:
+    rows = [row for one in found.changes for row in _rows(one)]
+    columns = ("client_id", "change", "member", *(("is", "to be") if dry_run else ("was", "is")))
+    show.table(columns, rows, empty="Nothing changes." if dry_run else "Nothing changed.")
+    counts = ", ".join(
+        f"{len(found.named(kind))} {kind}" for kind in ("new", "changed", "unchanged")
+    )
+    typer.echo(f"{'Would be' if dry_run else 'Done'}: {counts}.")
+    made = [(one.client.client_id, one.secret or "") for one in found.changes if one.secret]
+    if made and not dry_run:
+        from broker.cli.client_views import ONCE
+
+        show.table(("client_id", "client_secret"), made, empty="")
+        typer.secho(ONCE, fg="yellow", err=True)
+
+
+def _rows(one: "Change") -> list[tuple[str, ...]]:
+    if one.kind == "new":
+        return [(one.client.client_id, "new", "client_name", "", _shown(one.client.name))]
+    return [
+        (one.client.client_id, "changed", name, *_values(name, old, new))
+        for name, old, new in one.differences
+    ]
+
+
+def _values(name: str, old: Any, new: Any) -> tuple[str, str]:
+    if name.endswith(("_digest", "_digests")):
+        return "others", "those of the file"
+    return _shown(old), _shown(new)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "—"
+    text = value if isinstance(value, str) else json_text.dumps(value, ensure_ascii=False)
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
