@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from broker.core import vocabulary as v
 from broker.core.authorize import asked_scope, resources
-from broker.core.clients import authenticate, may_use
+from broker.core.clients import may_use
 from broker.core.device import user_codes
 from broker.core.device.model import INTERVAL, Device, Devices
 from broker.core.device.user_codes import UserCodes
@@ -49,7 +49,7 @@ class DeviceAuthorization:
         twice = params.repeated(_SINGLE)
         if twice is not None:
             raise InvalidRequest(f"The parameter {twice} was given twice")
-        client = await authenticate(counter.clients, params, authorization, now=counter.clock.now())
+        client = await counter.client(params, authorization)
         if not may_use(client, v.GRANT_DEVICE):
             raise UnauthorizedClient
         scope = asked_scope(client, params)

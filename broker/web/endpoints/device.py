@@ -2,16 +2,15 @@
 
 import io
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from starlette.requests import Request
 
 from broker.core.device import user_codes
 from broker.core.outcomes import DeviceCodePage, DeviceDonePage, Redirect
 from broker.web import forms
+from broker.web.addresses import asker
 from broker.web.answers import CLOSED_CSP, Answer, Header, json_answer, redirect_answer
 from broker.web.edge import Edge
-from broker.web.middleware import client_address
 from broker.web.problems import NoSuchPath
 
 
@@ -29,7 +28,7 @@ async def page(request: Request, edge: Edge) -> Answer:
     pages = edge.services.device
     if request.method == "POST":
         params = await forms.form(request, edge.config)
-        return _show(await pages.enter(params, browser, _guesser(request, edge)), edge)
+        return _show(await pages.enter(params, browser, asker(request, edge.config)), edge)
     typed = forms.query(request, edge.config).one("user_code")
     return _show(pages.ask(typed, browser), edge)
 
@@ -69,19 +68,6 @@ def drawn(text: str) -> bytes:
         picture, kind="svg", border=4, light="#fff", dark="#000", omitsize=True, xmldecl=False
     )
     return picture.getvalue()
-
-
-def _guesser(request: Request, edge: Edge) -> str:
-    """Return whose guess it is: an address, or the network of 2⁶⁴ that one person has of IPv6."""
-    proxies = [ip_network(text) for text in edge.config.trusted_proxies]
-    found = client_address(request.scope, proxies)
-    try:
-        address = ip_address(found)
-    except ValueError:
-        return found
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
-        return str(ip_network(f"{address.compressed.partition('%')[0]}/64", strict=False))
-    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def _show(outcome: Redirect | DeviceCodePage | DeviceDonePage, edge: Edge) -> Answer:
