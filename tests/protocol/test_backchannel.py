@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +17,11 @@ from tests.protocol.harness import Shelf, World, begin
 from tests.protocol.known import ADA, BACK, BEN, FRONT
 from tests.protocol.listening import Listener, judged, listening
 from tests.protocol.tokens import claims_of, header_of
+from tests.running import free_port
 from tests.upstream.receiving import receiving, silence
 
 QUIET = 0.5  # seconds in which whoever is to hear nothing has heard nothing
+IMPATIENT = Pace(interval=0.05, first=0.05, longest=0.1, give_up=0.8)
 PACE = Pace(interval=0.05, first=0.05, longest=0.2)
 
 
@@ -288,6 +291,24 @@ async def test_a_silent_receiver_holds_up_nobody(
         await log_out(browser, tokens)
         await listener.hears(within=1.0)
         assert 1 <= len(asked) <= 4
+
+
+async def test_what_cannot_be_delivered_is_given_up_in_the_end(
+    shared: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody listens there, for as long as a notice is kept: an operator reads why."""
+    monkeypatch.setattr("broker.app.compose.Telling", partial(Telling, pace=IMPATIENT))
+    allowed: dict[str, Any] = {"outbound_allow": ("127.0.0.1",), "redis_prefix": "patience"}
+    async with begin(shared, tmp_path, **allowed) as world:
+        uri = f"http://127.0.0.1:{free_port()}/"
+        app, browser = await world.new_app(FRONT, backchannel_logout_uri=uri), world.browser()
+        await log_out(browser, await browser.tokens(app))
+        entry = await undelivered(world)
+        assert "ConnectError" in entry.detail["reason"]
+        assert entry.detail["tries"] > 1
+        async with asyncio.timeout(5):
+            while await world.redis.keys("patience:*:notices"):
+                await asyncio.sleep(0.02)
 
 
 async def undelivered(world: World, within: float = 5.0) -> Any:
