@@ -6,10 +6,13 @@ from typing import Final
 
 from broker.app.algorithms import switched_on
 from broker.app.checks import Problem, Refused
+from broker.app.client_rules import SHORTEST
 from broker.app.registration import malformed
 from broker.app.settings import Settings
+from broker.core import vocabulary as v
 from broker.core.apis import Api
 
+SCOPE: Final = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,128}")
 PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]{1,128}", re.ASCII)
 
 
@@ -21,6 +24,7 @@ def check_api(api: Api, settings: Settings) -> None:
     """
     alg = api.access_token_signed_response_alg
     problems = [*_identifier(api), *_name(api), *switched_on(alg, "--alg", settings)]
+    problems += [*_scopes(api), *_lifetime(api, settings)]
     if problems:
         raise Refused(*problems)
 
@@ -39,3 +43,19 @@ def _identifier(api: Api) -> Iterator[Problem]:
 def _name(api: Api) -> Iterator[Problem]:
     if not api.name.strip() or len(api.name) > 2000 or not api.name.isprintable():
         yield Problem("--name", "1 to 2000 printable characters")
+
+
+def _scopes(api: Api) -> Iterator[Problem]:
+    """RFC 6749 §3.3; what people agree to at a sign-in is nobody else's."""
+    for scope in api.scopes:
+        if not SCOPE.fullmatch(scope):
+            yield Problem("--scope", f'{scope!r}: 1 to 128 visible ASCII characters but " and \\')
+        elif scope in v.SCOPES:
+            yield Problem("--scope", f"{scope} is the broker's own; no API can have it")
+
+
+def _lifetime(api: Api, settings: Settings) -> Iterator[Problem]:
+    lifetime, longest = api.access_token_lifetime, settings.longest_token_lifetime
+    if lifetime is not None and not SHORTEST <= lifetime <= longest:
+        named = f"BROKER_LONGEST_TOKEN_LIFETIME, which is {longest} s"
+        yield Problem("--access-token-lifetime", f"between {SHORTEST}s and {named}")

@@ -9,12 +9,14 @@ import typer
 
 from broker.cli import show
 from broker.cli.algorithm_check import check_signs
+from broker.cli.client_changes import seconds, words
 from broker.cli.running import Exit, Failure, with_stores
 
 if TYPE_CHECKING:
     from broker.app.clock import SystemClock
     from broker.app.settings import Settings
     from broker.app.stores import Stores
+    from broker.core.apis import Api
     from broker.core.model import Client
     from broker.stores.sql.records import ApiRecord
 
@@ -38,23 +40,50 @@ Alg = Annotated[
         "Default: RS256."
     ),
 ]
+Scopes = Annotated[
+    list[str] | None,
+    typer.Option(metavar="SCOPE", help="A scope that means something to it; several times."),
+]
+Lifetime = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME", help="Lifetime of access tokens for it, such as 10m. Default: the app's."
+    ),
+]
+Introspected = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CLIENT_ID",
+        help="A confidential app that may introspect access tokens for it; several times.",
+    ),
+]
 
 
 @app.command("add")
 def add(
-    identifier: Identifier, *, name: Name = None, alg: Alg = None, json: show.Json = False
+    identifier: Identifier,
+    *,
+    name: Name = None,
+    alg: Alg = None,
+    scope: Scopes = None,
+    access_token_lifetime: Lifetime = None,
+    introspected_by: Introspected = None,
+    json: show.Json = False,
 ) -> None:
-    """Register an API, to say how its access tokens are signed."""
+    """Register an API: how its access tokens are signed, and what else there is to know of it."""
+
+    given = _given(name, alg, scope, access_token_lifetime, introspected_by)
 
     async def work(
         stores: "Stores", settings: "Settings", clock: "SystemClock"
     ) -> "tuple[ApiRecord, tuple[Client, ...]]":
         from broker.app.api_registration import check_api
         from broker.core.apis import Api
-        from keys.model import RS256
 
-        api, now = Api(identifier, name or identifier, alg or RS256), clock.now()
+        now = clock.now()
+        api = _applied(Api(identifier, identifier), given)
         check_api(api, settings)
+        await _check_asking(stores, api)
         await check_signs(api.access_token_signed_response_alg, "--alg", stores, settings, now)
         return await stores.sql.apis.add(api, now=now), await _users(stores, identifier)
 
@@ -106,28 +135,32 @@ def show_api(identifier: Identifier, json: show.Json = False) -> None:
 
 @app.command("edit")
 def edit(
-    identifier: Identifier, *, name: Name = None, alg: Alg = None, json: show.Json = False
+    identifier: Identifier,
+    *,
+    name: Name = None,
+    alg: Alg = None,
+    scope: Scopes = None,
+    access_token_lifetime: Lifetime = None,
+    introspected_by: Introspected = None,
+    json: show.Json = False,
 ) -> None:
     """Change an API; what is not named stays. Running servers follow within seconds.
 
     An empty text puts the default back. Let the service accept the new algorithm first.
     """
-    if name is None and alg is None:
+    given = _given(name, alg, scope, access_token_lifetime, introspected_by)
+    if not given:
         raise typer.BadParameter("nothing to change was named")
 
     async def work(
         stores: "Stores", settings: "Settings", clock: "SystemClock"
     ) -> "tuple[ApiRecord, ApiRecord, tuple[Client, ...]]":
         from broker.app.api_registration import check_api
-        from keys.model import RS256
 
         before, now = await _found(stores, identifier), clock.now()
-        api = before.api
-        if name is not None:
-            api = replace(api, name=name or identifier)
-        if alg is not None:
-            api = replace(api, access_token_signed_response_alg=alg or RS256)
+        api = _applied(before.api, given)
         check_api(api, settings)
+        await _check_asking(stores, api)
         wanted = api.access_token_signed_response_alg
         if wanted != before.api.access_token_signed_response_alg:
             await check_signs(wanted, "--alg", stores, settings, now)
@@ -136,7 +169,8 @@ def edit(
 
     before, record, users = with_stores(work)
     _tell(record, users, json=json)
-    if record.api != replace(before.api, name=record.api.name):
+    alg_before = before.api.access_token_signed_response_alg
+    if record.api.access_token_signed_response_alg != alg_before:
         _warn(record, users)
 
 
@@ -163,6 +197,52 @@ async def _found(stores: "Stores", identifier: str) -> "ApiRecord":
     return record
 
 
+def _given(
+    name: str | None,
+    alg: str | None,
+    scope: list[str] | None,
+    lifetime: str | None,
+    introspected_by: list[str] | None,
+) -> dict[str, Any]:
+    """Return the fields of an API that were named, as their options have them."""
+    found = {
+        "name": name,
+        "access_token_signed_response_alg": alg,
+        "scopes": scope,
+        "access_token_lifetime": lifetime,
+        "introspected_by": introspected_by,
+    }
+    return {field: value for field, value in found.items() if value is not None}
+
+
+def _applied(api: "Api", given: dict[str, Any]) -> "Api":
+    """Return the API with the options put in; an empty text is the default."""
+    new: dict[str, Any] = {}
+    for field, value in given.items():
+        if field == "access_token_lifetime":
+            new[field] = seconds(field, value)
+        else:
+            new[field] = words(value) if isinstance(value, list) else value or _default(api, field)
+    return replace(api, **new)
+
+
+def _default(api: "Api", field: str) -> str:
+    from keys.model import RS256
+
+    return api.identifier if field == "name" else RS256
+
+
+async def _check_asking(stores: "Stores", api: "Api") -> None:
+    """Whoever introspects has to be registered, and able to prove who it is (RFC 7662 §2.1)."""
+    for client_id in api.introspected_by:
+        record = await stores.sql.clients.get(client_id)
+        if record is None:
+            raise Failure(Exit.NOT_FOUND, f"--introspected-by: there is no client {client_id}")
+        if record.client.public:
+            reason = "is public: it cannot prove who asks"
+            raise Failure(Exit.REFUSED, f"--introspected-by: {client_id} {reason}")
+
+
 async def _users(stores: "Stores", identifier: str) -> "tuple[Client, ...]":
     """Return the clients that can get access tokens for an API."""
     from broker.core.signing import audiences
@@ -179,16 +259,21 @@ def _facts(record: "ApiRecord") -> dict[str, Any]:
 
 
 def _tell(record: "ApiRecord", users: "Iterable[Client]", *, json: bool) -> None:
+    from broker.app import durations
+
     clients = [client.client_id for client in users]
     if json:
         show.document(_facts(record) | {"clients": clients})
         return
-    api = record.api
+    api, lifetime = record.api, record.api.access_token_lifetime
     show.details(
         [
             ("API", api.identifier),
             ("name", api.name if api.name != api.identifier else None),
             ("access tokens", f"signed with {api.access_token_signed_response_alg}"),
+            ("they live", None if lifetime is None else durations.show(lifetime)),
+            ("scopes", " ".join(api.scopes)),
+            ("introspected by", api.introspected_by),
             ("for apps", clients or "none yet; see: broker clients edit --help (--resource)"),
             ("made", show.stamp(record.created_at)),
             ("changed", show.stamp(record.updated_at)),

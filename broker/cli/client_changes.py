@@ -81,9 +81,9 @@ def applied(client: "Client", given: Mapping[str, Any]) -> "Client":
     new: dict[str, Any] = {_FLAGS[name]: given[name] for name in _FLAGS if name in given}
     for name, attribute in _LISTS.items():
         if name in given:
-            new[attribute] = _words(given[name])
+            new[attribute] = words(given[name])
     new |= {attribute: given[name] or None for name, attribute in _TEXTS.items() if name in given}
-    new |= {name: _seconds(name, given[name]) for name in _TIMES if name in given}
+    new |= {name: seconds(name, given[name]) for name in _TIMES if name in given}
     new |= _grants(client, given) | _keys(given)
     if "native" in given:
         new["application_type"] = "native" if given["native"] else "web"
@@ -100,7 +100,8 @@ def has_secrets(client: "Client") -> bool:
     return client.auth_method in {v.AUTH_BASIC, v.AUTH_POST}
 
 
-def _words(values: list[str]) -> tuple[str, ...]:
+def words(values: list[str]) -> tuple[str, ...]:
+    """Return the words of an option that may be given several times; none for an empty text."""
     return tuple(dict.fromkeys(word for value in values for word in value.split()))
 
 
@@ -119,7 +120,7 @@ def _grants(client: "Client", given: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     found = client.grant_types
     if "grant" in given:
-        found = tuple(short.get(word, word) for word in _words(given["grant"]))
+        found = tuple(short.get(word, word) for word in words(given["grant"]))
         unknown = [word for word in found if word not in short.values()]
         if unknown:
             known = ", ".join(short)
@@ -152,7 +153,12 @@ def _key_set(name: str) -> Any:
     return {"keys": [found]} if isinstance(found, dict) and "kty" in found else found
 
 
-def _seconds(name: str, text: str) -> int | None:
+def seconds(name: str, text: str) -> int | None:
+    """Return the seconds of an option that is a length of time; None for an empty text.
+
+    Raises:
+        Failure: it is none.
+    """
     from broker.app import durations
 
     if not text:

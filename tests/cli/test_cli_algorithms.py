@@ -80,6 +80,36 @@ def test_an_edit_of_an_api(cli, on):
     cli("apis", "edit", API, code=2)
 
 
+def test_what_an_api_gives_and_who_may_ask_of_its_tokens(cli):
+    """Scopes, a lifetime, and the apps that introspect; empty texts clear them."""
+    cli("clients", "add", "Gate", "--client-id", "gate", "--redirect-uri", URI)
+    given = ("--scope", "orders.read orders.write", "--access-token-lifetime", "2m",
+             "--introspected-by", "gate")  # fmt: skip
+    made = cli.json("apis", "add", API, *given)
+    assert made["scopes"] == ["orders.read", "orders.write"]
+    assert (made["access_token_lifetime"], made["introspected_by"]) == (120, ["gate"])
+    shown = cli("apis", "show", API).stdout
+    assert "orders.read orders.write" in shown
+    assert "2m" in shown
+    assert "introspected by" in shown
+    edited = cli.json("apis", "edit", API, "--scope", "orders.read")
+    assert (edited["scopes"], edited["introspected_by"]) == (["orders.read"], ["gate"])
+    edited = cli.json("apis", "edit", API, "--access-token-lifetime", "", "--introspected-by", "")
+    assert (edited["access_token_lifetime"], edited["introspected_by"]) == (None, [])
+    assert "introspected" not in cli("apis", "show", API).stdout
+
+
+def test_what_an_api_may_not_have(cli):
+    """Scopes of the broker's own, tokens that outlive their keys, apps that cannot be known."""
+    cli("clients", "add", "Spa", "--client-id", "spa", "--public", "--redirect-uri", URI)
+    for option, value, code in (
+        ("--scope", "openid", 4), ("--scope", "a\"b", 4), ("--access-token-lifetime", "2d", 4),
+        ("--access-token-lifetime", "1s", 4), ("--access-token-lifetime", "soon", 2),
+        ("--introspected-by", "nobody", 3), ("--introspected-by", "spa", 4),
+    ):  # fmt: skip
+        assert option in cli("apis", "add", API, option, value, code=code).stderr
+
+
 def test_an_api_shows_who_gets_tokens_for_it(cli, on):
     """By resource or by audience; a change says what its service has to be ready for."""
     cli("clients", "add", "One", "--client-id", "one", "--redirect-uri", URI, "--resource", API)
