@@ -71,7 +71,6 @@ def add(
     json: show.Json = False,
 ) -> None:
     """Register an API: how its access tokens are signed, and what else there is to know of it."""
-
     given = _given(name, alg, scope, access_token_lifetime, introspected_by)
 
     async def work(
