@@ -262,6 +262,14 @@ class Grants(Protocol):
         ...
 
 
+class Once(Protocol):
+    """What may be used once (Redis): the ``jti`` of an assertion, of a proof."""
+
+    async def spend_once(self, digest: str, ttl: int) -> bool:
+        """Remember a digest for ``ttl`` seconds; False where it is remembered already."""
+        ...
+
+
 class AccountStates(Protocol):
     """Facts of accounts beside their grants, and ends of whole accounts (Redis)."""
 

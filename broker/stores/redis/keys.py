@@ -25,6 +25,10 @@ class Names:
         """Return the key of a pending request, in a slot of its own."""
         return f"{self.prefix}{{req:{request_id}}}"
 
+    def once(self, digest: str) -> str:
+        """Return the key that stands for something used, in a slot of its own."""
+        return f"{self.prefix}{{once:{digest}}}"
+
     def revoked_keys(self) -> str:
         """Return the key of the set of revoked signing keys."""
         return f"{self.prefix}{{keys}}:revoked"

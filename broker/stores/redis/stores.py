@@ -9,6 +9,7 @@ from broker.stores.redis.devices import RedisDevices
 from broker.stores.redis.grants import RedisGrants
 from broker.stores.redis.keys import Names
 from broker.stores.redis.notices import RedisNotices
+from broker.stores.redis.once import RedisOnce
 from broker.stores.redis.requests import RedisPendingRequests
 from broker.stores.redis.revocations import RedisRevocations
 from broker.stores.redis.scripts import Steps
@@ -35,6 +36,7 @@ class RedisStores:
         revocations: which signing keys are revoked.
         notices: which clients are to be told that a session is over.
         devices: which devices wait for a person.
+        once: what was used and may not be again.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class RedisStores:
         self.accounts = RedisAccountStates(steps, names, self.notices)
         self.revocations = RedisRevocations(steps, names)
         self.devices = RedisDevices(steps, names)
+        self.once = RedisOnce(steps, names)
 
     def guesses(self, clock: Clock) -> "RedisGuesses":
         """Return what counts guesses of a device's code."""
