@@ -20,6 +20,7 @@ from broker.app.settings import Settings
 from broker.app.stores import KeyNews, Stores, open_stores
 from broker.app.telling import Telling
 from broker.core import metadata
+from broker.core.assertions import Assertions
 from broker.core.client_keys import ClientKeys
 from broker.core.csrf import FormTokens
 from broker.core.desk import Desk
@@ -236,6 +237,14 @@ def _counter(parts: Parts, handles: Handles, mint: Mint) -> Counter:
         clock=parts.clock,
         entropy=parts.entropy,
         lifetimes=parts.settings.lifetimes,
+        assertions=Assertions(
+            parts.settings.public_issuer,
+            sql.followed_clients,
+            parts.client_keys,
+            redis.once,
+            clock=parts.clock,
+            skew=parts.settings.lifetimes.skew,
+        ),
     )
 
 

@@ -39,7 +39,7 @@ AUTH_NONE: Final = "none"
 AUTH_BASIC: Final = "client_secret_basic"
 AUTH_POST: Final = "client_secret_post"
 AUTH_KEY: Final = "private_key_jwt"
-AUTH_METHODS: Final = (AUTH_NONE, AUTH_BASIC, AUTH_POST)
+AUTH_METHODS: Final = (AUTH_NONE, AUTH_BASIC, AUTH_POST, AUTH_KEY)
 
 # Subject identifier types: OpenID Connect Core §8.
 SUBJECT_PUBLIC: Final = "public"

@@ -4,6 +4,7 @@ from broker.core import metadata
 from broker.core.claims import released
 
 ISSUER = "https://id.example"
+METHODS = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
 SIGNATURES = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"]
 
 SERVER = {
@@ -19,10 +20,10 @@ SERVER = {
     "grant_types_supported": [
         "authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code",
     ],
-    "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
-    "revocation_endpoint_auth_methods_supported": [
-        "none", "client_secret_basic", "client_secret_post",
-    ],
+    "token_endpoint_auth_methods_supported": METHODS,
+    "token_endpoint_auth_signing_alg_values_supported": SIGNATURES,
+    "revocation_endpoint_auth_methods_supported": METHODS,
+    "revocation_endpoint_auth_signing_alg_values_supported": SIGNATURES,
     "request_parameter_supported": True,
     "request_object_signing_alg_values_supported": SIGNATURES,
     "require_signed_request_object": False,

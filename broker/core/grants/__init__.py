@@ -48,7 +48,7 @@ class Counter:
     clock: Clock
     entropy: Entropy
     lifetimes: Lifetimes
-    assertions: Signed | None = None
+    assertions: Signed
 
     async def client(self, params: Parameters, authorization: str | None) -> Client:
         """Return the client that a request proves to be, as ``clients.authenticate`` says."""
