@@ -15,7 +15,7 @@ from tests.protocol.devices import (
 )
 from tests.protocol.harness import Shelf, World, redis_server
 from tests.protocol.harness import begin as begin_world
-from tests.protocol.known import FRONT
+from tests.protocol.known import BEN, FRONT
 
 # ── browsers ────────────────────────────────────────────────────────────────────────────
 
@@ -44,8 +44,12 @@ async def test_the_last_page_is_about_who_allowed_it(world: World, browser: Brow
     """Nobody else is told that a device was connected, and garbage opens nothing."""
     device = await begin(world)
     end = await allow(browser, device)
-    other = await world.browser().http.get(str(end.url))
-    assert "Nothing was connected" in is_page_200(other)
+    other = world.browser()
+    page = await other.http.get(str(end.url))
+    assert "Nothing was connected" in is_page_200(page)
+    await other.tokens(world.app(FRONT), BEN)
+    page = await other.http.get(str(end.url))
+    assert "Nothing was connected" in is_page_200(page)
     is_page(await browser.http.get("/device/done?device=garbage"), 400)
     is_page(await browser.http.get("/device/done"), 400)
 

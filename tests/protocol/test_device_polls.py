@@ -80,6 +80,14 @@ async def test_the_code_expires(world: World, browser: Browser) -> None:
     is_token_error(await device.poll(), "expired_token")
 
 
+async def test_an_approval_waits_as_long_as_the_device_may(world: World, browser: Browser) -> None:
+    """A device that was off meanwhile has its ten minutes, not the minute of a code."""
+    device = await begin(world)
+    await allow(browser, device)
+    await world.advance(595)
+    assert (await device.poll()).status_code == 200
+
+
 async def test_approved_but_never_fetched(world: World, browser: Browser) -> None:
     """An approval ends with the device code."""
     device = await begin(world)
