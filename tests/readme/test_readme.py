@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.readme import settings_table
+from tests.readme import settings_table, supported
 from tests.readme.settings_table import README
 
 TEXT = README.read_text("utf-8")
@@ -19,6 +19,16 @@ def test_the_settings_table_is_that_of_the_code() -> None:
     assert settings_table.in_readme() == settings_table.table(), (
         "run: python -m tests.readme.settings_table"
     )
+
+
+def test_the_table_of_what_is_supported_is_that_of_the_tests() -> None:
+    """Each line says what is so and where that is proven."""
+    assert supported.in_readme() == supported.table(), "run: python -m tests.readme.supported"
+
+
+def test_what_is_supported_is_proven_by_tests_that_exist() -> None:
+    """A test that goes takes its promise with it."""
+    assert not list(supported.missing())
 
 
 def test_every_file_it_names_exists() -> None:

@@ -1,0 +1,345 @@
+"""The README's table of what is supported, each row with the tests that prove it.
+
+``python -m tests.readme.supported`` writes it anew. A test is named as pytest does, without its
+parameters: ``protocol/test_x.py::test_y`` under ``tests/``.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tests.readme.settings_table import README
+
+TESTS = Path(__file__).parents[1]
+BEGIN, END = "<!-- supported: begin -->", "<!-- supported: end -->"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line.
+
+    Attributes:
+        source: specification and section.
+        what: what is supported, or why it is not; Markdown.
+        proofs: the tests, ``file::name``; a file already named may be left out: ``::name``.
+        yes: whether it is supported.
+    """
+
+    source: str
+    what: str
+    proofs: tuple[str, ...]
+    yes: bool = True
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The tests' whole names."""
+        found, file = [], ""
+        for proof in self.proofs:
+            path, _, name = proof.partition("::")
+            file = path or file
+            found.append(f"{file}::{name}")
+        return tuple(found)
+
+
+P, C = "protocol/test_", "core/test_core_"
+ROWS = (
+    # ── OAuth 2.0 ──────────────────────────────────────────────────────────────────────────
+    Row(
+        "RFC 6749 §3.1, §4.1: code grant",
+        "redirect URIs compared exactly; what is wrong with them is a page, all else goes back",
+        (
+            f"{P}authorize_requests.py::test_redirect_uri_not_registered",
+            "::test_anything_wrong_together_with_an_evil_redirect_uri",
+            f"{P}token_codes.py::test_a_code_s_answer",
+            "::test_code_twice",
+            "::test_parallel_redemptions",
+        ),
+    ),
+    Row(
+        "RFC 6749 §6: refresh",
+        "spent at each use; a lost answer costs nothing, a stolen token ends its grant",
+        (
+            f"{P}token_refresh.py::test_a_refresh_s_answer",
+            "::test_parallel_refreshes",
+            "::test_spent_token_outside_the_grace_time",
+            "::test_spent_token_within_the_grace_time",
+        ),
+    ),
+    Row(
+        "RFC 6749 §2.3: client authentication",
+        "`client_secret_basic`, `client_secret_post`, none; two secrets while one is replaced",
+        (
+            f"{P}token_requests.py::test_right_secrets_in_every_accepted_form",
+            "::test_unproven_clients_are_all_answered_alike",
+            f"{C}clients.py::test_two_secrets_while_one_is_replaced",
+        ),
+    ),
+    Row(
+        "RFC 7523 §2.2, Core §9: `private_key_jwt`",
+        "keys inline or at `jwks_uri`; each assertion once; `aud` is ours and nobody else's",
+        (
+            f"{P}private_key_jwt.py::test_code_refresh_and_revocation",
+            "::test_bad_assertions",
+            "::test_an_assertion_is_good_once",
+            "::test_keys_at_an_address",
+            "::test_keys_at_a_private_address",
+        ),
+    ),
+    Row(
+        "RFC 6749 §3.1.1, §4.2, §4.3: implicit, hybrid, password",
+        "RFC 9700 §2.1.2 and §2.4 forbid them",
+        (f"{P}authorize_requests.py::test_response_types_not_enabled",
+         f"{P}token_requests.py::test_unknown_grant"),
+        yes=False,
+    ),
+    Row(
+        "RFC 6750 §2: bearer tokens",
+        "in the header, or in the form at `/userinfo`; never in the URL",
+        (
+            f"{P}userinfo.py::test_no_token_at_all",
+            "::test_token_in_the_query",
+            "::test_token_in_two_places",
+            f"{P}snapshots.py::test_challenges",
+        ),
+    ),
+    Row(
+        "RFC 7009: revocation",
+        "by refresh or access token; nothing of the grant refreshes afterwards",
+        (
+            f"{P}token_ends.py::test_revoking_a_refresh_token",
+            "::test_revoking_an_access_token",
+            "::test_refresh_racing_a_revocation",
+            "::test_revoking_another_client_s_token",
+        ),
+    ),
+    Row(
+        "RFC 7591 §2, §3: dynamic registration",
+        "open, or with an initial access token, or off (the default); third-party, with PKCE, "
+        "within what anybody may have",
+        (
+            f"{P}registration.py::test_a_registered_client_is_told_all_of_itself",
+            "::test_a_registered_client_signs_people_in",
+            "::test_hostile_metadata",
+            "::test_nobody_gives_himself_what_operators_give",
+            "::test_an_initial_access_token_lets_in",
+            "::test_where_registration_is_off_there_is_nothing",
+        ),
+    ),
+    Row(
+        "RFC 7591 §2.3: software statements",
+        "passed by",
+        (f"{C}registration.py::test_unknown_members_are_passed_by",),
+        yes=False,
+    ),
+    Row(
+        "RFC 7592 §2: client configuration endpoint",
+        "read, replace, delete; the token stays the same; secrets are told once, when made",
+        (
+            f"{P}registration_management.py::test_a_client_reads_its_registration",
+            "::test_an_edit_replaces_everything",
+            "::test_what_an_edit_must_not_say",
+            "::test_a_client_removes_itself",
+            "::test_only_a_client_s_own_token_opens_its_registration",
+        ),
+    ),
+    Row(
+        "RFC 7636: PKCE",
+        "`S256` for everybody; `plain` never",
+        (
+            f"{P}authorize_requests.py::test_pkce_missing_plain_or_malformed",
+            f"{P}token_codes.py::test_verifier_where_no_challenge_was_sent",
+            f"{C}pkce.py::test_the_example_of_the_rfc",
+        ),
+    ),
+    Row(
+        "RFC 8252: native apps",
+        "loopback with any port, schemes of their own; always a page that names the app",
+        (
+            f"{P}authorize_requests.py::test_loopback_port_of_a_native_app_may_differ",
+            "::test_loopback_anything_but_the_port",
+            f"{P}sign_in.py::test_such_an_app_always_sees_a_page_that_names_it",
+        ),
+    ),
+    Row(
+        "RFC 8414: authorization server metadata",
+        "computed from what is on; each statement is tried out",
+        (
+            f"{P}metadata_proven.py::test_every_statement_is_proven_here",
+            "::test_endpoints",
+            "::test_values",
+            "::test_flags",
+        ),
+    ),
+    Row(
+        "RFC 8628: device authorization",
+        "a page for the code, a QR code, limits on guesses and polls",
+        (
+            f"{P}device.py::test_a_device_gets_its_tokens",
+            f"{P}device_polls.py::test_too_fast",
+            "::test_the_code_expires",
+            f"{P}device_people.py::test_guessing_is_stopped",
+            "browser/test_browser_device.py::test_a_device_is_connected",
+            "clients/test_device.py::test_a_device",
+        ),
+    ),
+    Row(
+        "RFC 8707: resource indicators",
+        "at both endpoints; narrowed at each refresh",
+        (
+            f"{P}authorize_requests.py::test_resource_may_repeat",
+            "::test_resource_not_registered",
+            f"{P}token_codes.py::test_resource_narrowed_and_widened",
+            f"{P}token_refresh.py::test_narrower_scope_and_resource",
+        ),
+    ),
+    Row(
+        "RFC 9068: JWT access tokens",
+        "`at+jwt`, the audience of the API; RS256, PS256, ES256, EdDSA",
+        (
+            f"{C}tokens.py::test_an_access_token",
+            f"{P}algorithms.py::test_access_tokens_for_an_api",
+            f"{P}userinfo.py::test_id_token_used_as_access_token",
+            "::test_alg_none",
+        ),
+    ),
+    Row(
+        "RFC 9101: signed request objects",
+        "by value, for clients that have registered keys",
+        (
+            f"{P}request_objects.py::test_a_signed_request_leads_to_a_code",
+            "::test_only_what_is_inside_counts",
+            "::test_what_a_signed_request_may_not_be",
+            "::test_a_client_that_has_to_sign",
+        ),
+    ),
+    Row(
+        "RFC 9101 §5.2: `request_uri`",
+        "what a client names is not fetched for a request",
+        (f"{P}authorize_requests.py::test_request_uri_not_ours",),
+        yes=False,
+    ),
+    Row(
+        "RFC 9207: issuer in answers",
+        "in each, errors too",
+        (f"{P}authorize_requests.py::test_iss_is_ours_whatever_the_request_says",
+         f"{P}snapshots.py::test_a_refusal"),
+    ),
+    # ── OpenID Connect ─────────────────────────────────────────────────────────────────────
+    Row(
+        "OpenID Connect Core §3.1: code flow",
+        "`prompt`, `max_age`, `login_hint`, `id_token_hint`, `nonce`; the Basic OP test plan",
+        (
+            "protocol/conformance/test_op_basic.py::test_idtoken_signature",
+            "::test_prompt_login",
+            "::test_max_age_1",
+            f"{P}sign_in.py::test_prompt_none_without_consent",
+            "::test_id_token_hint_of_somebody_else",
+            "clients/test_authlib.py::test_the_whole_flow",
+            "clients/test_openid_client.py::test_the_whole_flow",
+        ),
+    ),
+    Row(
+        "Core §5.1, §5.3, §5.4: claims and `/userinfo`",
+        "`openid`, `profile`, `email`, by scope; nothing of a dead grant",
+        (
+            f"{P}userinfo.py::test_userinfo",
+            "::test_too_little_scope",
+            f"{C}metadata.py::test_a_scope_releases_its_claims_and_no_others",
+        ),
+    ),
+    Row(
+        "Core §11: `offline_access`",
+        "refresh tokens that outlive the session, with the person's consent",
+        (f"{P}logout.py::test_offline_access_outlives_logout",),
+    ),
+    Row(
+        "Core §12: refreshed ID tokens",
+        "as each client chooses",
+        (f"{P}token_refresh.py::test_id_token_at_refresh_is_the_client_s_choice",),
+    ),
+    Row(
+        "OpenID Connect Discovery 1.0 §3, §4",
+        "the Config OP test plan",
+        (
+            "protocol/conformance/test_op_config.py::test_required_members",
+            f"{P}metadata_proven.py::test_a_setting_changes_what_it_is_about",
+        ),
+    ),
+    Row(
+        "OpenID Connect Dynamic Registration 1.0",
+        "as RFC 7591; sector documents are fetched and checked",
+        (
+            f"{P}registration.py::test_a_sector_document_lists_every_redirect_uri",
+            "::test_a_sector_document_that_may_not_be_fetched",
+        ),
+    ),
+    Row(
+        "Dynamic Registration §2: encrypted tokens",
+        "asking for them is refused",
+        (f"{C}registration.py::test_a_member_of_another_kind_is_named",),
+        yes=False,
+    ),
+    Row(
+        "RP-Initiated Logout 1.0",
+        "with a hint at once, without one after a question; the test plan",
+        (
+            f"{P}logout.py::test_logout_with_a_hint",
+            "::test_logout_without_a_hint_asks",
+            "::test_post_logout_uri_not_registered_or_changed",
+            "protocol/conformance/test_op_logout.py::test_logout",
+        ),
+    ),
+    Row(
+        "Back-Channel Logout 1.0",
+        "with `sid`, tried again until told; a crash loses none",
+        (
+            f"{P}backchannel.py::test_a_logout_token",
+            "::test_every_client_of_the_session_and_no_other",
+            "::test_a_receiver_that_fails_is_told_again",
+            "faults/test_backchannel_kill.py::test_killed_right_after_the_logout",
+        ),
+    ),
+)  # fmt: skip
+
+
+def table() -> str:
+    """Return the table in Markdown."""
+    rows = ["| specification | what | proven by `tests/` |", "|---|---|---|"]
+    for row in ROWS:
+        files = dict.fromkeys(node.partition("::")[0] for node in row.nodes)
+        named = ", ".join(f"`{file}`" for file in files)
+        rows.append(f"| {row.source} | {'✓' if row.yes else '✗'} {row.what} | {named} |")
+    return "\n".join(rows)
+
+
+def missing() -> Iterator[str]:
+    """Yield the tests that are named and do not exist."""
+    for row in ROWS:
+        for node in row.nodes:
+            file, _, name = node.partition("::")
+            if name not in _tests(TESTS / file):
+                yield node
+
+
+@cache
+def _tests(file: Path) -> frozenset[str]:
+    if not file.exists():
+        return frozenset()
+    tree = ast.parse(file.read_text("utf-8"))
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return frozenset(
+        one.name for one in tree.body if isinstance(one, kinds) and one.name.startswith("test_")
+    )
+
+
+def in_readme() -> str:
+    """Return the table as the README has it."""
+    return README.read_text("utf-8").split(BEGIN)[1].split(END)[0].strip()
+
+
+if __name__ == "__main__":
+    whole = README.read_text("utf-8")
+    before, rest = whole.split(BEGIN)
+    README.write_text(f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}", "utf-8")
