@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
-from broker.core import pkce, redirects
+from broker.core import pkce, redirects, responses
 from broker.core import vocabulary as v
 from broker.core.errors import (
     AuthorizationRefused,
@@ -32,11 +32,13 @@ from broker.core.signing import SigningAlgorithms
 HintSubject = Callable[[str, str], str]
 """Takes an ID token and the client_id it must be for; returns its subject or raises."""
 
+_THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 _SCOPE_TOKEN: Final = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+\Z")
 _SINGLE: Final = (
     "state", "response_type", "response_mode", "scope", "nonce", "prompt", "max_age",
     "code_challenge", "code_challenge_method", "login_hint", "id_token_hint", "ui_locales",
     "display", "acr_values", "claims", "claims_locales", "request", "request_uri", "registration",
+    "dpop_jkt",
 )  # fmt: skip
 
 
@@ -74,7 +76,8 @@ async def validate(
         return await _checked(client, redirect_uri, params, hint_subject, signing), client
     except ProtocolError as error:
         state = None if params.repeated(("state",)) else _state(params)
-        raise AuthorizationRefused(redirect_uri, state, error) from None
+        mode = responses.known_mode(params, redirect_uri)
+        raise AuthorizationRefused(redirect_uri, state, error, mode) from None
 
 
 async def _client(clients: Clients, params: Parameters) -> Client:
@@ -142,6 +145,8 @@ async def _checked(
         login_hint=params.one("login_hint"),
         hint_sub=_hint(client, params, hint_subject),
         ui_locales=params.one("ui_locales"),
+        response_mode=responses.asked_mode(params, redirect_uri),
+        dpop_jkt=_dpop_jkt(params),
     )
 
 
@@ -169,8 +174,6 @@ def _response_type(params: Parameters) -> None:
         raise InvalidRequest("response_type is missing")
     if response_type != "code":
         raise UnsupportedResponseType
-    if params.one("response_mode") not in {None, "query"}:
-        raise InvalidRequest("Only response_mode=query is offered")
 
 
 def asked_scope(client: Client, params: Parameters) -> tuple[str, ...]:
@@ -199,6 +202,14 @@ def _prompt(params: Parameters) -> tuple[str, ...]:
     if v.PROMPT_NONE in prompt and len(prompt) > 1:
         raise InvalidRequest("prompt=none cannot be joined with another prompt")
     return prompt
+
+
+def _dpop_jkt(params: Parameters) -> str | None:
+    """RFC 9449 §10: the SHA-256 thumbprint of the key that the code will be bound to."""
+    thumbprint = params.one("dpop_jkt")
+    if thumbprint is not None and not _THUMBPRINT.match(thumbprint):
+        raise InvalidRequest("dpop_jkt must be 43 characters of base64url")
+    return thumbprint
 
 
 def _max_age(params: Parameters) -> int | None:

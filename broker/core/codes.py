@@ -66,5 +66,5 @@ async def issue(
         if device is not None:
             return await approval.approve(desk, request, device, session.account_id, code_id)
         code = desk.handles.make(Kind.CODE, Handle(session.account_id, code_id))
-        return Redirect(desk.answer(request, code))
+        return desk.answer(request, code)
     return result

@@ -19,6 +19,7 @@ from broker.core.handles import Handle
 from broker.core.model import AuditEvent, PendingRequest
 from broker.core.outcomes import Browser, Redirect
 from broker.core.parameters import Parameters
+from broker.core.responses import refusal
 
 
 class Decisions:
@@ -106,4 +107,4 @@ class Decisions:
         now = desk.clock.now()
         event = AuditEvent("consent.declined", now, "person", session.account_id, request.client_id)
         await note(desk.audit, event)
-        return AuthorizationRefused(request.redirect_uri, request.state, AccessDenied())
+        return refusal(request, AccessDenied())

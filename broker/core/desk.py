@@ -23,7 +23,7 @@ from broker.core.model import (
     PendingRequest,
     Session,
 )
-from broker.core.outcomes import SIGNED_OUT, Browser
+from broker.core.outcomes import SIGNED_OUT, Browser, Redirect
 from broker.core.ports import (
     Accounts,
     AccountStates,
@@ -36,6 +36,7 @@ from broker.core.ports import (
     Upstream,
 )
 from broker.core.request_objects import RequestObjects
+from broker.core.responses import respond
 from broker.core.signing import SigningAlgorithms
 
 
@@ -98,17 +99,19 @@ class Desk:
             found = await self.sessions.look(*place, now=self.clock.now())
         return found
 
-    def answer(self, request: AuthorizationRequest, code: str) -> str:
-        """Return the redirect that carries a code (RFC 6749 §4.1.2, RFC 9207 §2)."""
+    def answer(self, request: AuthorizationRequest, code: str) -> Redirect:
+        """Return what carries a code to the client (RFC 6749 §4.1.2, RFC 9207 §2)."""
         answer = {"code": code, "state": request.state, "iss": self.issuer}
-        return redirects.answer_url(request.redirect_uri, answer)
+        return respond(request.redirect_uri, request.response_mode, answer)
 
     def way_back(self, request: AuthorizationRequest) -> str:
-        """Return an address that tells the app that this sign-in did not happen."""
-        return redirects.answer_url(
-            request.redirect_uri,
-            {"error": AccessDenied.code, "state": request.state, "iss": self.issuer},
-        )
+        """Return an address that tells the app that this sign-in did not happen.
+
+        It is for a link, so nothing can be posted: such an app is told in the query.
+        """
+        answer = {"error": AccessDenied.code, "state": request.state, "iss": self.issuer}
+        mode = None if request.response_mode == v.MODE_FORM_POST else request.response_mode
+        return respond(request.redirect_uri, mode, answer).location
 
     def new_pending(self, request: AuthorizationRequest) -> PendingRequest:
         """Return a record for a request that has to wait for a person; nothing is stored yet."""

@@ -278,11 +278,15 @@ class AuthorizationRefused(BrokerError):
         redirect_uri: the validated redirect URI of the client.
         state: the request's ``state``, or None.
         cause: the protocol error it carries.
+        mode: how it is sent there: ``fragment``, ``form_post``, or None for the query.
     """
 
-    def __init__(self, redirect_uri: str, state: str | None, cause: ProtocolError) -> None:
+    def __init__(
+        self, redirect_uri: str, state: str | None, cause: ProtocolError, mode: str | None = None
+    ) -> None:
         super().__init__(cause.public, cause.private)
         self.redirect_uri = redirect_uri
+        self.mode = mode
         self.state = state
         self.cause = cause
 
@@ -391,9 +395,7 @@ class TooManyTries(PageError):
     def __init__(self, retry_after: int) -> None:
         minutes = max(1, -(-retry_after // 60))
         wait = "a minute" if minutes == 1 else f"{minutes} minutes"
-        super().__init__(
-            advice=f"Wait {wait}, then enter the code that your device shows by then."
-        )
+        super().__init__(advice=f"Wait {wait}, then enter the code that your device shows by then.")
         self.retry_after = retry_after
 
 

@@ -17,17 +17,14 @@ from broker.core.csrf import browser_digest
 from broker.core.decisions import Decisions
 from broker.core.desk import Desk, form_subject, fresh, same_browser, upstream_prompt
 from broker.core.device.approval import shown_code
-from broker.core.errors import (
-    AuthorizationRefused,
-    ConsentRequired,
-    LoginRequired,
-)
+from broker.core.errors import ConsentRequired, LoginRequired
 from broker.core.handles import Handle
 from broker.core.model import AuthorizationRequest, Client, Facts, PendingRequest, Session
 from broker.core.outcomes import Browser, ConsentPage, Redirect, SelectPage
 from broker.core.parameters import Parameters
 from broker.core.pkce import encode
 from broker.core.ports import CodeRefused, Refusal
+from broker.core.responses import refusal
 
 Step = Redirect | ConsentPage | SelectPage
 
@@ -102,13 +99,11 @@ class SignIn:
                 await self._desk.requests.finish(pending.request_id)
             return result
         if v.PROMPT_NONE in request.prompt:
-            raise AuthorizationRefused(
-                request.redirect_uri, request.state, _silent(request, result)
-            )
+            raise refusal(request, _silent(request, result))
         pending = self._bound(pending or self._desk.new_pending(request), browser)
         if result.reason in _NEEDS_LOGIN or result.session is None or result.facts is None:
             if result.reason is Refusal.OTHER_SUBJECT and fresh(pending, session):
-                raise AuthorizationRefused(request.redirect_uri, request.state, LoginRequired())
+                raise refusal(request, LoginRequired())
             # Discord would vouch for the same person again, if it were not to ask who it is.
             other = result.reason is Refusal.OTHER_SUBJECT
             prompt = "consent" if other else upstream_prompt(request, browser)

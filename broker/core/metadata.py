@@ -62,7 +62,7 @@ def server(issuer: str, *, registration: bool = False) -> dict[str, Any]:
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "scopes_supported": list(v.SCOPES),
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": ["query", "fragment", "form_post"],
         "grant_types_supported": [*v.GRANT_TYPES, v.GRANT_DEVICE],
         "token_endpoint_auth_methods_supported": list(v.AUTH_METHODS),
         "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),

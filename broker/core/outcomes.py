@@ -34,12 +34,14 @@ class Redirect:
         session: session cookie to set, or None to leave it.
         browser: binding cookie to set, or None to leave it.
         end_session: whether the session cookie is to become SIGNED_OUT.
+        fields: what the browser is to post there instead, or None (Form Post Response Mode).
     """
 
     location: str
     session: str | None = None
     browser: str | None = None
     end_session: bool = False
+    fields: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

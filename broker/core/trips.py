@@ -8,7 +8,6 @@ from broker.core.desk import Desk
 from broker.core.device.approval import deny
 from broker.core.errors import (
     AccessDenied,
-    AuthorizationRefused,
     BadCallback,
     ServerError,
     SignInRefused,
@@ -23,6 +22,7 @@ from broker.core.model import AuditEvent, Facts, PendingRequest, Profile, Sessio
 from broker.core.outcomes import Browser, Redirect
 from broker.core.parameters import Parameters
 from broker.core.pkce import encode
+from broker.core.responses import refusal
 
 DEVICE_LENGTH = 160
 
@@ -150,10 +150,10 @@ class Callback:
                 "sign_in.declined", desk.clock.now(), "person", None, request.client_id
             )
             await note(desk.audit, event)
-            raise AuthorizationRefused(request.redirect_uri, request.state, AccessDenied())
+            raise refusal(request, AccessDenied())
         kind = TemporarilyUnavailable if error == TemporarilyUnavailable.code else ServerError
         cause = kind(private=f"upstream answered with error {error[:40]!r}")
-        raise AuthorizationRefused(request.redirect_uri, request.state, cause)
+        raise refusal(request, cause)
 
     async def _open_session(
         self,

@@ -12,7 +12,11 @@ from broker.web.answers import CLOSED_CSP, JSON, Answer, Header
 from broker.web.services import Document, EdgeConfig, Services
 
 IMMUTABLE: Final = b"public, max-age=31536000, immutable"
-_TYPES: Final = {".css": b"text/css; charset=utf-8", ".svg": b"image/svg+xml"}
+_TYPES: Final = {
+    ".css": b"text/css; charset=utf-8",
+    ".svg": b"image/svg+xml",
+    ".js": b"text/javascript; charset=utf-8",
+}
 
 
 @dataclass(frozen=True, slots=True)

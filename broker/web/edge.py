@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from broker.core.outcomes import Redirect
+from broker.web.answers import Answer, redirect_answer
 from broker.web.cookies import Cookies
 from broker.web.documents import Documents
 from broker.web.render import Pages
@@ -25,3 +27,9 @@ class Edge:
     cookies: Cookies
     pages: Pages
     documents: Documents
+
+    def go_on(self, outcome: Redirect) -> Answer:
+        """Send the browser on, with 303, or with a page that posts (Form Post Response Mode)."""
+        if outcome.fields is None:
+            return redirect_answer(outcome.location)
+        return self.pages.form_post(outcome.location, outcome.fields)

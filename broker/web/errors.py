@@ -12,9 +12,9 @@ from typing import Final
 from starlette.requests import Request
 
 from broker.core import errors as e
-from broker.core.redirects import answer_url
+from broker.core.responses import respond
 from broker.web import problems as p
-from broker.web.answers import Answer, Header, empty_answer, json_answer, redirect_answer
+from broker.web.answers import Answer, Header, empty_answer, json_answer
 from broker.web.edge import Edge
 from broker.web.render import ErrorView
 from broker.web.routes import Voice
@@ -94,7 +94,7 @@ def answer(failure: Failure, voice: Voice, request: Request, edge: Edge) -> Answ
     """Write a failure as HTTP, in the voice of its route."""
     error = failure.error
     if isinstance(error, e.AuthorizationRefused):
-        return _refusal(error, edge.config.issuer)
+        return _refusal(error, edge)
     extra = _headers(failure)
     if voice is Voice.PAGE:
         return edge.pages.error(_view(failure, request), failure.status, extra)
@@ -120,15 +120,15 @@ def plain(text: str) -> str:
     return _UNSPEAKABLE.sub("'", text)
 
 
-def _refusal(error: e.AuthorizationRefused, issuer: str) -> Answer:
+def _refusal(error: e.AuthorizationRefused, edge: Edge) -> Answer:
     """RFC 6749 §4.1.2.1, with ``iss`` (RFC 9207)."""
     members = {
         "error": error.cause.code,
         "error_description": plain(error.public),
         "state": error.state,
-        "iss": issuer,
+        "iss": edge.config.issuer,
     }
-    return redirect_answer(answer_url(error.redirect_uri, members))
+    return edge.go_on(respond(error.redirect_uri, error.mode, members))
 
 
 def _headers(failure: Failure) -> list[Header]:

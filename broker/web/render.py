@@ -1,7 +1,7 @@
 """Writes the pages that people see.
 
 Every value is escaped by Jinja2; an address becomes a link or an image only if its scheme is
-harmless. There is no script on any page.
+harmless. There is no script on any page but on the one that posts an answer to an app.
 """
 
 import re
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
+from broker.core import redirects
 from broker.core.model import Client
 from broker.core.outcomes import (
     ConsentPage,
@@ -162,6 +163,21 @@ class Pages:
         """Say that the person is signed out."""
         app = self._app(page.client) if page.client else None
         return self._render("signed_out.html", csp=self._csp, app=app)
+
+    def form_post(self, address: str, fields: Mapping[str, str]) -> Answer:
+        """Let the browser post an answer to a redirect URI (Form Post Response Mode §2).
+
+        Our one script presses the button; without scripts the person does.
+        """
+        origin = form_source(redirects.origin(address)) or "'none'"
+        csp = self._csp.replace("form-action 'self'", f"form-action {origin}")
+        return self._render(
+            "form_post.html",
+            csp=f"{csp}; script-src 'self'",
+            address=address,
+            fields=fields,
+            host=redirects.shown_host(address),
+        )
 
     def error(self, view: ErrorView, status: int, extra: list[Header]) -> Answer:
         """Say what happened and what to do next."""

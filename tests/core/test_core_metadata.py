@@ -16,7 +16,7 @@ SERVER = {
     "jwks_uri": "https://id.example/.well-known/jwks.json",
     "scopes_supported": ["openid", "profile", "email", "offline_access"],
     "response_types_supported": ["code"],
-    "response_modes_supported": ["query"],
+    "response_modes_supported": ["query", "fragment", "form_post"],
     "grant_types_supported": [
         "authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code",
     ],

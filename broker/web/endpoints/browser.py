@@ -80,7 +80,7 @@ def _show(outcome: Outcome, edge: Edge) -> Answer:
     changes: list[Header]
     match outcome:
         case Redirect():
-            answer = redirect_answer(outcome.location)
+            answer = edge.go_on(outcome)
             changes = edge.cookies.changes(
                 session=outcome.session, browser=outcome.browser, end_session=outcome.end_session
             )

@@ -9,7 +9,7 @@ from tests.protocol.harness import World
 from tests.protocol.known import BACK
 
 
-@pytest.fixture(params=["default"])
+@pytest.fixture(params=["default", "form_post"])
 def mode(request: pytest.FixtureRequest) -> str:
     """How answers come: the Form Post plan is the Basic plan in another response mode."""
     found: str = request.param
