@@ -24,6 +24,7 @@ from broker.demo.discord.ratelimit import Limit
 from broker.demo.discord.state import SimulatedDiscord
 from tests.bench import load, report, rows
 from tests.bench.crowd import Crowd
+from tests.bench.devices import Waiting
 from tests.bench.machine import (
     Cores,
     Unfit,
@@ -162,11 +163,13 @@ def _answers(port: int) -> None:
 
 async def stage_of(broker: RunningBroker, redis_url: str, secret: str, folder: Path) -> Stage:
     """Register the clients and sign everybody in."""
-    crowd = Crowd(broker, Handles([secret.encode()]), redis.Redis.from_url(redis_url))
+    handles = Handles([secret.encode()])
+    crowd = Crowd(broker, handles, redis.Redis.from_url(redis_url))
     app = crowd.register("Benchmark")
     lean = crowd.register("Benchmark, lean", "--no-id-token-at-refresh")
+    tv = crowd.register("Benchmark, devices", "--grant", "code refresh device")
     await crowd.arrive(app)
-    return Stage(crowd, app, lean, folder / "pool")
+    return Stage(crowd, app, lean, folder / "pool", tv, Waiting(redis_url, handles, tv))
 
 
 async def run(

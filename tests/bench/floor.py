@@ -99,6 +99,7 @@ def create_app(work: Work, samples: dict[str, Any]) -> Starlette:
             route("/authorize", "authorize", trips=1),
             route("/code", "code", "POST", trips=1, signs=2),
             route("/refresh", "refresh", "POST", trips=1, signs=2),
+            route("/device", "device", "POST", trips=3, signs=2),
             route("/refresh-lean", "refresh-lean", "POST", trips=1, signs=1),
             route("/userinfo", "userinfo", trips=1, verifies=1),
             route("/revoke", "revoke", "POST", trips=1),

@@ -8,10 +8,12 @@ from typing import Any, Final
 import httpx2
 
 from tests.bench.crowd import FORM, App, Crowd
+from tests.bench.devices import Waiting
 
 JWKS: Final = "/.well-known/jwks.json"
 DISCOVERY: Final = "/.well-known/openid-configuration"
 REVOCATIONS: Final = 7000  # more than one worker manages in a second of a run
+POLLS: Final = 1500  # likewise, where each makes two signatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,16 @@ class Stage:
         app: a client that gets an ID token at each refresh.
         lean: one that does not.
         pool: a file for tokens.
+        tv: a client whose devices have no browser.
+        waiting: its devices.
     """
 
     crowd: Crowd
     app: App
     lean: App
     pool: Path
+    tv: App
+    waiting: Waiting
 
     def fill(self, texts: list[str]) -> None:
         """Write the pool that the next run draws on."""
@@ -82,6 +88,10 @@ async def _revocations(stage: Stage, seconds: int) -> None:
     stage.fill(await stage.crowd.many_refresh_tokens(stage.app, seconds * REVOCATIONS))
 
 
+async def _devices(stage: Stage, seconds: int) -> None:
+    stage.fill(await stage.waiting.codes(stage.crowd.cookies, seconds * POLLS))
+
+
 def _code(stage: Stage, authorize: str, token: str) -> tuple[str, ...]:
     pool, app = str(stage.pool), stage.app
     return (authorize, pool, token, app.authorization, app.token_form)
@@ -127,6 +137,13 @@ ROWS: Final = (
         lambda s: ("/userinfo", str(s.pool)),
         _access,
     ),
+    Row(
+        "device grant, last poll",
+        "device.lua",
+        lambda s: ("/token", str(s.pool), s.tv.authorization),
+        lambda s: ("/device", str(s.pool), s.tv.authorization),
+        _devices,
+    ),
     Row("revoke", "revoke.lua", _posted("/revoke"), _posted("/revoke"), _revocations),
 )
 
@@ -148,7 +165,7 @@ async def samples(issuer: str, stage: Stage) -> dict[str, Any]:
         found["userinfo"] = await client.get("/userinfo", headers=bearer)
         form = f"token={tokens['refresh_token']}"
         found["revoke"] = await client.post("/revoke", content=form, headers=headers)
-    found["code"] = found["refresh"]
+    found["code"] = found["device"] = found["refresh"]
     return {
         name: {
             "status": answer.status_code,
