@@ -33,8 +33,8 @@ class Assertions:
     ``aud`` has to be our issuer or the address of an endpoint that authenticates clients, and may
     be a list of nothing else: an assertion that somebody else could use too is not for us
     (RFC 7523 §3, and what became of it when clients were talked into foreign audiences). From a
-    client that is held to FAPI 2.0 (pushed requests and DPoP) the issuer alone counts, as a text
-    (FAPI 2.0 Security Profile §5.3.2.1).
+    client that is held to FAPI 2.0 (pushed requests and DPoP) the issuer alone counts, as a text,
+    and RS256 does not (FAPI 2.0 Security Profile §5.3.2.1 and §5.4.1).
 
     Args:
         issuer: ours.
@@ -92,20 +92,19 @@ class Assertions:
         client = await self._clients.find(client_id)
         if client is None or client.disabled or client.auth_method != v.AUTH_KEY:
             raise BadJwt("no such client, switched off, or registered for another method")
-        self._check_audience(client, jwt.claims)
+        self._check_audience(client, jwt)
         claims = await verified(jwt, client, self._keys, client.token_endpoint_auth_signing_alg)
         await self._spend(client_id, text(claims, "jti"), claims["exp"] - now)
         return client
 
-    def _check_audience(self, client: Client, claims: Mapping[str, Any]) -> None:
-        held_to_fapi = (
-            client.require_pushed_authorization_requests and client.dpop_bound_access_tokens
-        )
-        if held_to_fapi:
-            if claims.get("aud") != self._issuer:
-                raise BadJwt("aud is not our issuer alone")
-        elif not self._ours.issuperset(audiences(claims)):
-            raise BadJwt("aud is not ours, or not ours alone")
+    def _check_audience(self, client: Client, jwt: Unverified) -> None:
+        if not (client.require_pushed_authorization_requests and client.dpop_bound_access_tokens):
+            if not self._ours.issuperset(audiences(jwt.claims)):
+                raise BadJwt("aud is not ours, or not ours alone")
+        elif jwt.claims.get("aud") != self._issuer:
+            raise BadJwt("aud is not our issuer alone, as FAPI 2.0 demands")
+        elif jwt.alg == "RS256":
+            raise BadJwt("FAPI 2.0 takes no RS256")
 
     async def _spend(self, client_id: str, jti: str, left: float) -> None:
         """Take the assertion once; it is remembered for longer than any clock takes it for good."""

@@ -28,6 +28,7 @@ _KINDS: Final[dict[tuple[str, str | None], tuple[tuple[str, ...], type[PublicKey
     ("OKP", "Ed25519"): (("EdDSA", "Ed25519"), OKPKey),
 }
 _MEMBERS: Final = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
+_SIZES: Final = f"RSA keys have {RSA_BITS} to {MAX_RSA_BITS} bits"
 _PRIVATE: Final = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
 
 
@@ -208,11 +209,13 @@ def _public(jwk: Mapping[str, Any], family: type[PublicKey]) -> PublicKey:
     members: dict[str, str | list[str]] = {
         name: _text(jwk, name) for name in ("kty", *_MEMBERS[jwk["kty"]])
     }
+    if family is RSAKey and not RSA_BITS <= 6 * len(members["n"]) <= MAX_RSA_BITS + 6:
+        raise UnusableKey(_SIZES)  # by its length, before it costs time
     try:
         key = family.import_key(members)
         size = getattr(key.raw_value, "key_size", 0)
     except (JoseError, ValueError, TypeError, UnsupportedAlgorithm):
         raise UnusableKey("it is malformed") from None
     if family is RSAKey and not RSA_BITS <= size <= MAX_RSA_BITS:
-        raise UnusableKey(f"RSA keys have {RSA_BITS} to {MAX_RSA_BITS} bits")
+        raise UnusableKey(_SIZES)
     return key

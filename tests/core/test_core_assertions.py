@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from broker.core.assertions import JWT_BEARER, Assertions
 from broker.core.client_keys import ClientKeys
@@ -254,6 +256,14 @@ async def test_the_registered_algorithm(door: Door) -> None:
     assert (await door.knock(assertion)).client_id == "one-alg"
 
 
+async def test_fapi_takes_no_rs256(door: Door) -> None:
+    """FAPI 2.0 Security Profile §5.4.1; others may."""
+    with pytest.raises(InvalidClient):
+        await door.knock(RSA.sign(claims("fapi")))
+    for alg in ("PS256", "ES256", "Ed25519"):
+        assert await door.knock(MAKERS[alg].sign(claims("fapi", jti=alg)))
+
+
 @pytest.mark.parametrize(
     "aud", [f"{ISSUER}/token", f"{ISSUER}/par", [ISSUER], [f"{ISSUER}/par"], None]
 )
@@ -297,9 +307,9 @@ async def test_what_is_beside_it_has_to_fit(door: Door, fields: dict[str, str]) 
 
 async def test_a_client_that_signs_has_no_other_way(door: Door) -> None:
     """Its old secret is no proof any more, nor is its name."""
-    for given in ({"client_secret": "x"}, {}):
+    for more in ({"client_secret": "x"}, {}):
         with pytest.raises(InvalidClient):
-            await authenticate(door.clients, params(client_id="leftover", **given), None, now=NOW)
+            await authenticate(door.clients, params(client_id="leftover", **more), None, now=NOW)
 
 
 async def test_assertions_where_none_are_taken(door: Door) -> None:
@@ -349,3 +359,33 @@ async def test_nothing_is_fetched_for_nonsense(door: Door, case: str) -> None:
     with pytest.raises(InvalidClient):
         await door.knock(assertion)
     assert door.site.asked == 0
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(("iss", "sub", "aud", "exp", "nbf", "iat", "jti"))
+MEMBERS = st.sampled_from(("alg", "kid", "typ", "crit", "jwk"))
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.dictionaries(NAMES, JSON, min_size=1), st.dictionaries(MEMBERS, JSON))
+async def test_whatever_is_signed_has_an_answer(
+    changes: dict[str, Any], header: dict[str, Any]
+) -> None:
+    """Any claims and any header: known, or refused by name; never anything else."""
+    door = Door()
+    try:
+        assert await door.knock(EC.sign(claims() | changes, **header))
+    except InvalidClient:
+        assert not door.once.used
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.text(max_size=60) | st.from_regex(r"[\w-]{1,20}\.[\w-]{1,20}\.[\w-]{1,20}"))
+async def test_whatever_is_sent_has_an_answer(sent: str) -> None:
+    """Not even JWTs."""
+    with pytest.raises((InvalidClient, InvalidRequest)):
+        await Door().knock(sent)

@@ -1,10 +1,13 @@
 """Keys of clients: which are taken, which are passed by, and when a set is read again."""
 
 import asyncio
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from broker.core import published_keys
@@ -28,11 +31,21 @@ def test_what_keys_are_good_for() -> None:
     ]  # fmt: skip
 
 
+def weak(bits: int) -> dict[str, Any]:
+    """An RSA key that is too short."""
+    public = rsa.generate_private_key(65537, bits).public_key()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SecurityWarning)
+        return dict(RSAKey.import_key(public).as_dict(private=False))
+
+
 UNUSABLE: dict[str, Any] = {
     "private": RSA.private_jwk,
     "private on a curve": EC.private_jwk,
     "symmetric": OctKey.generate_key(256).as_dict(private=True),
-    "RSA of 1024 bits": RSAKey.generate_key(1024).as_dict(private=False),
+    "RSA of 1024 bits": weak(1024),
+    "RSA of 2040 bits": weak(2040),
+    "RSA of 9000 bits": RSA.jwk | {"n": "q" * 1500},
     "another curve": ECKey.generate_key("P-384").as_dict(private=False),
     "Ed448": OKPKey.generate_key("Ed448").as_dict(private=False),
     "X25519": OKPKey.generate_key("X25519").as_dict(private=False),

@@ -1,0 +1,72 @@
+"""Request objects: whatever a client signs has an answer."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from broker.core.authorize import validate
+from broker.core.client_keys import ClientKeys
+from broker.core.errors import AuthorizationRefused, BadAuthorizationRequest
+from broker.core.model import Client
+from broker.core.ports import Fetched
+from broker.core.published_keys import PublishedKeys
+from broker.core.request_objects import RequestObjects
+from tests.core.helpers import NOW, Hands, Known, params, signing
+from tests.core.signers import jwks, signs
+
+ISSUER = "https://id.example"
+EC = signs("ES256")
+BACK = "https://app.example/cb"
+CLIENT = Client("app", "App", redirect_uris=(BACK,), jwks=jwks(EC))
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=6,
+)
+NAMES = st.sampled_from((
+    "iss", "aud", "exp", "nbf", "iat", "sub", "client_id", "redirect_uri", "scope", "state",
+    "nonce", "max_age", "claims", "resource", "prompt", "response_type", "response_mode",
+    "registration", "request", "request_uri", "code_challenge", "id_token_hint", "dpop_jkt",
+))  # fmt: skip
+
+
+class Nowhere:
+    """No address answers."""
+
+    def check(self, url: str) -> None:
+        """Not used here."""
+
+    async def post_form(self, url: str, fields: Any) -> int:
+        return 200
+
+    async def get_json(self, url: str, *, limit: int) -> Fetched:
+        raise AssertionError
+
+
+def no_hint(token: str, client_id: str) -> str:
+    return "somebody"
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.dictionaries(NAMES, JSON))
+async def test_whatever_is_signed_has_an_answer(changes: dict[str, Any]) -> None:
+    """A record, an error for the client at its own address, or a page; never anything else."""
+    keys = ClientKeys(PublishedKeys(Nowhere(), Hands()))
+    objects = RequestObjects(ISSUER, keys, Hands(), 60)
+    claims = {
+        "iss": "app", "aud": ISSUER, "exp": NOW + 60, "redirect_uri": BACK, "scope": "openid",
+        "response_type": "code", "state": "s", "code_challenge": "c" * 43,
+        "code_challenge_method": "S256",
+    } | changes  # fmt: skip
+    sent = params(client_id="app", request=EC.sign(claims))
+    try:
+        request, _ = await validate(Known(CLIENT), sent, no_hint, signing(), objects)
+    except AuthorizationRefused as refused:
+        assert refused.redirect_uri == BACK
+    except BadAuthorizationRequest:
+        assert changes.get("redirect_uri", BACK) != BACK
+    else:
+        assert request.redirect_uri == BACK
+        assert request.client_id == "app"
