@@ -16,6 +16,7 @@ from tests.protocol.devices import (
 from tests.protocol.harness import Shelf, World, redis_server
 from tests.protocol.harness import begin as begin_world
 from tests.protocol.known import BEN, FRONT
+from tests.protocol.tokens import claims_of
 
 # ── browsers ────────────────────────────────────────────────────────────────────────────
 
@@ -52,6 +53,20 @@ async def test_the_last_page_is_about_who_allowed_it(world: World, browser: Brow
     assert "Nothing was connected" in is_page_200(page)
     is_page(await browser.http.get("/device/done?device=garbage"), 400)
     is_page(await browser.http.get("/device/done"), 400)
+
+
+async def test_an_app_that_wants_a_fresh_sign_in(world: World, browser: Browser) -> None:
+    """Its default_max_age counts for its devices too: somebody signed in long ago does it again."""
+    app = await world.new_app(FRONT, grant_types=GRANTS, default_max_age=60)
+    await browser.tokens(world.app(FRONT))
+    await world.advance(61)
+    device = await again(app)
+    entered = await enter(browser, device.code)
+    answer = await browser.http.get(entered.headers["location"])
+    assert answer.headers["location"].startswith(world.discord_origin)
+    await browser.go_on(await browser.decide(await browser.go_on(answer), "allow"))
+    tokens = (await device.poll()).json()
+    assert claims_of(tokens["id_token"])["auth_time"] == int(world.clock.at)
 
 
 async def test_nothing_at_rest_is_the_code(world: World, browser: Browser) -> None:

@@ -12,13 +12,15 @@ from broker.core.device import user_codes
 from broker.core.device.model import Approval, Device, DeviceState, place
 from broker.core.errors import RequestUnknown
 from broker.core.handles import NOBODY, Handle, Kind
-from broker.core.model import AuditEvent, AuthorizationRequest, PendingRequest
+from broker.core.model import AuditEvent, AuthorizationRequest, Client, PendingRequest
 from broker.core.outcomes import Redirect
 
 _OVER = "This code was already used, or has expired"
+_ADVICE = "If your device still waits, let it show a new code and enter that."
+_LINKS = (("Enter a code", "/device"),)
 
 
-def request_of(desk: Desk, device: Device, code: str) -> AuthorizationRequest:
+def request_of(desk: Desk, device: Device, client: Client, code: str) -> AuthorizationRequest:
     """Return the request of a device that waits, as if an app had sent the browser.
 
     Its answers, good or bad, lead to our own page.
@@ -30,13 +32,16 @@ def request_of(desk: Desk, device: Device, code: str) -> AuthorizationRequest:
         redirect_uri=f"{desk.issuer}{done_page(sealed)}",
         scope=device.scope,
         resources=device.resources,
+        max_age=client.default_max_age,
         device=sealed,
     )
 
 
-def pending_of(desk: Desk, device: Device, code: str, browser: str) -> PendingRequest:
+def pending_of(
+    desk: Desk, device: Device, client: Client, code: str, browser: str
+) -> PendingRequest:
     """Return a record of it for a browser (its digest); it waits no longer than the device."""
-    pending = desk.new_pending(request_of(desk, device, code))
+    pending = desk.new_pending(request_of(desk, device, client, code))
     return replace(pending, browser=browser, expires_at=min(pending.expires_at, device.expires_at))
 
 
@@ -62,11 +67,11 @@ async def waiting(desk: Desk, request: AuthorizationRequest, account_id: str) ->
     """
     device = await desk.devices.look(_device_id(desk, request))
     if device is None or device.expires_at <= desk.clock.now():
-        raise RequestUnknown(_OVER)
+        raise RequestUnknown(_OVER, _ADVICE, links=_LINKS)
     if device.approval is not None and device.approval.account_id == account_id:
         return Redirect(done_page(request.device or ""))
     if device.state is not DeviceState.WAITING:
-        raise RequestUnknown(_OVER)
+        raise RequestUnknown(_OVER, _ADVICE, links=_LINKS)
     return device
 
 
@@ -87,7 +92,7 @@ async def approve(
     now = desk.clock.now()
     approval = Approval(account_id, code_id, desk.new_id())
     if not await desk.devices.decide(device.device_id, approval, now=now):
-        raise RequestUnknown(_OVER)
+        raise RequestUnknown(_OVER, _ADVICE, links=_LINKS)
     detail = {"scope": " ".join(request.scope)}
     event = AuditEvent("device.approved", now, "person", account_id, request.client_id, detail)
     await note(desk.audit, event)
@@ -108,5 +113,5 @@ async def deny(desk: Desk, request: AuthorizationRequest) -> None:
 def _device_id(desk: Desk, request: AuthorizationRequest) -> str:
     opened = desk.handles.open(Kind.USER_CODE, request.device or "")
     if opened is None:
-        raise RequestUnknown(_OVER)
+        raise RequestUnknown(_OVER, _ADVICE, links=_LINKS)
     return opened.item_id

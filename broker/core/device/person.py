@@ -9,6 +9,7 @@ from broker.core.device.model import Device, DeviceState, Guesses
 from broker.core.device.user_codes import UserCodes
 from broker.core.errors import BadForm, RequestUnknown, TooManyTries
 from broker.core.handles import Handle, Kind
+from broker.core.model import Client
 from broker.core.outcomes import Browser, DeviceCodePage, DeviceDonePage, Redirect
 from broker.core.parameters import Parameters
 from broker.core.pkce import encode
@@ -62,11 +63,11 @@ class DevicePages:
         code = user_codes.normalised(typed)
         if code is None:
             return self._page(typed[: user_codes.LONGEST], browser, problem=_MALFORMED)
-        device = await self._guess(code, browser, address)
-        if device is None:
+        found = await self._guess(code, browser, address)
+        if found is None:
             return self._page(user_codes.shown(code), browser, problem=_UNKNOWN)
-        desk = self._desk
-        pending = pending_of(desk, device, code, browser_digest(browser.key))
+        desk, (device, client) = self._desk, found
+        pending = pending_of(desk, device, client, code, browser_digest(browser.key))
         await desk.requests.put(pending)
         return Redirect(desk.page_url(pending))
 
@@ -97,27 +98,30 @@ class DevicePages:
         csrf = self._desk.forms.make(key, _FORM)
         return DeviceCodePage(csrf, typed, problem, linked, None if browser.key else key)
 
-    async def _guess(self, code: str, browser: Browser, address: str) -> Device | None:
+    async def _guess(
+        self, code: str, browser: Browser, address: str
+    ) -> tuple[Device, Client] | None:
         """Judge a guess; a right one does not count, so that it cannot make room for wrong ones."""
         session = self._desk.session_handle(browser)
         person = _person(session, browser)
         wait = await self._guesses.attempt(address, person)
         if wait:
             raise TooManyTries(wait)
-        device = await self._waiting(code)
-        if device is not None:
+        found = await self._waiting(code)
+        if found is not None:
             await self._guesses.forgive(address, person)
-        return device
+        return found
 
-    async def _waiting(self, code: str) -> Device | None:
+    async def _waiting(self, code: str) -> tuple[Device, Client] | None:
         desk = self._desk
         device_id = await desk.devices.find(self._codes.names(code))
         device = await desk.devices.look(device_id) if device_id else None
         if device is None or device.state is not DeviceState.WAITING:
             return None
         client = await desk.clients.find(device.client_id)
-        usable = client is not None and not client.disabled and v.GRANT_DEVICE in client.grant_types
-        return device if usable and device.expires_at > desk.clock.now() else None
+        if client is None or client.disabled or v.GRANT_DEVICE not in client.grant_types:
+            return None
+        return (device, client) if device.expires_at > desk.clock.now() else None
 
 
 def _person(session: Handle | None, browser: Browser) -> str:
