@@ -1,9 +1,18 @@
-"""The APIs that access tokens are for: what resource indicators and audiences point to."""
+"""The APIs that access tokens are for: what resource indicators and audiences point to.
 
-from collections.abc import Mapping
+An access token for registered APIs carries what means something to them: their own scopes, and
+those of OpenID Connect, which mean the same everywhere. For an audience that is not registered
+nothing is known, so the scope stays as it was granted. Where nothing is left the token is issued
+with an empty scope: it says who comes, and permits nothing; so nothing is ever refused after a
+code or a refresh token was spent.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from broker.core import vocabulary as v
+from broker.core.client import Client
 from keys.model import RS256
 
 
@@ -38,3 +47,57 @@ class Apis(Protocol):
             StoreUnavailable: they were never read, or too long ago, and SQL does not answer.
         """
         ...
+
+
+def known_scopes(apis: Mapping[str, Api], client: Client) -> frozenset[str]:
+    """Return the words that a client may mean by ``scope``: others are unknown here.
+
+    Those of OpenID Connect, and those of the registered APIs that it may get tokens for.
+    """
+    found = set(v.SCOPES)
+    for identifier in (*client.resources, client.audience):
+        api = None if identifier is None else apis.get(identifier)
+        if api is not None:
+            found.update(api.scopes)
+    return frozenset(found)
+
+
+def meaningful(
+    apis: Mapping[str, Api], audiences: tuple[str, ...], scope: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return what of a scope means something to the audiences of one access token."""
+    understood = set(v.SCOPES)
+    for audience in audiences:
+        api = apis.get(audience)
+        if api is None:
+            return scope
+        understood.update(api.scopes)
+    return tuple(word for word in scope if word in understood)
+
+
+def lifetime(
+    apis: Mapping[str, Api], audiences: tuple[str, ...], own: int | None, default: int
+) -> int:
+    """Return the seconds that an access token lives: the shortest that anybody set.
+
+    Args:
+        apis: the registered ones.
+        audiences: whom the token is for.
+        own: the client's own setting, or None.
+        default: for where neither the client nor an API has one.
+    """
+    of_apis = (apis[one].access_token_lifetime for one in audiences if one in apis)
+    return min((set_to for set_to in (own, *of_apis) if set_to), default=default)
+
+
+def served_by(apis: Mapping[str, Api], audiences: Iterable[str], client: Client) -> bool:
+    """Whether a token with these audiences is meant for a client: it is one, or serves an API.
+
+    A client's default audience does not count: it names who takes the tokens of that client, and
+    several clients may have the same one.
+    """
+    return any(
+        audience == client.client_id
+        or (audience in apis and client.client_id in apis[audience].introspected_by)
+        for audience in audiences
+    )

@@ -2,14 +2,16 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import isfinite
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Any, Final, Protocol
 
+from broker.core import apis
 from broker.core import vocabulary as v
 from broker.core.claims import released
 from broker.core.errors import InvalidRequest, InvalidScope, InvalidTarget, InvalidToken
 from broker.core.handles import Handle, Handles, Kind
+from broker.core.minted import AccessToken, Hint, named_audience, seconds, text
 from broker.core.model import Client, Facts, Grant, Lifetimes
 from broker.core.pkce import encode
 from broker.core.ports import Clock, Entropy
@@ -18,6 +20,8 @@ from keys.algorithms import ALGORITHMS
 from keys.errors import InvalidToken as BadSignature
 from keys.jws import VerificationKey, sign_jwt, verify_jwt
 from keys.signer import Signer
+
+__all__ = ["AccessToken", "Hint", "Keys", "Mint", "audience", "token_hash"]
 
 _TOKEN_HASHES: Final = {
     name: getattr(hashlib, algorithm.token_hash) for name, algorithm in ALGORITHMS.items()
@@ -42,32 +46,6 @@ class Keys(Protocol):
     def hint_key_for(self, kid: str) -> VerificationKey | None:
         """Return the key, published or retired, that may still judge an ``id_token_hint``."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class AccessToken:
-    """An access token of ours, verified.
-
-    Attributes:
-        account_id, grant_id: out of its ``jti``.
-        client_id, scope: as its claims say.
-        audience: its ``aud``, always a tuple here.
-    """
-
-    account_id: str
-    grant_id: str
-    client_id: str
-    scope: tuple[str, ...]
-    audience: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """An ID token of ours given back as a hint; perhaps expired."""
-
-    sub: str
-    client_id: str
-    sid: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,45 +111,72 @@ class Mint:
         kept = tuple(resource for resource in resources if resource in client.resources)
         if resources and not kept:
             raise InvalidTarget
-        access = await self._access_token(client, grant, facts, scope=scope, resources=kept)
-        answer: dict[str, Any] = {
-            "access_token": access,
-            "token_type": "Bearer",
-            "expires_in": self._lifetime(client),
-            "scope": " ".join(scope),
-        }
+        handle = Handle(grant.account_id, grant.grant_id, self.unique())
+        more = {"auth_time": int(grant.auth_time)}
+        answer = await self.access_answer(
+            client, handle, facts.sub, scope=scope, resources=kept, more=more
+        )
         if v.GRANT_REFRESH in client.grant_types:
-            handle = Handle(grant.account_id, grant.grant_id, grant.generation)
+            handle = replace(handle, generation=grant.generation)
             answer["refresh_token"] = self.handles.make(Kind.REFRESH, handle)
         if id_token and v.SCOPE_OPENID in scope:
-            answer["id_token"] = await self._id_token(client, grant, facts, scope, access)
+            answer["id_token"] = await self._id_token(
+                client, grant, facts, scope, answer["access_token"]
+            )
         return answer
 
-    async def _access_token(
+    def unique(self) -> int:
+        """Return what tells an access token from the others of its grant: 64 random bits."""
+        return int.from_bytes(self.entropy.token(8), "big")
+
+    async def access_answer(
         self,
         client: Client,
-        grant: Grant,
-        facts: Facts,
+        handle: Handle,
+        sub: str,
         *,
         scope: tuple[str, ...],
         resources: tuple[str, ...],
-    ) -> str:
-        """RFC 9068 §2.2; its ``jti`` is opaque, unique, and names the grant to us alone."""
+        more: Mapping[str, Any],
+        until: float = inf,
+    ) -> dict[str, Any]:
+        """Return an access token (RFC 9068 §2.2) in the members of an answer (RFC 6749 §5.1).
+
+        Args:
+            client: who gets it.
+            handle: becomes its ``jti``: opaque, unique, and names the grant to us alone.
+            sub: whom it speaks of.
+            scope: what was granted; what means nothing to the audience is left out.
+            resources: whom it is for; empty for the client's own audience.
+            more: further claims.
+            until: UTC seconds after which it may not live.
+
+        Raises:
+            InvalidTarget, AlgorithmOff: no one signature serves the audience.
+        """
         alg = await self.signing.of_access_token(client, resources)
-        now = int(self.clock.now())
-        unique = int.from_bytes(self.entropy.token(8), "big")
+        known, meant = await self.signing.apis.registered(), audiences(client, resources)
+        now = self.clock.now()
+        begun, end = int(now), int(min(now + self._lifetime(client, known, meant), until))
+        told = " ".join(apis.meaningful(known, meant, scope))
         claims = {
             "iss": self.issuer,
-            "sub": facts.sub,
+            "sub": sub,
             "aud": audience(client, resources),
             "client_id": client.client_id,
-            "scope": " ".join(scope),
-            "iat": now,
-            "exp": now + self._lifetime(client),
-            "auth_time": int(grant.auth_time),
-            "jti": self.handles.make(Kind.ACCESS, Handle(grant.account_id, grant.grant_id, unique)),
+            "scope": told,
+            "iat": begun,
+            "exp": end,
+            **more,
+            "jti": self.handles.make(Kind.ACCESS, handle),
         }
-        return await sign_jwt(self.keys.signer(alg), v.TYP_ACCESS, claims)
+        token = await sign_jwt(self.keys.signer(alg), v.TYP_ACCESS, claims)
+        return {
+            "access_token": token,
+            "token_type": "Bearer",
+            "expires_in": end - begun,
+            "scope": told,
+        }
 
     async def _id_token(
         self, client: Client, grant: Grant, facts: Facts, scope: tuple[str, ...], access: str
@@ -207,15 +212,17 @@ class Mint:
         except BadSignature as error:
             raise InvalidToken(private=str(error)) from None
         self._must_be_timely(claims)
-        handle = self.handles.open(Kind.ACCESS, _text(claims, "jti"))
+        handle = self.handles.open(Kind.ACCESS, text(claims, "jti"))
         if claims.get("iss") != self.issuer or handle is None:
             raise InvalidToken(private="iss or jti is not ours")
         return AccessToken(
             account_id=handle.account_id,
             grant_id=handle.item_id,
-            client_id=_text(claims, "client_id"),
-            scope=tuple(_text(claims, "scope").split()),
-            audience=_audience(claims.get("aud")),
+            client_id=text(claims, "client_id"),
+            scope=tuple(text(claims, "scope").split()),
+            audience=named_audience(claims.get("aud")),
+            unique=handle.generation,
+            claims=claims,
         )
 
     def hint(self, token: str) -> Hint:
@@ -246,15 +253,17 @@ class Mint:
 
     def _must_be_timely(self, claims: Mapping[str, Any]) -> None:
         now = self.clock.now()
-        exp = _seconds(claims.get("exp"))
-        begins = _seconds(claims.get("nbf", claims.get("iat")))
+        exp = seconds(claims.get("exp"))
+        begins = seconds(claims.get("nbf", claims.get("iat")))
         if exp <= now or begins > now + self.lifetimes.skew:
             raise InvalidToken(private="expired, or not yet valid")
 
-    def _lifetime(self, client: Client) -> int:
+    def _lifetime(
+        self, client: Client, known: Mapping[str, apis.Api], meant: tuple[str, ...]
+    ) -> int:
         """Return seconds; retired keys stay published for the longest lifetime, no longer."""
-        wanted = client.access_token_lifetime or self.lifetimes.access_token
-        return min(wanted, self.lifetimes.longest_token)
+        own, default = client.access_token_lifetime, self.lifetimes.access_token
+        return min(apis.lifetime(known, meant, own, default), self.lifetimes.longest_token)
 
 
 def audience(client: Client, resources: tuple[str, ...]) -> str | list[str]:
@@ -270,23 +279,3 @@ def token_hash(token: str, alg: str) -> str:
     """
     digest: bytes = _TOKEN_HASHES[alg](token.encode()).digest()
     return encode(digest[: len(digest) // 2])
-
-
-def _text(claims: Mapping[str, Any], name: str) -> str:
-    value = claims.get(name)
-    if not isinstance(value, str):
-        raise InvalidToken(private=f"{name} is missing or not text")
-    return value
-
-
-def _audience(value: object) -> tuple[str, ...]:
-    names = value if isinstance(value, list) else [value]
-    if not names or not all(isinstance(name, str) for name in names):
-        raise InvalidToken(private="aud is missing or not text")
-    return tuple(names)
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise InvalidToken(private="a time is missing or not a number")
-    return value
