@@ -1,8 +1,16 @@
 """``broker clients``: what operators do to registrations."""
 
+import asyncio
 import hashlib
 
 import pytest
+
+from broker.app.clock import SystemClock, SystemEntropy
+from broker.app.loading import load
+from broker.app.stores import open_stores
+from broker.core.clients import authenticate
+from broker.core.errors import InvalidClient
+from broker.core.parameters import Parameters
 
 URI = "https://app.example.org/cb"
 
@@ -95,6 +103,35 @@ def test_a_new_secret_leaves_time_for_the_old_one(cli):
         == []
     )
     cli("clients", "rotate-secret", "app", "--keep-old", "soon", code=2)
+
+
+def proves(client_id, secret):
+    """Whether the token endpoint's own judge takes the secret, by what is in the table now."""
+
+    async def work():
+        settings, clock = load(), SystemClock()
+        async with open_stores(settings, clock, SystemEntropy(), "unix:///nowhere") as stores:
+            given = Parameters([("client_id", client_id), ("client_secret", secret)])
+            clients = stores.sql.followed_clients
+            try:
+                await authenticate(clients, given, None, now=clock.now())
+            except InvalidClient:
+                return False
+            return True
+
+    return asyncio.run(work())
+
+
+def test_both_secrets_are_taken_while_one_is_replaced(cli):
+    """Servers of an app can be given the new one in turn; then the old one is dead."""
+    first = cli.json("clients", "add", "App", "--client-id", "app", "--redirect-uri", URI)
+    second = cli.json("clients", "rotate-secret", "app")
+    assert proves("app", first["client_secret"])
+    assert proves("app", second["client_secret"])
+    third = cli.json("clients", "rotate-secret", "app", "--keep-old", "0")
+    assert not proves("app", first["client_secret"])
+    assert not proves("app", second["client_secret"])
+    assert proves("app", third["client_secret"])
 
 
 def test_a_public_app_has_no_secret_to_rotate(cli):
