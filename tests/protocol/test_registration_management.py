@@ -3,13 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
+import httpx2
 import pytest
 import pytest_asyncio
 
+from broker.app.compose import compose
 from broker.core.clients import digest
+from broker.stores.sql.followed import INTERVAL
+from tests.core.helpers import Counted
 from tests.protocol.checks import is_challenge, is_token_error
-from tests.protocol.harness import Shelf, World, begin
+from tests.protocol.harness import Shelf, World, begin, settings_for
 from tests.protocol.known import ISSUER
 from tests.protocol.registering import app_of, bearer, edit, kept, manage, registered
 
@@ -232,3 +237,33 @@ async def test_a_body_is_read_only_from_who_may_edit(world: World) -> None:
     assert (await manage(world, told, "PUT", json=huge)).status_code == 413
     assert (await manage(world, told, "PUT", content="{}")).json()["error"] == "invalid_request"
     assert (await manage(world, told, "PUT", json=[])).json()["error"] == "invalid_client_metadata"
+
+
+async def test_every_process_follows(shared: Shelf, tmp_path: Path) -> None:
+    """Registered at one, a client works at another at once; edits and its end within two seconds.
+
+    The bound is the interval at which processes compare; here it is done by hand.
+    """
+    async with begin(shared, tmp_path, registration="open") as world:
+        same = settings_for(shared, tmp_path / "broker.db", registration="open")
+        async with compose(same, shared.redis_url, clock=world.clock, entropy=Counted()) as other:
+            transport = httpx2.ASGITransport(app=other.web)
+            async with httpx2.AsyncClient(transport=transport, base_url=ISSUER) as elsewhere:
+                told = await registered(world)
+                app = await app_of(world, told)
+                answer = await elsewhere.get("/authorize", params=app.asks())
+                assert answer.status_code == 303
+                headers = bearer(told["registration_access_token"])
+                path = f"/register/{told['client_id']}"
+                assert (await elsewhere.get(path, headers=headers)).status_code == 200
+                await edit(world, told, redirect_uris=["https://moved.example/cb"])
+                await other.stores.sql.followed_clients.compare()
+                answer = await elsewhere.get("/authorize", params=app.asks())
+                assert answer.status_code == 400
+                assert (await manage(world, told, "DELETE")).status_code == 204
+                assert (await elsewhere.get(path, headers=headers)).status_code == 401
+                await other.stores.sql.followed_clients.compare()
+                data = {"grant_type": "refresh_token", "refresh_token": "x"}
+                answer = await elsewhere.post("/token", data=data, headers=app.proof())
+                assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert INTERVAL <= 2
