@@ -163,6 +163,7 @@ BAD: dict[str, str] = {
     "too long-lived": EC.sign(claims(exp=NOW + 3661)),
     "iat too far ahead": EC.sign(claims(iat=NOW + 61)),
     "nbf too far ahead": EC.sign(claims(nbf=NOW + 61)),
+    "iat is a truth": EC.sign(claims(iat=True)),
     "no iss": EC.sign(claims(iss=None)),
     "iss differs": EC.sign(claims(iss="other")),
     "no sub": EC.sign(claims(sub=None)),

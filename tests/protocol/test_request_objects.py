@@ -124,7 +124,7 @@ FAULTY: dict[str, dict[str, Any]] = {
     "made in the future": {"iat": 120},
     "exp is no number": {"exp": "soon"},
     "exp is endless": {"exp": 10**400},
-    "nbf is a truth": {"nbf": True},
+    "iat is a truth": {"iat": True},
     "no iss": {"iss": None},
     "iss of another": {"iss": "front"},
     "no aud": {"aud": None},
