@@ -13,6 +13,7 @@ from tests.protocol.devices import (
     FORM,
     GRANTS,
     HANDLES,
+    again,
     allow,
     begin,
     consent_page,
@@ -22,6 +23,7 @@ from tests.protocol.devices import (
 )
 from tests.protocol.harness import World
 from tests.protocol.known import ADA, API, BACK, FRONT, ISSUER
+from tests.protocol.test_private_key_jwt import SIGNS, proof
 from tests.protocol.tokens import claims_of
 from tests.protocol.watching import round_trips, statements
 
@@ -146,6 +148,15 @@ async def test_a_confidential_client_too(world: World, browser: Browser) -> None
     tokens = (await device.poll()).json()
     assert "id_token" not in tokens
     assert claims_of(tokens["access_token"])["aud"] == API
+
+
+async def test_a_client_that_signs_too(world: World, browser: Browser) -> None:
+    """private_key_jwt, for the code and at every poll; an assertion may name this endpoint."""
+    app = await world.new_app(SIGNS, grant_types=GRANTS)
+    device = await again(app, **proof(app, aud=f"{ISSUER}/device_authorization"))
+    is_token_error(await device.poll(), "invalid_client", 401)
+    await allow(browser, device)
+    assert (await device.poll_in_time(**proof(app))).status_code == 200
 
 
 async def test_a_first_party_app_gets_a_page_too(world: World, browser: Browser) -> None:
