@@ -5,12 +5,13 @@ later fault goes back to the redirect URI that was found good (RFC 6749 §4.1.2.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 from urllib.parse import urlsplit
 
-from broker.core import pkce, redirects, responses
+from broker.core import claims, pkce, redirects, responses
 from broker.core import vocabulary as v
+from broker.core.apis import known_scopes
 from broker.core.errors import (
     AuthorizationRefused,
     BadAuthorizationRequest,
@@ -48,6 +49,8 @@ async def validate(
     hint_subject: HintSubject,
     signing: SigningAlgorithms,
     objects: RequestObjects | None = None,
+    *,
+    pushed: bool = False,
 ) -> tuple[AuthorizationRequest, Client]:
     """Return the request as a proven record, and its client.
 
@@ -57,6 +60,7 @@ async def validate(
         hint_subject: judges an ``id_token_hint``.
         signing: knows how the tokens would be signed.
         objects: opens signed request objects; None where none are taken.
+        pushed: whether its client has sent it itself (RFC 9126).
 
     Raises:
         BadRequestObject: the client did not sign its request object.
@@ -64,7 +68,7 @@ async def validate(
         AuthorizationRefused: anything else is wrong; it carries the validated redirect URI.
         StoreUnavailable: the clients or the APIs cannot be read.
     """
-    client = await _client(clients, params)
+    client = await client_of(clients, params)
     signed = None if objects is None else await objects.opened(client, params)
     outside, params = params, params if signed is None else signed.params
     redirect_uri = _redirect_uri(client, params)
@@ -73,6 +77,8 @@ async def validate(
             objects.check(signed, outside)
         elif client.require_signed_request_object:
             raise InvalidRequest("This app has to sign its requests (RFC 9101)")
+        if client.require_pushed_authorization_requests and not pushed:
+            raise InvalidRequest("This app has to push its requests (RFC 9126)")
         return await _checked(client, redirect_uri, params, hint_subject, signing), client
     except ProtocolError as error:
         state = None if params.repeated(("state",)) else _state(params)
@@ -80,8 +86,12 @@ async def validate(
         raise AuthorizationRefused(redirect_uri, state, error, mode) from None
 
 
-async def _client(clients: Clients, params: Parameters) -> Client:
-    """RFC 6749 §3.1 and §4.1.1: one, registered, switched on."""
+async def client_of(clients: Clients, params: Parameters) -> Client:
+    """Return the client of an authorization request (RFC 6749 §3.1, §4.1.1).
+
+    Raises:
+        BadAuthorizationRequest: there is not one, registered and switched on.
+    """
     try:
         client_id = params.one("client_id")
     except InvalidRequest as error:
@@ -127,7 +137,8 @@ async def _checked(
     _given_once(params)
     _without_request_objects(params)
     _response_type(params)
-    scope = asked_scope(client, params)
+    scope = asked_scope(client, params, known_scopes(await signing.apis.registered(), client))
+    wish = claims.read(params.one("claims"), params.one("acr_values"), client)
     return AuthorizationRequest(
         client_id=client.client_id,
         redirect_uri=redirect_uri,
@@ -140,13 +151,14 @@ async def _checked(
             required=client.public or client.require_pkce,
         ),
         prompt=_prompt(params),
-        max_age=_max_age(params),
+        max_age=_max_age(client, params),
         resources=await _signable(client, resources(client.resources, params), signing),
         login_hint=params.one("login_hint"),
-        hint_sub=_hint(client, params, hint_subject),
+        hint_sub=_hint(client, params, hint_subject, wish.sub),
         ui_locales=params.one("ui_locales"),
         response_mode=responses.asked_mode(params, redirect_uri),
         dpop_jkt=_dpop_jkt(params),
+        claims=wish.kept,
     )
 
 
@@ -176,8 +188,15 @@ def _response_type(params: Parameters) -> None:
         raise UnsupportedResponseType
 
 
-def asked_scope(client: Client, params: Parameters) -> tuple[str, ...]:
+def asked_scope(
+    client: Client, params: Parameters, known: Collection[str] = v.SCOPES
+) -> tuple[str, ...]:
     """Return the scope asked for (OpenID Connect Core §3.1.2.1): unknown words are ignored.
+
+    Args:
+        client: who asks.
+        params: of the request.
+        known: the words that mean something here, as ``apis.known_scopes`` says.
 
     Raises:
         InvalidScope: it is malformed, more than the client is registered for, or nothing is left.
@@ -185,7 +204,7 @@ def asked_scope(client: Client, params: Parameters) -> tuple[str, ...]:
     asked = params.words("scope")
     if not all(_SCOPE_TOKEN.match(word) for word in asked):
         raise InvalidScope("The scope is malformed")
-    scope = tuple(word for word in asked if word in v.SCOPES)
+    scope = tuple(word for word in asked if word in known)
     refused = [word for word in scope if word not in client.scopes]
     if refused:
         raise InvalidScope(f"This client is not registered for the scope {refused[0]}")
@@ -212,11 +231,11 @@ def _dpop_jkt(params: Parameters) -> str | None:
     return thumbprint
 
 
-def _max_age(params: Parameters) -> int | None:
-    """OpenID Connect Core §3.1.2.1: seconds, not negative."""
+def _max_age(client: Client, params: Parameters) -> int | None:
+    """OpenID Connect Core §3.1.2.1: seconds, not negative; the client's own unless named."""
     text = params.one("max_age")
     if text is None:
-        return None
+        return client.default_max_age
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
         raise InvalidRequest("max_age must be a number of seconds")
     return int(text)
@@ -255,7 +274,15 @@ def _absolute(uri: str) -> bool:
     return bool(parts.scheme) and "#" not in uri
 
 
-def _hint(client: Client, params: Parameters, hint_subject: HintSubject) -> str | None:
-    """OpenID Connect Core §3.1.2.1 ``id_token_hint``: one of ours, for this client."""
+def _hint(
+    client: Client, params: Parameters, hint_subject: HintSubject, wanted: str | None
+) -> str | None:
+    """Who has to be signed in: ``id_token_hint`` (Core §3.1.2.1), or the claims request (§5.5.1).
+
+    The hint is one of ours, for this client.
+    """
     hint = params.one("id_token_hint")
-    return None if hint is None else hint_subject(hint, client.client_id)
+    sub = None if hint is None else hint_subject(hint, client.client_id)
+    if None not in {sub, wanted} and sub != wanted:
+        raise InvalidRequest("id_token_hint and claims name two subjects")
+    return sub or wanted

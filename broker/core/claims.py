@@ -1,12 +1,141 @@
-"""Which claims a scope releases (OpenID Connect Core §5.4)."""
+"""Which claims are released: by scope (Core §5.4), and by the claims parameter (Core §5.5)."""
 
+import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
+from broker.core import vocabulary as v
+from broker.core.client import Client
+from broker.core.errors import InvalidRequest, UnmetAuthenticationRequirements
 from broker.core.vocabulary import CLAIMS_OF_SCOPE
+
+ID_TOKEN: Final = "id_token"
+USERINFO: Final = "userinfo"
+ACR: Final = "acr"
+
+_SCOPE_OF: Final = {name: scope for scope, names in CLAIMS_OF_SCOPE.items() for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimsRequest:
+    """A claims request, reduced to what we know.
+
+    Attributes:
+        kept: ``id_token`` and ``userinfo``, each a list of names, and ``acr`` where it is wanted;
+            None where nothing is left.
+        sub: the subject that has to be signed in, or None.
+    """
+
+    kept: Mapping[str, Any] | None = None
+    sub: str | None = None
 
 
 def released(claims: Mapping[str, Any], scope: Iterable[str]) -> dict[str, Any]:
     """Return those of the account's claims that the scope releases; absent ones stay absent."""
     names = (name for word in scope for name in CLAIMS_OF_SCOPE.get(word, ()))
     return {name: claims[name] for name in names if claims.get(name) is not None}
+
+
+def named(
+    claims: Mapping[str, Any], asked: Mapping[str, Any], place: str, client: Client
+) -> dict[str, Any]:
+    """Return those of the account's claims that a claims request names for a place.
+
+    Args:
+        claims: the account's.
+        asked: ``ClaimsRequest.kept``.
+        place: ``id_token`` or ``userinfo``.
+        client: who asks; what was taken from its registration since is left out.
+    """
+    names = (name for name in asked.get(place, ()) if _SCOPE_OF.get(name) in client.scopes)
+    return {name: claims[name] for name in names if claims.get(name) is not None}
+
+
+def agreed_scope(scope: tuple[str, ...], asked: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return what a person has to agree to: the scope, and those that the named claims belong to.
+
+    Args:
+        scope: as asked for.
+        asked: ``ClaimsRequest.kept``, or None.
+    """
+    if not asked:
+        return scope
+    more = (_SCOPE_OF[name] for place in (ID_TOKEN, USERINFO) for name in asked.get(place, ()))
+    return tuple(dict.fromkeys((*scope, *more)))
+
+
+def read(text: str | None, acr_values: str | None, client: Client) -> ClaimsRequest:
+    """Return a claims request (Core §5.5), ``acr_values`` (§3.1.2.1) among it.
+
+    Unknown members and claims are ignored, and so are claims of scopes that the client is not
+    registered for.
+
+    Args:
+        text: the ``claims`` parameter.
+        acr_values: that parameter; it is voluntary, so any value will do.
+        client: who asks.
+
+    Raises:
+        InvalidRequest: it is no JSON object of the form that §5.5 describes.
+        UnmetAuthenticationRequirements: an ``acr`` is essential that we do not have.
+    """
+    kept: dict[str, Any] = {ACR: True} if acr_values else {}
+    if text is None:
+        return ClaimsRequest(kept or None)
+    places = {place: _place(text, place) for place in (ID_TOKEN, USERINFO)}
+    for place, asked in places.items():
+        names = [name for name in asked if _SCOPE_OF.get(name) in client.scopes]
+        if names:
+            kept[place] = names
+    if ACR in places[ID_TOKEN]:
+        _must_be_met(places[ID_TOKEN][ACR])
+        kept[ACR] = True
+    return ClaimsRequest(kept or None, _subject(places))
+
+
+def _place(text: str, place: str) -> dict[str, dict[str, Any]]:
+    """Return the claims asked for in a place: name → what is asked of it."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("claims is not JSON") from None
+    asked = document.get(place) if isinstance(document, dict) else text
+    if asked is None:
+        return {}
+    if not isinstance(asked, dict):
+        raise InvalidRequest("claims must be a JSON object of JSON objects")
+    return {name: _one(wish) for name, wish in asked.items()}
+
+
+def _one(wish: object) -> dict[str, Any]:
+    """Core §5.5.1: null, or an object with ``essential``, ``value``, ``values``."""
+    if wish is None:
+        return {}
+    good = (
+        isinstance(wish, dict)
+        and isinstance(wish.get("essential", False), bool)
+        and isinstance(wish.get("values", []), list)
+    )
+    if not good or not isinstance(wish, dict):
+        raise InvalidRequest("claims holds a claim that is neither null nor a fitting object")
+    return wish
+
+
+def _must_be_met(wish: Mapping[str, Any]) -> None:
+    """Refuse an essential ``acr`` of other values (Unmet Authentication Requirements 1.0)."""
+    values = wish.get("values", [wish["value"]] if "value" in wish else [v.ACR])
+    if wish.get("essential") and v.ACR not in values:
+        raise UnmetAuthenticationRequirements
+
+
+def _subject(places: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str | None:
+    """Core §5.5.1: a ``sub`` with a value names who has to be signed in."""
+    values = {
+        wish["sub"]["value"]
+        for wish in places.values()
+        if isinstance(wish.get("sub", {}).get("value"), str)
+    }
+    if len(values) > 1:
+        raise InvalidRequest("claims names two subjects")
+    return next(iter(values), None)

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from broker.core import facts
+from broker.core import facts, subjects
 from broker.core.desk import Desk
 from broker.core.device import approval
 from broker.core.device.model import Device
 from broker.core.errors import InvalidGrant
 from broker.core.handles import Handle, Kind
-from broker.core.model import AuthorizationRequest, Facts
+from broker.core.model import AuthorizationRequest, Client, Facts
 from broker.core.outcomes import Redirect
 from broker.core.ports import CodeIssued, CodeRefused, CodeRequest, Refusal
 
@@ -16,6 +16,7 @@ from broker.core.ports import CodeIssued, CodeRefused, CodeRequest, Refusal
 async def issue(
     desk: Desk,
     request: AuthorizationRequest,
+    client: Client,
     session: Handle,
     *,
     required_consent: tuple[str, ...] | None,
@@ -27,6 +28,7 @@ async def issue(
     Args:
         desk: what a sign-in needs at hand.
         request: the proven request.
+        client: whose.
         session: as the session cookie says.
         required_consent: the scope that must be agreed to on record, or None.
         signed_in_now: whether the person signed in during this request; max_age is then satisfied.
@@ -47,7 +49,9 @@ async def issue(
         sid=session.item_id,
         generation=session.generation,
         code_id=code_id,
-        request=approval.kept(request, device) if device else request,
+        request=approval.kept(request, device)
+        if device
+        else subjects.for_account(client, request, session.account_id),
         now=now,
         code_lifetime=max(int(device.expires_at - now), 1) if device else desk.lifetimes.code,
         session_idle=desk.lifetimes.session_idle,

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from broker.core import codes, trips
 from broker.core.audit import note
+from broker.core.claims import agreed_scope
 from broker.core.desk import Desk, form_subject, fresh, same_browser, upstream_prompt
 from broker.core.device.approval import deny
 from broker.core.errors import (
@@ -16,7 +17,7 @@ from broker.core.errors import (
     StoreUnavailable,
 )
 from broker.core.handles import Handle
-from broker.core.model import AuditEvent, PendingRequest
+from broker.core.model import AuditEvent, Client, PendingRequest
 from broker.core.outcomes import Browser, Redirect
 from broker.core.parameters import Parameters
 from broker.core.responses import refusal
@@ -49,7 +50,7 @@ class Decisions:
         subject = form_subject(pending.request_id, session)
         if session is None or not desk.forms.good(params.one("csrf"), browser.key, subject):
             raise BadForm(links=(("Back to the sign-in", desk.page_url(pending)),))
-        await desk.client_of(pending)
+        client = await desk.client_of(pending)
         if decision == "other":
             return await trips.begin(desk, pending, browser, prompt="consent")
         if decision == "continue":
@@ -62,7 +63,7 @@ class Decisions:
         try:
             if decision == "deny":
                 raise await self._declined(pending, session)
-            return await self._allowed(pending, session, browser)
+            return await self._allowed(pending, client, session, browser)
         except StoreUnavailable as error:
             with suppress(StoreUnavailable):
                 await desk.requests.put(pending)
@@ -70,17 +71,16 @@ class Decisions:
             raise StoreUnavailable(error.public, error.private, error.retry_after, again) from error
 
     async def _allowed(
-        self, pending: PendingRequest, session: Handle, browser: Browser
+        self, pending: PendingRequest, client: Client, session: Handle, browser: Browser
     ) -> Redirect:
         """Record the consent, then issue; a session that ended meanwhile signs in again."""
         desk, request = self._desk, pending.request
         now = desk.clock.now()
         if await desk.signed_in(session) is None:
             return await trips.begin(desk, desk.new_pending(request), browser, prompt="none")
-        newer = await desk.accounts.consent(
-            session.account_id, request.client_id, request.scope, now=now
-        )
-        detail = {"scope": " ".join(request.scope)}
+        scope = agreed_scope(request.scope, request.claims)
+        newer = await desk.accounts.consent(session.account_id, request.client_id, scope, now=now)
+        detail = {"scope": " ".join(scope)}
         await note(
             desk.audit,
             AuditEvent(
@@ -90,8 +90,9 @@ class Decisions:
         result = await codes.issue(
             desk,
             request,
+            client,
             session,
-            required_consent=request.scope,
+            required_consent=scope,
             signed_in_now=fresh(pending, session),
             newer=newer,
         )

@@ -7,8 +7,9 @@
     │   ├── InvalidRequest  InvalidScope  InvalidTarget  InvalidGrant
     │   ├── UnauthorizedClient  UnsupportedGrantType  UnsupportedResponseType
     │   ├── AccessDenied  LoginRequired  ConsentRequired  InteractionRequired
+    │   ├── UnmetAuthenticationRequirements
     │   ├── RequestNotSupported  RequestUriNotSupported  RegistrationNotSupported
-    │   ├── InvalidRequestObject
+    │   ├── InvalidRequestObject  InvalidRequestUri
     │   ├── TemporarilyUnavailable
     │   ├── AuthorizationPending  SlowDown  ExpiredToken
     │   ├── ServerError
@@ -22,7 +23,7 @@
     ├── PageError                for a person; never a redirect
     │   ├── BadAuthorizationRequest
     │   │   └── BadRequestObject  its client did not sign it
-    │   ├── ForeignBrowser  RequestExpired  RequestUnknown
+    │   ├── ForeignBrowser  RequestExpired  RequestUnknown  PushedRequestGone
     │   ├── BadForm  BadCallback  UpstreamPage  SignInRefused  TooManyTries
     ├── Unavailable              something we need is out of reach: 503, try again
     │   └── UpstreamUnavailable  (Discord) with the seconds to wait
@@ -126,6 +127,13 @@ class ConsentRequired(ProtocolError):
     title = "The person has to confirm on a page"
 
 
+class UnmetAuthenticationRequirements(ProtocolError):
+    """Unmet Authentication Requirements 1.0 §2 ``unmet_authentication_requirements``."""
+
+    code = "unmet_authentication_requirements"
+    title = "People cannot be authenticated here in the way the app demands"
+
+
 class InteractionRequired(ProtocolError):
     """OpenID Connect Core §3.1.2.6 ``interaction_required``."""
 
@@ -145,6 +153,13 @@ class InvalidRequestObject(ProtocolError):
 
     code = "invalid_request_object"
     title = "The request object is not valid"
+
+
+class InvalidRequestUri(ProtocolError):
+    """RFC 9101 §7 ``invalid_request_uri``: a pushed request that is not there (RFC 9126 §4)."""
+
+    code = "invalid_request_uri"
+    title = "This request_uri was already used, has expired or is not yours"
 
 
 class RequestUriNotSupported(ProtocolError):
@@ -357,6 +372,13 @@ class RequestUnknown(PageError):
 
     code = "request_unknown"
     title = "This sign-in is already finished"
+
+
+class PushedRequestGone(PageError):
+    """A pushed request that was used before, waited too long, or is another client's (RFC 9126)."""
+
+    code = "invalid_request_uri"
+    title = "This sign-in link was already used, or has expired"
 
 
 class BadCallback(PageError):

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from broker.core import authorize, codes, redirects, trips
 from broker.core import vocabulary as v
-from broker.core.claims import released
+from broker.core.claims import agreed_scope, released
 from broker.core.csrf import browser_digest
 from broker.core.decisions import Decisions
 from broker.core.desk import Desk, form_subject, fresh, same_browser, upstream_prompt
@@ -25,6 +25,7 @@ from broker.core.parameters import Parameters
 from broker.core.pkce import encode
 from broker.core.ports import CodeRefused, Refusal
 from broker.core.responses import refusal
+from broker.core.subjects import subject_for
 
 Step = Redirect | ConsentPage | SelectPage
 
@@ -124,17 +125,25 @@ class SignIn:
         if v.PROMPT_LOGIN in request.prompt and not signed_in_now:
             return CodeRefused(Refusal.STALE_LOGIN)
         if _page_wanted(request, pending, signed_in_now=signed_in_now):
-            return await self._who(request, session, signed_in_now=signed_in_now)
+            return await self._who(request, client, session, signed_in_now=signed_in_now)
         return await codes.issue(
             self._desk,
             request,
+            client,
             session,
-            required_consent=None if client.first_party else request.scope,
+            required_consent=None
+            if client.first_party
+            else agreed_scope(request.scope, request.claims),
             signed_in_now=signed_in_now,
         )
 
     async def _who(
-        self, request: AuthorizationRequest, session: Handle, *, signed_in_now: bool
+        self,
+        request: AuthorizationRequest,
+        client: Client,
+        session: Handle,
+        *,
+        signed_in_now: bool,
     ) -> CodeRefused:
         desk = self._desk
         now = desk.clock.now()
@@ -142,7 +151,8 @@ class SignIn:
         if found is None:
             return CodeRefused(Refusal.NO_SESSION)
         alive, known = found
-        if request.hint_sub not in {None, known.sub}:
+        called = subject_for(client, session.account_id, known.sub)
+        if request.hint_sub not in {None, called}:
             return CodeRefused(Refusal.OTHER_SUBJECT, alive, known)
         if (
             not signed_in_now
@@ -173,12 +183,13 @@ class SignIn:
             return SelectPage(
                 desk.request_handle(pending), csrf, client, known.claims, origin, cookie
             )
+        scope = agreed_scope(request.scope, request.claims)
         return ConsentPage(
             request=desk.request_handle(pending),
             csrf=csrf,
             client=client,
-            scope=request.scope,
-            claims=released(known.claims, (*request.scope, v.SCOPE_PROFILE)),
+            scope=scope,
+            claims=released(known.claims, (*scope, v.SCOPE_PROFILE)),
             redirect_origin=origin,
             redirect_host=redirects.shown_host(request.redirect_uri),
             browser=cookie,

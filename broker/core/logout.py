@@ -11,6 +11,7 @@ from broker.core.model import AuditEvent, Client, Facts, Session
 from broker.core.outcomes import SIGNED_OUT, Browser, LogoutPage, Redirect, SignedOutPage
 from broker.core.parameters import Parameters
 from broker.core.pkce import encode
+from broker.core.subjects import subject_for
 from broker.core.tokens import Hint, Mint
 
 FIELDS: Final = (
@@ -66,7 +67,9 @@ class Logout:
         if found is None:
             return self._out(wish) if wish.hint else SignedOutPage(wish.client)
         session, facts = found
-        meant = wish.hint and (wish.hint.sid == session.sid or wish.hint.sub == facts.sub)
+        meant = wish.hint and (
+            wish.hint.sid == session.sid or wish.hint.sub == _called(wish, session, facts)
+        )
         astray = wish.back is None and "post_logout_redirect_uri" in wish.fields
         if meant and not astray:
             await self._end(session, wish)
@@ -148,6 +151,11 @@ class Logout:
             redirect_origin=redirects.origin(wish.back) if wish.back else None,
             browser=None if browser.key else key,
         )
+
+
+def _called(wish: Wish, session: Session, facts: Facts) -> str:
+    """Return what the person signed in here is called at the client that asks (Core §8)."""
+    return subject_for(wish.client, session.account_id, facts.sub) if wish.client else facts.sub
 
 
 def _subject(account_id: str, sid: str) -> str:

@@ -10,7 +10,7 @@ from broker.core import vocabulary as v
 from keys.algorithms import ALGORITHMS
 
 _STANDARD_CLAIMS = (
-    "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "at_hash",
+    "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "at_hash", "acr",
 )  # fmt: skip
 
 
@@ -32,14 +32,15 @@ def provider(
         "end_session_endpoint": f"{issuer}/logout",
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
-        "subject_types_supported": ["public"],
+        "subject_types_supported": [v.SUBJECT_PUBLIC, v.SUBJECT_PAIRWISE],
         "id_token_signing_alg_values_supported": list(algorithms),
         "claims_supported": [
             *_STANDARD_CLAIMS,
             *(claim for names in v.CLAIMS_OF_SCOPE.values() for claim in names),
         ],
         "claim_types_supported": ["normal"],
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
+        "acr_values_supported": [v.ACR],
         "request_uri_parameter_supported": False,
         "prompt_values_supported": list(v.PROMPTS),
     }
@@ -59,6 +60,8 @@ def server(issuer: str, *, registration: bool = False) -> dict[str, Any]:
         "token_endpoint": f"{issuer}/token",
         "revocation_endpoint": f"{issuer}/revoke",
         "device_authorization_endpoint": f"{issuer}/device_authorization",
+        "pushed_authorization_request_endpoint": f"{issuer}/par",
+        "require_pushed_authorization_requests": False,
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "scopes_supported": list(v.SCOPES),
         "response_types_supported": ["code"],

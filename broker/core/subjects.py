@@ -6,13 +6,16 @@ and says nothing to any other: it is computed from the account, whose identifier
 
 import hashlib
 import hmac
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
 from broker.core import vocabulary as v
 from broker.core.client import Client
+from broker.core.model import AuthorizationRequest
 from broker.core.pkce import encode
 
+NOBODY: Final = "-"  # no account's subject
 _PURPOSE: Final = b"pairwise"
 
 
@@ -28,6 +31,21 @@ def subject_for(client: Client, account_id: str, sub: str) -> str:
         return sub
     made = hmac.new(bytes.fromhex(account_id), _PURPOSE + sector(client).encode(), hashlib.sha256)
     return encode(made.digest())
+
+
+def for_account(
+    client: Client, request: AuthorizationRequest, account_id: str
+) -> AuthorizationRequest:
+    """Return the request as the step that writes codes compares it: with a public subject.
+
+    A pairwise hint cannot be read backwards, but it can be compared with what this account is
+    called at the client.
+    """
+    wanted = request.hint_sub
+    if wanted is None or client.subject_type != v.SUBJECT_PAIRWISE:
+        return request
+    same = hmac.compare_digest(wanted.encode(), subject_for(client, account_id, "").encode())
+    return replace(request, hint_sub=None if same else NOBODY)
 
 
 def sector(client: Client) -> str:

@@ -3,12 +3,14 @@
 from typing import Any
 
 from broker.core import vocabulary as v
-from broker.core.claims import released
+from broker.core.claims import USERINFO, named, released
 from broker.core.errors import InsufficientScope, InvalidGrant, InvalidRequest, InvalidToken
 from broker.core.grants import Counter
 from broker.core.handles import Handle, Kind
+from broker.core.model import Client
 from broker.core.parameters import Parameters
 from broker.core.ports import GrantAlive, GrantRefused
+from broker.core.subjects import subject_for
 from broker.core.tokens import AccessToken, audience
 
 
@@ -34,10 +36,15 @@ class TokenInfo:
         access = self._counter.mint.access_token(token)
         if v.SCOPE_OPENID not in access.scope:
             raise InsufficientScope(v.SCOPE_OPENID)
-        alive = await self._alive(access)
-        return {"sub": alive.facts.sub, **released(alive.facts.claims, access.scope)}
+        client, alive = await self._alive(access)
+        grant, facts = alive.grant, alive.facts
+        found = {
+            "sub": subject_for(client, grant.account_id, facts.sub),
+            **released(facts.claims, access.scope),
+        }
+        return found | named(facts.claims, grant.claims or {}, USERINFO, client)
 
-    async def _alive(self, access: AccessToken) -> GrantAlive:
+    async def _alive(self, access: AccessToken) -> tuple[Client, GrantAlive]:
         counter = self._counter
         client = await counter.clients.find(access.client_id)
         if client is None or client.disabled:
@@ -57,7 +64,7 @@ class TokenInfo:
             raise InvalidToken(private=f"its grant: {result.reason}")
         if result.grant.client_id != access.client_id:
             raise InvalidToken(private="its grant is another client's")
-        return result
+        return client, result
 
     async def revoke(self, params: Parameters, authorization: str | None) -> None:
         """End the grant of a refresh or access token of this client (RFC 7009 §2.1).

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from broker.core import apis
 from broker.core import vocabulary as v
-from broker.core.claims import released
+from broker.core.claims import ACR, ID_TOKEN, named, released
 from broker.core.errors import InvalidRequest, InvalidScope, InvalidTarget, InvalidToken
 from broker.core.handles import Handle, Handles, Kind
 from broker.core.minted import AccessToken, Hint, named_audience, seconds, text
@@ -16,6 +16,7 @@ from broker.core.model import Client, Facts, Grant, Lifetimes
 from broker.core.pkce import encode
 from broker.core.ports import Clock, Entropy
 from broker.core.signing import SigningAlgorithms, audiences
+from broker.core.subjects import subject_for
 from keys.algorithms import ALGORITHMS
 from keys.errors import InvalidToken as BadSignature
 from keys.jws import VerificationKey, sign_jwt, verify_jwt
@@ -114,7 +115,12 @@ class Mint:
         handle = Handle(grant.account_id, grant.grant_id, self.unique())
         more = {"auth_time": int(grant.auth_time)}
         answer = await self.access_answer(
-            client, handle, facts.sub, scope=scope, resources=kept, more=more
+            client,
+            handle,
+            subject_for(client, grant.account_id, facts.sub),
+            scope=scope,
+            resources=kept,
+            more=more,
         )
         if v.GRANT_REFRESH in client.grant_types:
             handle = replace(handle, generation=grant.generation)
@@ -189,7 +195,7 @@ class Mint:
         now = int(self.clock.now())
         claims = released(facts.claims, scope) | {
             "iss": self.issuer,
-            "sub": facts.sub,
+            "sub": subject_for(client, grant.account_id, facts.sub),
             "aud": client.client_id,
             "iat": now,
             "exp": now + (client.id_token_lifetime or self.lifetimes.id_token),
@@ -199,6 +205,10 @@ class Mint:
         }
         if grant.nonce is not None:
             claims["nonce"] = grant.nonce
+        if grant.claims is not None:
+            claims = named(facts.claims, grant.claims, ID_TOKEN, client) | claims
+            if ACR in grant.claims:
+                claims[ACR] = v.ACR
         return await sign_jwt(self.keys.signer(alg), v.TYP_ID, claims)
 
     def access_token(self, token: str) -> AccessToken:

@@ -34,6 +34,10 @@ PROMPT_CONSENT: Final = "consent"
 PROMPT_SELECT: Final = "select_account"
 PROMPTS: Final = (PROMPT_NONE, PROMPT_LOGIN, PROMPT_CONSENT, PROMPT_SELECT)
 
+# Authentication context: Core §2 has 0 for one that meets no level of ISO/IEC 29115. Discord does
+# not say how it has authenticated somebody, so nothing better can be claimed.
+ACR: Final = "0"
+
 # Client authentication: OpenID Connect Core §9.
 AUTH_NONE: Final = "none"
 AUTH_BASIC: Final = "client_secret_basic"

@@ -64,7 +64,7 @@ async def test_a_good_request_becomes_a_record() -> None:
     assert request == AuthorizationRequest(
         client_id="app", redirect_uri=URI, scope=("openid",), state="s1", nonce="n",
         code_challenge=CHALLENGE, prompt=("login", "consent"), max_age=60, login_hint="ada",
-        hint_sub="subject for app", resources=(API, "urn:x:y"),
+        hint_sub="subject for app", resources=(API, "urn:x:y"), claims={"acr": True},
     )  # fmt: skip
 
 

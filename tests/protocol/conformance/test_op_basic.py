@@ -3,6 +3,7 @@
 Each test runs twice: with answers in the query, and by form post.
 """
 
+import json
 from urllib.parse import urlencode
 
 import pytest
@@ -172,6 +173,12 @@ async def test_hints_may_be_ignored(rp: RelyingParty, hint: dict[str, str]) -> N
     await rp.run(**hint)
 
 
+async def test_acr_values(rp: RelyingParty) -> None:
+    """oidcc-ensure-request-with-acr-values-succeeds: an ``acr`` comes back, one of ours."""
+    outcome = await rp.run(acr_values="1 2")
+    assert outcome.claims["acr"] == "0"
+
+
 async def test_codereuse(rp: RelyingParty) -> None:
     """oidcc-codereuse (OP-OAuth-2nd): a second presentation at once is refused."""
     code = rp.code_of(await rp.begin())
@@ -232,6 +239,13 @@ async def test_unsigned_request_object(rp: RelyingParty, world: World) -> None:
     unsigned = "eyJhbGciOiJub25lIn0." + "eyJzY29wZSI6Im9wZW5pZCJ9" + "."
     found = rp.error_of(await rp.begin(request=unsigned))
     assert found in {"request_not_supported", "invalid_request_object"}
+
+
+async def test_claims_essential(rp: RelyingParty) -> None:
+    """oidcc-claims-essential (OP-claims-essential): ``name`` by the claims parameter alone."""
+    asked = json.dumps({"userinfo": {"name": {"essential": True}}})
+    outcome = await rp.run(scope="openid", claims=asked)
+    assert (await rp.userinfo(outcome.answer)).keys() == {"sub", "name"}
 
 
 async def test_refresh_token(rp: RelyingParty, world: World) -> None:
