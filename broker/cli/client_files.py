@@ -114,9 +114,16 @@ def registration_token(
     uses: Annotated[
         int,
         typer.Option(
-            min=0, max=2**24 - 1, help="How many apps may be registered with it; 0: any number."
+            min=0, max=2**23 - 1, help="How many apps may be registered with it; 0: any number."
         ),
     ] = 0,
+    pkce: Annotated[
+        bool,
+        typer.Option(
+            "--pkce/--no-pkce",
+            help="Whether confidential apps registered with it must use PKCE; others always must.",
+        ),
+    ] = True,
     revoke: Annotated[
         str | None, typer.Option(metavar="TOKEN", help="End this one instead of making one.")
     ] = None,
@@ -135,11 +142,12 @@ def registration_token(
         from broker.core.handles import Handles
 
         now = clock.now()
-        ticket = Ticket(SystemEntropy().token(16).hex(), int(now) + _lifetime(expires), uses)
+        ticket = Ticket(SystemEntropy().token(16).hex(), int(now) + _lifetime(expires), uses, pkce)
         return {
             "initial_access_token": tickets.make(Handles(stores.secrets), ticket),
             "expires_at": show.stamp(ticket.expires_at),
             "uses": uses or None,
+            "pkce": pkce,
             "registration_endpoint": f"{settings.public_issuer}/register",
             "registration": settings.registration,
         }
@@ -157,6 +165,7 @@ def registration_token(
                 ("token", found["initial_access_token"]),
                 ("good until", found["expires_at"]),
                 ("apps", uses or "any number"),
+                ("PKCE", "required" if pkce else "not required of confidential apps"),
                 ("used at", found["registration_endpoint"]),
             ]
         )

@@ -107,7 +107,8 @@ class Enrolment:
             StoreUnavailable: a store is out of reach.
         """
         token, client_id = encode(self.entropy.token(32)), self.entropy.token(16).hex()
-        blank = Client(client_id, "", registration_digest=digest(token))
+        pkce = admission.ticket is None or admission.ticket.pkce
+        blank = Client(client_id, "", require_pkce=pkce, registration_digest=digest(token))
         client, secret = self._described(given, blank)
         await self._check_sector(client)
         if admission.ticket is not None:
@@ -245,6 +246,7 @@ def bounded(client: Client, own: Client) -> Client:
     extra = [one for one in client.grant_types if one not in {*GRANT_TYPES, *own.grant_types}]
     if extra:
         raise registration.wrong("grant_types", f"{extra[0]} is given by operators alone")
+    client = replace(client, require_pkce=client.require_pkce or client.public)
     may = {*v.SCOPES, *own.scopes}
     scopes = tuple(scope for scope in client.scopes if scope in may)
     ours = redirects.web_origins(own) if own.public else ()

@@ -21,11 +21,13 @@ WANTED: dict[str, Any] = {
 PUBLIC = WANTED | {"token_endpoint_auth_method": "none"}
 
 
-def ticket(world: World, *, lives: float = 60, uses: int = 0, number: int = 1) -> str:
+def ticket(
+    world: World, *, lives: float = 60, uses: int = 0, number: int = 1, pkce: bool = True
+) -> str:
     """An initial access token, as an operator's command makes it."""
     expires_at = int(world.clock.now() + lives)
     return tickets.make(
-        Handles([OPERATOR_SECRET.encode()]), Ticket(f"{number:032x}", expires_at, uses)
+        Handles([OPERATOR_SECRET.encode()]), Ticket(f"{number:032x}", expires_at, uses, pkce)
     )
 
 

@@ -18,6 +18,7 @@ from tests.protocol.registering import (
     WANTED,
     app_of,
     bearer,
+    edit,
     kept,
     register,
     registered,
@@ -320,6 +321,26 @@ async def test_a_ticket_for_one_client(gated: World) -> None:
     assert (await register(gated, token, redirect_uris=[])).status_code == 400
     answers = await asyncio.gather(*(register(gated, token) for _ in range(5)))
     assert sorted(answer.status_code for answer in answers) == [201, 401, 401, 401, 401]
+
+
+async def test_an_operator_may_let_confidential_clients_off_pkce(gated: World) -> None:
+    """By the ticket, never by what is asked; a public client never, not even later."""
+    waived, plain = ticket(gated, pkce=False, number=4), ticket(gated)
+    for token, method, needed in (
+        (waived, "client_secret_basic", False),
+        (waived, "none", True),
+        (plain, "client_secret_basic", True),
+    ):
+        answer = await register(gated, token, token_endpoint_auth_method=method, require_pkce=False)
+        told = answer.json()
+        app, browser = await app_of(gated, told), gated.browser()
+        answer = await browser.authorize(app, code_challenge=None, code_challenge_method=None)
+        assert ("error=invalid_request" in answer.headers["location"]) is needed
+        assert (await kept(gated, told)).require_pkce is needed
+    told = (await register(gated, waived)).json()
+    for method in ("none", "client_secret_basic"):
+        assert (await edit(gated, told, token_endpoint_auth_method=method)).status_code == 200
+        assert (await kept(gated, told)).require_pkce is True
 
 
 async def test_a_revoked_ticket(gated: World) -> None:
