@@ -229,9 +229,15 @@ async def logout_token(world: World) -> dict[str, Any] | None:
     return claims_of(text)
 
 
-async def told_claims(world: World) -> set[str]:
-    """The claims of somebody of whom everything is known, wherever they are told."""
+async def told_claims(world: World, acr: str | None) -> dict[str, Any]:
+    """The claims of somebody of whom everything is known, wherever they are told.
+
+    Args:
+        world: the broker.
+        acr: the context to ask for, or None.
+    """
     app, browser = world.app(BACK), world.browser()
-    tokens = await browser.tokens(app, ADA, scope=" ".join(v.SCOPES), prompt="consent")
+    asked: dict[str, str | None] = {"scope": " ".join(v.SCOPES), "prompt": "consent"}
+    tokens = await browser.tokens(app, ADA, acr_values=acr, **asked)
     userinfo = (await world.userinfo(tokens["access_token"])).json()
-    return {*claims_of(tokens["id_token"]), *userinfo}
+    return {**claims_of(tokens["id_token"]), **userinfo}
