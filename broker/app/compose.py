@@ -37,6 +37,7 @@ from broker.core.interaction import SignIn
 from broker.core.logout import Logout
 from broker.core.ports import Clock, Entropy, Upstream
 from broker.core.published_keys import PublishedKeys
+from broker.core.pushed import PushedRequests
 from broker.core.request_objects import RequestObjects
 from broker.core.signing import SigningAlgorithms
 from broker.core.tokeninfo import TokenInfo
@@ -187,6 +188,7 @@ def _services(parts: Parts) -> Services:
     return Services(
         sign_in=SignIn(desk),
         token=TokenEndpoint(counter, grants),
+        pushed=PushedRequests(desk, counter),
         token_info=TokenInfo(counter),
         logout=Logout(desk, mint),
         device_authorization=DeviceAuthorization(counter, devices, user_codes, issuer),

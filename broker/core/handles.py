@@ -33,6 +33,7 @@ class Kind(StrEnum):
     ACCESS = "access"
     SESSION = "session"
     REQUEST = "request"
+    PUSHED = "pushed"
     ATTEMPT = "attempt"
     DEVICE = "device"
     USER_CODE = "user_code"

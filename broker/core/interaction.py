@@ -8,16 +8,17 @@
         └────────────────────────────────────┴──▶ /interaction (consent, account) ──▶ code
 """
 
+from contextlib import suppress
 from dataclasses import replace
 
-from broker.core import authorize, codes, redirects, trips
+from broker.core import authorize, codes, pushed, redirects, trips
 from broker.core import vocabulary as v
 from broker.core.claims import agreed_scope, released
 from broker.core.csrf import browser_digest
 from broker.core.decisions import Decisions
 from broker.core.desk import Desk, form_subject, fresh, same_browser, upstream_prompt
 from broker.core.device.approval import shown_code
-from broker.core.errors import ConsentRequired, LoginRequired
+from broker.core.errors import ConsentRequired, LoginRequired, StoreUnavailable
 from broker.core.handles import Handle
 from broker.core.model import AuthorizationRequest, Client, Facts, PendingRequest, Session
 from broker.core.outcomes import Browser, ConsentPage, Redirect, SelectPage
@@ -60,9 +61,13 @@ class SignIn:
 
         Raises:
             BadAuthorizationRequest, AuthorizationRefused: as ``authorize.validate`` says.
+            PushedRequestGone: as ``pushed.take`` says.
             StoreUnavailable: a store is out of reach.
         """
         desk = self._desk
+        uri = pushed.named(params)
+        if uri is not None:
+            return await self._pushed(params, uri, browser, posted=posted)
         request, client = await authorize.validate(
             desk.clients, params, desk.hint_subject, desk.signing, desk.request_objects
         )
@@ -71,6 +76,26 @@ class SignIn:
             await desk.requests.put(pending)
             return Redirect(desk.page_url(pending))
         return await self.advance(request, client, browser, None)
+
+    async def _pushed(
+        self, params: Parameters, uri: str, browser: Browser, *, posted: bool
+    ) -> Step:
+        """Go on with a pushed request; a page is shown at an address that can be loaded again."""
+        desk = self._desk
+        found, client = await pushed.take(desk, params, uri)
+        try:
+            if posted:
+                pending = desk.new_pending(found.request)
+                await desk.requests.put(pending)
+                return Redirect(desk.page_url(pending))
+            step = await self.advance(found.request, client, browser, None)
+        except StoreUnavailable:
+            with suppress(StoreUnavailable):
+                await desk.requests.put(found, kept_after=desk.lifetimes.skew)
+            raise
+        if isinstance(step, Redirect):
+            return step
+        return Redirect(f"/interaction?request={step.request}", browser=step.browser)
 
     async def interact(self, handle: str | None, browser: Browser) -> Step:
         """Answer ``GET /interaction``: whatever the request waits for now.

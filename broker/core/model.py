@@ -30,6 +30,7 @@ class Lifetimes:
     """How long things live, in seconds; the defaults are those of the design."""
 
     request: int = 600
+    pushed: int = 60
     code: int = 60
     access_token: int = 300
     id_token: int = 300

@@ -60,6 +60,12 @@ class Parameters:
         """Return the first of the ``known`` names that was given more than once."""
         return next((name for name in known if len(self._values.get(name, ())) > 1), None)
 
+    def joined(self, name: str, value: str) -> "Parameters":
+        """Return the same parameters with this one in place of what was given for it."""
+        found = Parameters(())
+        found._values = self._values | {name: [value]}
+        return found
+
     def __contains__(self, name: str) -> bool:
         return name in self._values
 

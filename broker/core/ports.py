@@ -198,8 +198,11 @@ class Ended:
 class PendingRequests(Protocol):
     """Authorization requests that wait for a person (Redis)."""
 
-    async def put(self, pending: PendingRequest) -> None:
-        """Write or replace the record; it is kept an hour beyond its expiry to explain itself."""
+    async def put(self, pending: PendingRequest, *, kept_after: int = 3600) -> None:
+        """Write or replace the record.
+
+        It is kept so many seconds beyond its expiry, to explain itself.
+        """
         ...
 
     async def get(self, request_id: str) -> PendingRequest | None:

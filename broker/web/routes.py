@@ -67,6 +67,7 @@ _OWN: Final = ("GET", "PUT", "DELETE")
 ROUTES: Final = (
     # programs
     Entry("/token", ("POST",), program.token, Voice.OAUTH, cors=Cors.CLIENTS),
+    Entry("/par", ("POST",), program.par, Voice.OAUTH, cors=Cors.CLIENTS),
     Entry("/userinfo", _BOTH, program.userinfo, Voice.RESOURCE, cors=Cors.CLIENTS),
     Entry("/revoke", ("POST",), program.revoke, Voice.OAUTH, cors=Cors.CLIENTS),
     Entry(

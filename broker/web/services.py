@@ -50,6 +50,14 @@ class TokenEndpoint(Protocol):
         ...
 
 
+class PushedRequests(Protocol):
+    """The endpoint where clients push their authorization requests."""
+
+    async def answer(self, params: Parameters, authorization: str | None, /) -> Mapping[str, Any]:
+        """Keep a request; ``authorization`` is the header as it came, or None."""
+        ...
+
+
 class TokenInfo(Protocol):
     """What may be asked and said about tokens."""
 
@@ -164,6 +172,7 @@ class Services:
     Attributes:
         sign_in: the authorization endpoint.
         token: the token endpoint.
+        pushed: takes authorization requests from clients themselves.
         token_info: userinfo and revocation.
         logout: RP-initiated logout.
         device_authorization: where devices begin.
@@ -179,6 +188,7 @@ class Services:
 
     sign_in: SignIn
     token: TokenEndpoint
+    pushed: PushedRequests
     token_info: TokenInfo
     logout: Logout
     device_authorization: DeviceAuthorization

@@ -149,6 +149,7 @@ def services(core: Core, **changes: Any) -> Services:
     given: dict[str, Any] = {
         "sign_in": core,
         "token": core,
+        "pushed": core,
         "token_info": core,
         "logout": core,
         "device_authorization": core,

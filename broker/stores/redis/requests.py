@@ -18,10 +18,13 @@ class RedisPendingRequests:
         self._names = names
         self._spend = script("request_spend")
 
-    async def put(self, pending: PendingRequest) -> None:
-        """Write or replace the record; it is kept an hour beyond its expiry to explain itself."""
+    async def put(self, pending: PendingRequest, *, kept_after: int = KEPT_AFTER) -> None:
+        """Write or replace the record.
+
+        It is kept so many seconds beyond its expiry, to explain itself.
+        """
         key = self._names.request(pending.request_id)
-        kept = max(int(pending.expires_at - pending.created_at), 0) + KEPT_AFTER
+        kept = max(int(pending.expires_at - pending.created_at), 0) + kept_after
         await self._steps.command("SET", key, codec.pending_text(pending), "EX", kept)
 
     async def get(self, request_id: str) -> PendingRequest | None:

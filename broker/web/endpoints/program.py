@@ -14,6 +14,14 @@ async def token(request: Request, edge: Edge) -> Answer:
     return json_answer(await edge.services.token.answer(params, forms.authorization(request)))
 
 
+async def par(request: Request, edge: Edge) -> Answer:
+    """POST /par (RFC 9126 §2)."""
+    forms.refuse_secrets_in_url(request, edge.config)
+    params = await forms.form(request, edge.config)
+    answer = await edge.services.pushed.answer(params, forms.authorization(request))
+    return json_answer(answer, 201)
+
+
 async def userinfo(request: Request, edge: Edge) -> Answer:
     """GET or POST /userinfo (OpenID Connect Core §5.3)."""
     token = await forms.bearer(request, edge.config)
