@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from broker.core import vocabulary as v
+from broker.core.apis import known_scopes
 from broker.core.authorize import asked_scope, resources
 from broker.core.clients import may_use
 from broker.core.device import user_codes
@@ -52,7 +53,8 @@ class DeviceAuthorization:
         client = await counter.client(params, authorization)
         if not may_use(client, v.GRANT_DEVICE):
             raise UnauthorizedClient
-        scope = asked_scope(client, params)
+        known = known_scopes(await counter.mint.signing.apis.registered(), client)
+        scope = asked_scope(client, params, known)
         wanted = resources(client.resources, params)
         await counter.mint.ready(client, wanted, id_token=True)
         device, code = await self._begin(client, scope, wanted)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from broker.core.handles import NOBODY
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -28,6 +30,15 @@ class Names:
     def once(self, digest: str) -> str:
         """Return the key that stands for something used, in a slot of its own."""
         return f"{self.prefix}{{once:{digest}}}"
+
+    def token(self, account_id: str, item_id: str, unique: int) -> str:
+        """Return the key that stands for an access token that was ended by itself.
+
+        It is beside the token's grant; where nobody's account has one, in a slot of its own.
+        """
+        if account_id == NOBODY:
+            return f"{self.prefix}{{token:{item_id}}}:{unique:x}"
+        return f"{self.account(account_id)}token:{item_id}:{unique:x}"
 
     def revoked_keys(self) -> str:
         """Return the key of the set of revoked signing keys."""

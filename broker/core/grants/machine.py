@@ -1,0 +1,76 @@
+"""The client credentials grant (RFC 6749 §4.4): a client that acts for itself.
+
+Nothing is asked of any store: the token is signed, and that is all. (A DPoP proof has to be used
+once, which takes the one round trip.) Its ``jti`` is a handle of nobody's account, so it can be
+ended by itself (RFC 7009), and introspection sees that.
+"""
+
+from typing import Any
+
+from broker.core import vocabulary as v
+from broker.core.apis import known_scopes
+from broker.core.errors import InvalidScope, InvalidTarget, UnauthorizedClient
+from broker.core.grants import Counter
+from broker.core.handles import NOBODY, Handle
+from broker.core.model import Client
+from broker.core.parameters import Parameters
+from broker.core.ports import Proof
+from broker.core.tokens import confirmation
+
+
+class ClientCredentialsGrant:
+    """Gives a client a token of its own.
+
+    Args:
+        counter: what the token endpoint has at hand.
+    """
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+
+    def id_token(self, client: Client) -> bool:
+        """Return False: there is nobody to speak of."""
+        del client
+        return False
+
+    async def answer(
+        self, client: Client, params: Parameters, proof: Proof | None = None
+    ) -> dict[str, Any]:
+        """Return an access token whose subject is the client (RFC 9068 §2.2); no refresh token.
+
+        Raises:
+            UnauthorizedClient: a public client, which anybody could be.
+            InvalidScope: more than it is registered for, or a scope that needs a person.
+            InvalidTarget: a resource that it is not registered for.
+            InvalidDpopProof: the proof was used before.
+        """
+        counter = self._counter
+        if client.public:
+            raise UnauthorizedClient
+        resources = params.many("resource")
+        if not set(resources) <= set(client.resources):
+            raise InvalidTarget
+        known = known_scopes(await counter.mint.signing.apis.registered(), client)
+        scope = _scope(client, params, known)
+        handle = Handle(NOBODY, counter.entropy.token(16).hex())
+        await counter.proofs.spend(proof)
+        return await counter.mint.access_answer(
+            client,
+            handle,
+            client.client_id,
+            scope=scope,
+            resources=resources,
+            more=confirmation(proof),
+        )
+
+
+def _scope(client: Client, params: Parameters, known: frozenset[str]) -> tuple[str, ...]:
+    """RFC 6749 §3.3: what is asked for, or all that the client may have without a person."""
+    own = tuple(word for word in client.scopes if word not in v.SCOPES)
+    asked = params.words("scope")
+    if any(word in v.SCOPES for word in asked):
+        raise InvalidScope("Without a person there is no scope of OpenID Connect")
+    refused = [word for word in asked if word not in own]
+    if refused:
+        raise InvalidScope("The scope is unknown, or this client is not registered for it")
+    return asked or tuple(word for word in own if word in known)
