@@ -205,6 +205,16 @@ ROWS = (
         ),
     ),
     Row(
+        "RFC 9126: pushed authorization requests",
+        "used once; may be demanded of a client",
+        (
+            f"{P}pushed_requests.py::test_a_pushed_request_signs_somebody_in",
+            "::test_of_many_at_once_one_gets_it",
+            "::test_of_another_client",
+            "::test_a_client_that_has_to_push",
+        ),
+    ),
+    Row(
         "RFC 9101: signed request objects",
         "by value, for clients that have registered keys",
         (
@@ -250,6 +260,25 @@ ROWS = (
         ),
     ),
     Row(
+        "Core §5.5: `claims`, `acr_values`",
+        "claims by name, within the scopes that release them",
+        (
+            f"{P}claims_parameter.py::test_claims_by_name",
+            "::test_a_third_party_asks_for_them",
+            "::test_an_essential_acr",
+            "::test_a_subject_by_value",
+        ),
+    ),
+    Row(
+        "Core §8: pairwise subjects",
+        "by sector; at `/userinfo`, in hints and logout tokens too",
+        (
+            f"{P}claims_parameter.py::test_pairwise_subjects",
+            "::test_pairwise_hints",
+            f"{P}backchannel.py::test_a_pairwise_client_hears_its_own_subject",
+        ),
+    ),
+    Row(
         "Core §11: `offline_access`",
         "refresh tokens that outlive the session, with the person's consent",
         (f"{P}logout.py::test_offline_access_outlives_logout",),
@@ -258,6 +287,16 @@ ROWS = (
         "Core §12: refreshed ID tokens",
         "as each client chooses",
         (f"{P}token_refresh.py::test_id_token_at_refresh_is_the_client_s_choice",),
+    ),
+    Row(
+        "Multiple Response Types §2.1, Form Post Response Mode 1.0",
+        "`query`, `fragment`, `form_post`, errors too; the Form Post OP test plan",
+        (
+            f"{P}response_modes.py::test_fragment",
+            "::test_form_post",
+            "::test_errors_go_the_same_way",
+            "::test_modes_that_are_not_known",
+        ),
     ),
     Row(
         "OpenID Connect Discovery 1.0 §3, §4",
@@ -269,8 +308,11 @@ ROWS = (
     ),
     Row(
         "OpenID Connect Dynamic Registration 1.0",
-        "as RFC 7591; sector documents are fetched and checked",
+        "as RFC 7591; sector documents are fetched and checked; the Dynamic OP test plan, by tokens "
+        "that waive PKCE",
         (
+            "protocol/conformance/test_op_dynamic.py::test_server",
+            "::test_registration_sector_bad",
             f"{P}registration.py::test_a_sector_document_lists_every_redirect_uri",
             "::test_a_sector_document_that_may_not_be_fetched",
         ),
