@@ -34,6 +34,7 @@ def provider(
         "backchannel_logout_session_supported": True,
         "subject_types_supported": [v.SUBJECT_PUBLIC, v.SUBJECT_PAIRWISE],
         "id_token_signing_alg_values_supported": list(algorithms),
+        "userinfo_signing_alg_values_supported": list(algorithms),
         "claims_supported": [
             *_STANDARD_CLAIMS,
             *(claim for names in v.CLAIMS_OF_SCOPE.values() for claim in names),

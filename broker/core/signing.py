@@ -36,6 +36,17 @@ class SigningAlgorithms:
             raise AlgorithmOff(private=f"ID tokens of client {client.client_id}: {alg} is off")
         return alg
 
+    def of_userinfo(self, client: Client) -> str | None:
+        """Return the algorithm of a client's userinfo answers; None for plain JSON.
+
+        Raises:
+            AlgorithmOff: it was switched off since the client was set to it.
+        """
+        alg = client.userinfo_signed_response_alg
+        if alg is not None and alg not in self.on:
+            raise AlgorithmOff(private=f"userinfo for client {client.client_id}: {alg} is off")
+        return alg
+
     async def of_access_token(self, client: Client, resources: tuple[str, ...]) -> str:
         """Return the algorithm of an access token for these resources, or the default audience.
 

@@ -24,8 +24,8 @@ class TokenInfo:
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
 
-    async def userinfo(self, token: str) -> dict[str, Any]:
-        """Return the claims that the token's scope releases (OpenID Connect Core §5.3.2).
+    async def userinfo(self, token: str) -> dict[str, Any] | str:
+        """Return the claims that the token releases (OpenID Connect Core §5.3.2); as text, signed.
 
         One Redis round trip: the grant must still be alive, and its account.
 
@@ -42,7 +42,8 @@ class TokenInfo:
             "sub": subject_for(client, grant.account_id, facts.sub),
             **released(facts.claims, access.scope),
         }
-        return found | named(facts.claims, grant.claims or {}, USERINFO, client)
+        found |= named(facts.claims, grant.claims or {}, USERINFO, client)
+        return await self._counter.mint.userinfo(client, found)
 
     async def _alive(self, access: AccessToken) -> tuple[Client, GrantAlive]:
         counter = self._counter

@@ -211,6 +211,22 @@ class Mint:
                 claims[ACR] = v.ACR
         return await sign_jwt(self.keys.signer(alg), v.TYP_ID, claims)
 
+    async def userinfo(self, client: Client, claims: dict[str, Any]) -> dict[str, Any] | str:
+        """Return userinfo claims as the client wants them: plain, or signed (Core §5.3.2).
+
+        Signed ones name who says it, and to whom. They have no ``exp``, so nobody who looks for it
+        takes them for an ID token; ``hint`` does look.
+
+        Raises:
+            AlgorithmOff: the client is set to an algorithm that was switched off.
+            keys.errors.StaleKeyring, keys.errors.NoSigningKey: nothing can be signed now.
+        """
+        alg = self.signing.of_userinfo(client)
+        if alg is None:
+            return claims
+        told = claims | {"iss": self.issuer, "aud": client.client_id}
+        return await sign_jwt(self.keys.signer(alg), v.TYP_ID, told)
+
     def access_token(self, token: str) -> AccessToken:
         """Return what an access token of ours says (RFC 9068 §4); whose audience is not judged.
 
@@ -248,6 +264,8 @@ class Mint:
         sub, aud, sid = claims.get("sub"), claims.get("aud"), claims.get("sid")
         if claims.get("iss") != self.issuer or not isinstance(sub, str) or not isinstance(aud, str):
             raise InvalidRequest("The id_token_hint is not valid", private="iss, sub or aud")
+        if "exp" not in claims:  # a signed userinfo answer is no ID token
+            raise InvalidRequest("The id_token_hint is not valid", private="not an ID token")
         return Hint(sub, aud, sid if isinstance(sid, str) else None)
 
     def hint_subject(self, token: str, client_id: str) -> str:

@@ -23,6 +23,7 @@ PAGE: Final = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 JSON: Final = (b"content-type", b"application/json")
+JWT: Final = (b"content-type", b"application/jwt")
 HTML: Final = (b"content-type", b"text/html; charset=utf-8")
 
 # What RFC 3986 lets stand in a URL; everything else, line breaks too, is percent-encoded.
@@ -57,6 +58,12 @@ def json_answer(value: Any, status: int = 200, extra: Iterable[Header] = ()) -> 
     """Return a JSON answer."""
     body = _encode(value).encode()
     return Answer(status, [JSON, (b"content-length", b"%d" % len(body)), CLOSED_CSP, *extra], body)
+
+
+def jwt_answer(token: str, extra: Iterable[Header] = ()) -> Answer:
+    """Return a JWT (RFC 7519 §10.3.1)."""
+    body = token.encode("ascii")
+    return Answer(200, [JWT, (b"content-length", b"%d" % len(body)), CLOSED_CSP, *extra], body)
 
 
 def empty_answer(status: int = 200, extra: Iterable[Header] = ()) -> Answer:

@@ -61,8 +61,8 @@ class PushedRequests(Protocol):
 class TokenInfo(Protocol):
     """What may be asked and said about tokens."""
 
-    async def userinfo(self, token: str, /) -> Mapping[str, Any]:
-        """Return the claims that the access token releases."""
+    async def userinfo(self, token: str, /) -> Mapping[str, Any] | str:
+        """Return the claims that the access token releases; as text where they are signed."""
         ...
 
     async def revoke(self, params: Parameters, authorization: str | None, /) -> None:

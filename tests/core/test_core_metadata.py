@@ -39,6 +39,7 @@ PROVIDER = SERVER | {
     "backchannel_logout_session_supported": True,
     "subject_types_supported": ["public", "pairwise"],
     "id_token_signing_alg_values_supported": ["RS256"],
+    "userinfo_signing_alg_values_supported": ["RS256"],
     "claims_supported": [
         "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "at_hash", "acr",
         "name", "preferred_username", "picture", "locale", "updated_at",
@@ -65,7 +66,11 @@ def test_the_openid_provider_s_metadata() -> None:
 def test_the_algorithms_that_are_on_are_named() -> None:
     """Discovery §3: those of ID tokens, RS256 among them."""
     document = metadata.provider(ISSUER, algorithms=("RS256", "ES256"))
-    assert document == PROVIDER | {"id_token_signing_alg_values_supported": ["RS256", "ES256"]}
+    signatures = ["RS256", "ES256"]
+    assert document == PROVIDER | {
+        "id_token_signing_alg_values_supported": signatures,
+        "userinfo_signing_alg_values_supported": signatures,
+    }
 
 
 def test_the_document_as_sent_is_compact_json() -> None:

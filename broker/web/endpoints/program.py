@@ -3,7 +3,7 @@
 from starlette.requests import Request
 
 from broker.web import forms
-from broker.web.answers import Answer, empty_answer, json_answer
+from broker.web.answers import Answer, empty_answer, json_answer, jwt_answer
 from broker.web.edge import Edge
 
 
@@ -25,7 +25,8 @@ async def par(request: Request, edge: Edge) -> Answer:
 async def userinfo(request: Request, edge: Edge) -> Answer:
     """GET or POST /userinfo (OpenID Connect Core §5.3)."""
     token = await forms.bearer(request, edge.config)
-    return json_answer(await edge.services.token_info.userinfo(token))
+    answer = await edge.services.token_info.userinfo(token)
+    return jwt_answer(answer) if isinstance(answer, str) else json_answer(answer)
 
 
 async def revoke(request: Request, edge: Edge) -> Answer:
