@@ -27,13 +27,17 @@ from broker.core.desk import Desk
 from broker.core.device.authorization import DeviceAuthorization
 from broker.core.device.person import DevicePages
 from broker.core.device.user_codes import UserCodes
+from broker.core.dpop import Nonces, Proofs
 from broker.core.enrolment import Enrolment
 from broker.core.grants import Counter, GrantType, TokenEndpoint
 from broker.core.grants.code import CodeGrant
 from broker.core.grants.device import DeviceGrant
+from broker.core.grants.exchange import ExchangeGrant
+from broker.core.grants.machine import ClientCredentialsGrant
 from broker.core.grants.refresh import RefreshGrant
 from broker.core.handles import Handles
 from broker.core.interaction import SignIn
+from broker.core.introspection import Introspection
 from broker.core.logout import Logout
 from broker.core.ports import Clock, Entropy, Upstream
 from broker.core.published_keys import PublishedKeys
@@ -42,7 +46,13 @@ from broker.core.request_objects import RequestObjects
 from broker.core.signing import SigningAlgorithms
 from broker.core.tokeninfo import TokenInfo
 from broker.core.tokens import Mint
-from broker.core.vocabulary import GRANT_CODE, GRANT_DEVICE, GRANT_REFRESH
+from broker.core.vocabulary import (
+    GRANT_CLIENT,
+    GRANT_CODE,
+    GRANT_DEVICE,
+    GRANT_EXCHANGE,
+    GRANT_REFRESH,
+)
 from broker.stores.sql.drain import drain
 from broker.upstream.base import BoundedTransport
 from broker.upstream.discord import Discord, DiscordSettings
@@ -184,12 +194,15 @@ def _services(parts: Parts) -> Services:
         GRANT_CODE: CodeGrant(counter),
         GRANT_REFRESH: RefreshGrant(counter),
         GRANT_DEVICE: DeviceGrant(counter, devices),
+        GRANT_CLIENT: ClientCredentialsGrant(counter),
+        GRANT_EXCHANGE: ExchangeGrant(counter),
     }
     return Services(
         sign_in=SignIn(desk),
         token=TokenEndpoint(counter, grants),
         pushed=PushedRequests(desk, counter),
         token_info=TokenInfo(counter),
+        introspection=Introspection(counter),
         logout=Logout(desk, mint),
         device_authorization=DeviceAuthorization(counter, devices, user_codes, issuer),
         device=DevicePages(desk, user_codes, parts.stores.redis.guesses(parts.clock)),
@@ -200,6 +213,7 @@ def _services(parts: Parts) -> Services:
         allowed_origins=parts.origins.allows,
         entropy=parts.entropy,
         registration=_enrolment(parts, handles),
+        dpop_nonce=counter.proofs.next_nonce,
     )
 
 
@@ -247,7 +261,16 @@ def _counter(parts: Parts, handles: Handles, mint: Mint) -> Counter:
             clock=parts.clock,
             skew=parts.settings.lifetimes.skew,
         ),
+        proofs=_proofs(parts),
     )
+
+
+def _proofs(parts: Parts) -> Proofs:
+    """Return what judges DPoP proofs."""
+    settings, clock = parts.settings, parts.clock
+    nonces = Nonces(parts.stores.secrets, clock) if settings.dpop_nonces else None
+    skew = settings.lifetimes.skew
+    return Proofs(settings.public_issuer, parts.stores.redis.once, clock, skew, nonces)
 
 
 def _desk(parts: Parts, handles: Handles, mint: Mint) -> Desk:

@@ -1,6 +1,7 @@
 """Remembering what happened, without ever failing what happens."""
 
 import asyncio
+from contextvars import Context
 from typing import Final
 
 import structlog
@@ -30,7 +31,7 @@ def note_soon(audit: Audit, event: AuditEvent) -> None:
     if len(_UNDER_WAY) >= MOST_UNDER_WAY:
         _log.warning("audit.not_stored", kind=event.kind, reason="more than SQL takes")
         return
-    task = asyncio.get_running_loop().create_task(_keep(audit, event))
+    task = asyncio.get_running_loop().create_task(_keep(audit, event), context=Context())
     _UNDER_WAY.add(task)
     task.add_done_callback(_UNDER_WAY.discard)
 

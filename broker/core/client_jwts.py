@@ -18,7 +18,7 @@ from keys.jws import verifies
 
 LONGEST_LIFE: Final = 3600.0  # seconds: what widely used libraries give their assertions
 
-_COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 # What would have us use a key that is not the client's, or read the token in another way.
 _REFUSED: Final = frozenset(("crit", "b64", "jwk", "jku", "x5u", "zip", "enc"))
 _MAX_SECONDS: Final = 2**53
@@ -58,11 +58,11 @@ def read(token: str, types: Collection[str]) -> Unverified:
     Raises:
         BadJwt: it is malformed, of another type, unsigned, or signed in a way not taken here.
     """
-    if not _COMPACT.fullmatch(token):
+    if not COMPACT.fullmatch(token):
         raise BadJwt("not a compact JWS")
     message, _, signature = token.rpartition(".")
     first, _, payload = message.partition(".")
-    header = _object(first, "header")
+    header = members(first, "header")
     if refused := _REFUSED & header.keys():
         raise BadJwt(f"the header holds {min(refused)}")
     _check_type(header.get("typ"), types)
@@ -71,7 +71,7 @@ def read(token: str, types: Collection[str]) -> Unverified:
         raise BadJwt("alg is not accepted")
     if kid is not None and not (isinstance(kid, str) and len(kid) <= MAX_KID):
         raise BadJwt("kid is no name of a key")
-    return Unverified(alg, kid, _object(payload, "payload"), message.encode(), _bytes(signature))
+    return Unverified(alg, kid, members(payload, "payload"), message.encode(), octets(signature))
 
 
 async def verified(
@@ -187,9 +187,14 @@ def _check_type(found: object, types: Collection[str]) -> None:
         raise BadJwt("typ says that it was made for another purpose")
 
 
-def _object(segment: str, name: str) -> dict[str, Any]:
+def members(segment: str, name: str) -> dict[str, Any]:
+    """Return the JSON object in a segment of a JWT, which ``name`` calls for the log.
+
+    Raises:
+        BadJwt: it is something else, or names a member twice.
+    """
     try:
-        found = json.loads(_bytes(segment), object_pairs_hook=_unique)
+        found = json.loads(octets(segment), object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         raise BadJwt(f"the {name} is no JSON, or names a member twice") from None
     if not isinstance(found, dict):
@@ -198,13 +203,18 @@ def _object(segment: str, name: str) -> dict[str, Any]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
+    found = dict(pairs)
+    if len(found) != len(pairs):
         raise ValueError("a member is given twice")
-    return members
+    return found
 
 
-def _bytes(segment: str) -> bytes:
+def octets(segment: str) -> bytes:
+    """Return what a segment of a JWT holds.
+
+    Raises:
+        BadJwt: it is not base64url.
+    """
     try:
         return urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
     except ValueError:

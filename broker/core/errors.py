@@ -16,9 +16,13 @@
     │   │   └── AlgorithmOff     500: a client or API is set to what is switched off
     │   ├── InvalidClient        401 at the token endpoint
     │   ├── InvalidRedirectUri  InvalidClientMetadata      of a registration
+    │   ├── InvalidDpopProof     401 at a protected resource
+    │   │   └── UseDpopNonce     with the nonce to use
     │   ├── TooManyRequests      429, with the seconds to wait
     │   └── ResourceError        RFC 6750 at a protected resource
-    │       ├── MissingToken  InvalidToken  InsufficientScope
+    │       ├── MissingToken  InsufficientScope
+    │       ├── InvalidToken
+    │       │   └── BoundToken       it came without a proof
     ├── AuthorizationRefused     a ProtocolError that goes back to a *validated* redirect URI
     ├── PageError                for a person; never a redirect
     │   ├── BadAuthorizationRequest
@@ -253,15 +257,45 @@ class TooManyRequests(ProtocolError):
         self.retry_after = retry_after
 
 
+class InvalidDpopProof(ProtocolError):
+    """RFC 9449 §5 and §7.1 ``invalid_dpop_proof``."""
+
+    code = "invalid_dpop_proof"
+    title = "The DPoP proof is not valid"
+
+
+class UseDpopNonce(InvalidDpopProof):
+    """RFC 9449 §8 and §9 ``use_dpop_nonce``.
+
+    Args:
+        nonce: the one to use.
+    """
+
+    code = "use_dpop_nonce"
+    title = "The DPoP proof has to hold the nonce of the DPoP-Nonce header"
+
+    def __init__(self, nonce: str) -> None:
+        super().__init__()
+        self.nonce = nonce
+
+
 class ResourceError(ProtocolError):
     """An error of a protected resource (RFC 6750 §3.1)."""
 
 
 class MissingToken(ResourceError):
-    """RFC 6750 §3.1: no authentication information at all, so no error code."""
+    """RFC 6750 §3.1: no authentication information at all, so no error code.
+
+    Args:
+        dpop: whether a token bound to a key would do as well (RFC 9449 §7.1).
+    """
 
     code = ""
     title = "An access token is needed"
+
+    def __init__(self, *, dpop: bool = False) -> None:
+        super().__init__()
+        self.dpop = dpop
 
 
 class InvalidToken(ResourceError):
@@ -269,6 +303,12 @@ class InvalidToken(ResourceError):
 
     code = "invalid_token"
     title = "The access token is invalid, expired or revoked"
+
+
+class BoundToken(InvalidToken):
+    """A token that is bound to a key, and came as if it were not (RFC 9449 §7.2)."""
+
+    title = "The access token is bound to a key: it has to come with DPoP"
 
 
 class InsufficientScope(ResourceError):

@@ -60,6 +60,7 @@ def server(issuer: str, *, registration: bool = False) -> dict[str, Any]:
         "authorization_endpoint": f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/token",
         "revocation_endpoint": f"{issuer}/revoke",
+        "introspection_endpoint": f"{issuer}/introspect",
         "device_authorization_endpoint": f"{issuer}/device_authorization",
         "pushed_authorization_request_endpoint": f"{issuer}/par",
         "require_pushed_authorization_requests": False,
@@ -67,15 +68,25 @@ def server(issuer: str, *, registration: bool = False) -> dict[str, Any]:
         "scopes_supported": list(v.SCOPES),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "fragment", "form_post"],
-        "grant_types_supported": [*v.GRANT_TYPES, v.GRANT_DEVICE],
+        "grant_types_supported": [
+            *v.GRANT_TYPES,
+            v.GRANT_CLIENT,
+            v.GRANT_DEVICE,
+            v.GRANT_EXCHANGE,
+        ],
         "token_endpoint_auth_methods_supported": list(v.AUTH_METHODS),
         "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": list(v.AUTH_METHODS),
         "revocation_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+        "introspection_endpoint_auth_methods_supported": [
+            method for method in v.AUTH_METHODS if method != v.AUTH_NONE
+        ],
+        "introspection_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
         "request_parameter_supported": True,
         "request_object_signing_alg_values_supported": list(ALGORITHMS),
         "require_signed_request_object": False,
         "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": list(ALGORITHMS),
         "authorization_response_iss_parameter_supported": True,
     }
     if registration:

@@ -29,6 +29,12 @@ class AccessToken:
     unique: int = 0
     claims: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def jkt(self) -> str | None:
+        """Thumbprint of the DPoP key it is bound to, or None (RFC 9449 §6.1)."""
+        found = self.claims.get("cnf")
+        return found.get("jkt") if isinstance(found, dict) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Hint:

@@ -48,11 +48,14 @@ class Refusal(StrEnum):
     REUSED = "reused"  # a spent refresh token outside the grace time: its grant was ended
     SCOPE = "scope"  # wider than granted
     RESOURCE = "resource"  # wider than granted
+    KEY = "key"  # bound to a DPoP key that the request did not prove
+    PROOF = "proof"  # this DPoP proof was used before
     NO_SESSION = "no_session"  # the session is over
     STALE_LOGIN = "stale_login"  # auth_time is older than the request allows
     NO_CONSENT = "no_consent"  # the person has not agreed to this scope for this client
     OTHER_SUBJECT = "other_subject"  # the session is not the one the id_token_hint names
     DISABLED = "disabled"  # the account is switched off
+    REVOKED = "revoked"  # this access token was ended by itself
     NO_FACTS = "no_facts"  # facts are missing: read them from SQL, put them, try again
 
 
@@ -104,11 +107,26 @@ class CodeRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """A DPoP proof that was judged (RFC 9449); only ``broker.core.dpop`` makes one.
+
+    Attributes:
+        jkt: thumbprint of its key (RFC 7638).
+        digest: stands for this very proof.
+        ttl: seconds for which it has to be remembered.
+    """
+
+    jkt: str
+    digest: str
+    ttl: int
+
+
+@dataclass(frozen=True, slots=True)
 class CodeRedemption:
     """What the step that spends a code checks, in this order.
 
-    known → client → redirect URI and challenge → unspent → unexpired → session → account →
-    resources.
+    known → client → redirect URI and challenge → DPoP key → proof unused → unspent → unexpired →
+    session → account → resources.
 
     Attributes:
         account_id, code_id: out of the code's handle.
@@ -119,6 +137,8 @@ class CodeRedemption:
         grant_id: identifier for the new grant.
         now: UTC seconds.
         grant_lifetime, grant_idle: seconds.
+        proof: the request's DPoP proof, or None; it is used up where the code is.
+        bind: whether the grant's refresh tokens are bound to its key (RFC 9449 §5).
     """
 
     account_id: str
@@ -131,13 +151,16 @@ class CodeRedemption:
     grant_lifetime: int
     grant_idle: int
     resources: tuple[str, ...] = ()
+    proof: Proof | None = None
+    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshRequest:
     """What the refresh step checks, in this order.
 
-    known → client → unexpired → session or offline → account → scope → resource → generation.
+    known → client → DPoP key → proof unused → unexpired → session or offline → account → scope →
+    resource → generation.
 
     Attributes:
         account_id, grant_id, generation: out of the refresh token.
@@ -148,6 +171,9 @@ class RefreshRequest:
         grace: seconds in which a spent token still answers with the current one.
         grant_idle: seconds by which a refresh prolongs the grant.
         rotate: whether the current token is spent; else it stays as it is.
+        public: whether its client can keep no secret: then it is spent all the same, unless the
+            grant is bound to a key (RFC 9700 §2.2.2).
+        proof: the request's DPoP proof, or None; a refused step does not use it up.
     """
 
     account_id: str
@@ -160,6 +186,8 @@ class RefreshRequest:
     grace: int
     grant_idle: int
     rotate: bool = True
+    public: bool = False
+    proof: Proof | None = None
 
 
 class Rotation(StrEnum):
@@ -255,9 +283,28 @@ class Grants(Protocol):
         ...
 
     async def look(
-        self, account_id: str, grant_id: str, *, now: float
+        self,
+        account_id: str,
+        grant_id: str,
+        *,
+        now: float,
+        unique: int | None = None,
+        proof: Proof | None = None,
     ) -> GrantAlive | GrantRefused:
-        """Return the living grant and its account's facts."""
+        """Return the living grant and its account's facts; a DPoP proof is used up by it.
+
+        With ``unique`` it is for one access token, which may have been ended by itself.
+        """
+        ...
+
+    async def end_token(
+        self, account_id: str, grant_id: str, unique: int, *, seconds: float
+    ) -> None:
+        """End one access token that would live so many seconds more (RFC 7009)."""
+        ...
+
+    async def tokens_live(self, item_id: str, *uniques: int) -> bool:
+        """Return whether none of these tokens without an account was ended."""
         ...
 
     async def end(self, account_id: str, grant_id: str, client_id: str) -> bool:

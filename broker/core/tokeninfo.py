@@ -2,16 +2,27 @@
 
 from typing import Any
 
+from broker.core import dpop
 from broker.core import vocabulary as v
 from broker.core.claims import USERINFO, named, released
-from broker.core.errors import InsufficientScope, InvalidGrant, InvalidRequest, InvalidToken
+from broker.core.errors import (
+    BoundToken,
+    InsufficientScope,
+    InvalidDpopProof,
+    InvalidGrant,
+    InvalidRequest,
+    InvalidToken,
+)
 from broker.core.grants import Counter
-from broker.core.handles import Handle, Kind
+from broker.core.handles import NOBODY, Handle, Kind
+from broker.core.minted import AccessToken, seconds
 from broker.core.model import Client
 from broker.core.parameters import Parameters
-from broker.core.ports import GrantAlive, GrantRefused
+from broker.core.ports import GrantAlive, GrantRefused, Proof, Refusal
 from broker.core.subjects import subject_for
-from broker.core.tokens import AccessToken, audience
+from broker.core.tokens import audience
+
+USERINFO_PATH = "/userinfo"
 
 
 class TokenInfo:
@@ -24,7 +35,7 @@ class TokenInfo:
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
 
-    async def userinfo(self, token: str) -> dict[str, Any] | str:
+    async def userinfo(self, shown: dpop.Presented) -> dict[str, Any] | str:
         """Return the claims that the token releases (OpenID Connect Core §5.3.2); as text, signed.
 
         One Redis round trip: the grant must still be alive, and its account.
@@ -32,11 +43,13 @@ class TokenInfo:
         Raises:
             InvalidToken: the token is no living access token of ours (RFC 6750 §3.1).
             InsufficientScope: it lacks ``openid``.
+            InvalidDpopProof: it is bound to a key, and the proof is missing, bad or used.
         """
-        access = self._counter.mint.access_token(token)
+        access = self._counter.mint.access_token(shown.token)
+        proof = self._proof(access, shown)
         if v.SCOPE_OPENID not in access.scope:
             raise InsufficientScope(v.SCOPE_OPENID)
-        client, alive = await self._alive(access)
+        client, alive = await self._alive(access, proof)
         grant, facts = alive.grant, alive.facts
         found = {
             "sub": subject_for(client, grant.account_id, facts.sub),
@@ -45,7 +58,24 @@ class TokenInfo:
         found |= named(facts.claims, grant.claims or {}, USERINFO, client)
         return await self._counter.mint.userinfo(client, found)
 
-    async def _alive(self, access: AccessToken) -> tuple[Client, GrantAlive]:
+    def _proof(self, access: AccessToken, shown: dpop.Presented) -> Proof | None:
+        """Judge whether a token came as it has to: with a proof, if it is bound to a key."""
+        if not shown.dpop:
+            if access.jkt is not None:
+                raise BoundToken
+            return None
+        if access.jkt is None:
+            raise InvalidToken("The access token is not bound to a key: it is a bearer token")
+        if shown.proof is None:
+            raise InvalidDpopProof("The DPoP proof is missing")
+        proof = self._counter.proofs.judge(
+            shown.proof, USERINFO_PATH, method=shown.method, access_token=shown.token
+        )
+        if proof.jkt != access.jkt:
+            raise InvalidToken("The access token is bound to another key than that of the proof")
+        return proof
+
+    async def _alive(self, access: AccessToken, proof: Proof | None) -> tuple[Client, GrantAlive]:
         counter = self._counter
         client = await counter.clients.find(access.client_id)
         if client is None or client.disabled:
@@ -56,12 +86,14 @@ class TokenInfo:
             result = await counter.step(
                 access.account_id,
                 lambda: counter.grants.look(
-                    access.account_id, access.grant_id, now=counter.clock.now()
+                    access.account_id, access.grant_id, now=counter.clock.now(), proof=proof
                 ),
             )
         except InvalidGrant as error:
             raise InvalidToken(private=error.private) from None
         if isinstance(result, GrantRefused):
+            if result.reason is Refusal.PROOF:
+                raise dpop.used_before()
             raise InvalidToken(private=f"its grant: {result.reason}")
         if result.grant.client_id != access.client_id:
             raise InvalidToken(private="its grant is another client's")
@@ -70,8 +102,9 @@ class TokenInfo:
     async def revoke(self, params: Parameters, authorization: str | None) -> None:
         """End the grant of a refresh or access token of this client (RFC 7009 §2.1).
 
-        Whichever generation is named, nothing of the grant works afterwards. A token that is not
-        known is a success (RFC 7009 §2.2); the hint is not needed.
+        Whichever generation is named, nothing of the grant works afterwards. A token that a client
+        got for itself, or in exchange, is ended by itself: introspection knows it no more. A token
+        that is not known is a success (RFC 7009 §2.2); the hint is not needed.
 
         Raises:
             InvalidClient: client authentication failed.
@@ -83,19 +116,29 @@ class TokenInfo:
         if token is None:
             raise InvalidRequest("token is missing")
         params.one("token_type_hint")
-        handle = self._grant_of(token)
-        if handle is None:
-            return
-        if not await counter.grants.end(handle.account_id, handle.item_id, client.client_id):
+        handle = counter.handles.open(Kind.REFRESH, token)
+        ended = await (self._access(client, token) if handle is None else self._end(client, handle))
+        if not ended:
             raise InvalidRequest("The token was issued to another client")
 
-    def _grant_of(self, token: str) -> Handle | None:
+    async def _end(self, client: Client, handle: Handle) -> bool:
+        return await self._counter.grants.end(handle.account_id, handle.item_id, client.client_id)
+
+    async def _access(self, client: Client, token: str) -> bool:
+        """End an access token: its grant, or itself where the grant is not the client's to end.
+
+        So it is with what a client got for itself, and with what it got in exchange.
+        """
         counter = self._counter
-        handle = counter.handles.open(Kind.REFRESH, token)
-        if handle is not None:
-            return handle
         try:
             access = counter.mint.access_token(token)
         except InvalidToken:
-            return None
-        return Handle(access.account_id, access.grant_id)
+            return True
+        if access.client_id != client.client_id:
+            return False
+        account, grant = access.account_id, access.grant_id
+        if account != NOBODY and await self._end(client, Handle(account, grant)):
+            return True
+        left = seconds(access.claims["exp"]) - counter.clock.now() + counter.lifetimes.skew
+        await counter.grants.end_token(account, grant, access.unique, seconds=left)
+        return True

@@ -14,7 +14,7 @@ from broker.core.handles import Handle, Handles, Kind
 from broker.core.minted import AccessToken, Hint, named_audience, seconds, text
 from broker.core.model import Client, Facts, Grant, Lifetimes
 from broker.core.pkce import encode
-from broker.core.ports import Clock, Entropy
+from broker.core.ports import Clock, Entropy, Proof
 from broker.core.signing import SigningAlgorithms, audiences
 from broker.core.subjects import subject_for
 from keys.algorithms import ALGORITHMS
@@ -97,6 +97,7 @@ class Mint:
         scope: tuple[str, ...],
         resources: tuple[str, ...],
         id_token: bool,
+        proof: Proof | None = None,
     ) -> dict[str, Any]:
         """Return a token endpoint's answer (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3).
 
@@ -113,7 +114,7 @@ class Mint:
         if resources and not kept:
             raise InvalidTarget
         handle = Handle(grant.account_id, grant.grant_id, self.unique())
-        more = {"auth_time": int(grant.auth_time)}
+        more = {"auth_time": int(grant.auth_time), **confirmation(proof)}
         answer = await self.access_answer(
             client,
             handle,
@@ -154,7 +155,7 @@ class Mint:
             sub: whom it speaks of.
             scope: what was granted; what means nothing to the audience is left out.
             resources: whom it is for; empty for the client's own audience.
-            more: further claims.
+            more: further claims; ``confirmation`` among them binds it to a key.
             until: UTC seconds after which it may not live.
 
         Raises:
@@ -179,7 +180,7 @@ class Mint:
         token = await sign_jwt(self.keys.signer(alg), v.TYP_ACCESS, claims)
         return {
             "access_token": token,
-            "token_type": "Bearer",
+            "token_type": "DPoP" if "cnf" in more else "Bearer",
             "expires_in": end - begun,
             "scope": told,
         }
@@ -298,6 +299,11 @@ def audience(client: Client, resources: tuple[str, ...]) -> str | list[str]:
     """Return ``aud``: the resources asked for, else the client's own (RFC 9068 §3, RFC 8707)."""
     found = audiences(client, resources)
     return found[0] if len(found) == 1 else list(found)
+
+
+def confirmation(proof: Proof | None) -> dict[str, Any]:
+    """Return the claim that binds a token to a proof's key (RFC 9449 §6.1); none without one."""
+    return {} if proof is None else {"cnf": {"jkt": proof.jkt}}
 
 
 def token_hash(token: str, alg: str) -> str:

@@ -18,11 +18,11 @@ ANY: Final = (b"access-control-allow-origin", b"*")
 # What a page may read beside the body.
 EXPOSE: Final = (
     b"access-control-expose-headers",
-    b"ETag, Retry-After, WWW-Authenticate, X-Request-Id",
+    b"DPoP-Nonce, ETag, Retry-After, WWW-Authenticate, X-Request-Id",
 )
 # Browsers keep the answer to a preflight this long, in seconds.
 PREFLIGHT_LIFETIME: Final = 7200
-_REQUEST_HEADERS: Final = b"Authorization, Content-Type, If-None-Match"
+_REQUEST_HEADERS: Final = b"Authorization, Content-Type, DPoP, If-None-Match"
 
 
 async def headers(request: Request, entry: Entry, edge: Edge) -> tuple[Header, ...]:

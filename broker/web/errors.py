@@ -6,7 +6,7 @@ about it goes to the log and nowhere else; what nobody foresaw is opaque outside
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from starlette.requests import Request
@@ -19,6 +19,7 @@ from broker.web.edge import Edge
 from broker.web.render import ErrorView
 from broker.web.routes import Voice
 from keys import errors as k
+from keys.algorithms import ALGORITHMS
 
 # The most specific class counts.
 STATUS: Final[dict[type[BaseException], int]] = {
@@ -58,6 +59,9 @@ _OUT_OF_KEYS: Final = (
 # The connection cannot be used again: its body was not read to the end.
 _UNREAD: Final = (p.BodyTooLarge, p.BodyTooSlow)
 
+# RFC 9449 §7.1: what proofs may be signed with.
+_ALGS: Final = f'algs="{" ".join(ALGORITHMS)}"'
+
 # RFC 6749 §5.2 and RFC 6750 §3: what error_description may hold.
 _UNSPEAKABLE: Final = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 
@@ -95,11 +99,13 @@ def answer(failure: Failure, voice: Voice, request: Request, edge: Edge) -> Answ
     error = failure.error
     if isinstance(error, e.AuthorizationRefused):
         return _refusal(error, edge)
+    if voice is Voice.RESOURCE and isinstance(error, e.InvalidDpopProof):
+        failure = replace(failure, status=401)  # RFC 9449 §7.1, §9
     extra = _headers(failure)
     if voice is Voice.PAGE:
         return edge.pages.error(_view(failure, request), failure.status, extra)
     if voice is Voice.RESOURCE:
-        extra += _challenge(error, edge.config.issuer)
+        extra += _challenge(error, request, edge.config.issuer)
         if isinstance(error, e.MissingToken):
             return empty_answer(failure.status, extra)
     elif isinstance(error, e.InvalidClient) and _tried_basic(request):
@@ -140,14 +146,16 @@ def _headers(failure: Failure) -> list[Header]:
         found.append((b"retry-after", b"5"))
     if isinstance(error, p.WrongMethod):
         found.append((b"allow", ", ".join(error.allowed).encode()))
+    if isinstance(error, e.UseDpopNonce):
+        found.append((b"dpop-nonce", error.nonce.encode("ascii")))
     if isinstance(error, _UNREAD):
         found.append((b"connection", b"close"))
     return found
 
 
-def _challenge(error: e.BrokerError, issuer: str) -> list[Header]:
-    """RFC 6750 §3: a challenge for what a better token or request would cure."""
-    if not isinstance(error, e.ResourceError | e.InvalidRequest):
+def _challenge(error: e.BrokerError, request: Request, issuer: str) -> list[Header]:
+    """RFC 6750 §3, RFC 9449 §7.1: a challenge for what a better token or request would cure."""
+    if not isinstance(error, e.ResourceError | e.InvalidRequest | e.InvalidDpopProof):
         return []
     parts = [f'realm="{plain(issuer)}"']
     if error.code:
@@ -155,7 +163,20 @@ def _challenge(error: e.BrokerError, issuer: str) -> list[Header]:
         parts.append(f'error_description="{plain(error.public)}"')
     if isinstance(error, e.InsufficientScope):
         parts.append(f'scope="{plain(error.scope)}"')
-    return [(b"www-authenticate", f"Bearer {', '.join(parts)}".encode("ascii"))]
+    bearer, bound = f"Bearer {', '.join(parts)}", f"DPoP {', '.join((*parts, _ALGS))}"
+    if isinstance(error, e.MissingToken) and error.dpop:
+        told = [bearer, bound]
+    else:
+        told = [bound if _for_dpop(error, request) else bearer]
+    return [(b"www-authenticate", challenge.encode("ascii")) for challenge in told]
+
+
+def _for_dpop(error: e.BrokerError, request: Request) -> bool:
+    """Whether a failure is one of a token that is bound to a key."""
+    if isinstance(error, e.InvalidDpopProof | e.BoundToken):
+        return True
+    found = (value for name, value in request.scope["headers"] if name == b"authorization")
+    return any(value[:5].lower() == b"dpop " for value in found)
 
 
 def _tried_basic(request: Request) -> bool:

@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.types import Message
 
-from broker.core.errors import InvalidRequest, MissingToken
+from broker.core.dpop import Presented
+from broker.core.errors import InvalidDpopProof, InvalidRequest, MissingToken
 from broker.core.parameters import Parameters
 from broker.web.problems import BodyTooLarge, BodyTooSlow, ClientGone, QueryTooLong
 from broker.web.services import EdgeConfig
@@ -28,7 +29,7 @@ SECRET_PARAMETERS: Final = frozenset({
     "device_code", "password", "refresh_token", "token",
 })  # fmt: skip
 
-# RFC 6750 §2.1: b64token.
+# RFC 6750 §2.1 and RFC 9449 §7.1: b64token or token68, which are the same.
 _BEARER: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
 Pairs = list[tuple[str, str]]
@@ -176,10 +177,40 @@ async def bearer(request: Request, config: EdgeConfig) -> str:
         MissingToken: there is none.
         InvalidRequest: there are several, or it is malformed.
     """
+    return (await _presented(request, config, ("bearer",))).token
+
+
+async def access_token(request: Request, config: EdgeConfig) -> Presented:
+    """Return the access token of a request, bearer's or bound to a key (RFC 9449 §7.1).
+
+    Raises:
+        MissingToken: there is none.
+        InvalidRequest: there are several, or it is malformed.
+        InvalidDpopProof: there are several proofs.
+    """
+    try:
+        return await _presented(request, config, ("bearer", "dpop"))
+    except MissingToken:
+        raise MissingToken(dpop=True) from None
+
+
+def dpop(request: Request) -> str | None:
+    """Return the DPoP header, or None.
+
+    Raises:
+        InvalidDpopProof: there are several (RFC 9449 §4.3).
+    """
+    values = [v for k, v in request.scope["headers"] if k == b"dpop"]
+    if len(values) > 1:
+        raise InvalidDpopProof("There are several DPoP headers")
+    return values[0].decode("latin-1") if values else None
+
+
+async def _presented(request: Request, config: EdgeConfig, schemes: tuple[str, ...]) -> Presented:
     found: list[str] = []
-    header = authorization(request) or ""
-    scheme, _, credentials = header.partition(" ")
-    if scheme.lower() == "bearer":
+    scheme, _, credentials = (authorization(request) or "").partition(" ")
+    scheme = scheme.lower()
+    if scheme in schemes:
         found.append(credentials.strip(" "))
     if request.method == "POST" and is_form(request):
         found += _named("access_token", await form_pairs(request, config))
@@ -191,7 +222,8 @@ async def bearer(request: Request, config: EdgeConfig) -> str:
         raise InvalidRequest("The access token was sent more than once")
     if not _BEARER.fullmatch(found[0]):
         raise InvalidRequest("The access token is malformed")
-    return found[0]
+    bound = scheme == "dpop"
+    return Presented(found[0], request.method, bound, dpop(request) if bound else None)
 
 
 def _named(name: str, pairs: Sequence[tuple[str, str]]) -> list[str]:

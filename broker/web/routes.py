@@ -9,7 +9,14 @@ from starlette.requests import Request
 
 from broker.web.answers import Answer
 from broker.web.edge import Edge
-from broker.web.endpoints import browser, device, documents, program, registration
+from broker.web.endpoints import (
+    browser,
+    device,
+    documents,
+    introspection,
+    program,
+    registration,
+)
 
 Endpoint = Callable[[Request, Edge], Awaitable[Answer]]
 
@@ -70,6 +77,7 @@ ROUTES: Final = (
     Entry("/par", ("POST",), program.par, Voice.OAUTH, cors=Cors.CLIENTS),
     Entry("/userinfo", _BOTH, program.userinfo, Voice.RESOURCE, cors=Cors.CLIENTS),
     Entry("/revoke", ("POST",), program.revoke, Voice.OAUTH, cors=Cors.CLIENTS),
+    Entry("/introspect", ("POST",), introspection.introspect, Voice.OAUTH),
     Entry(
         "/device_authorization", ("POST",), device.authorization, Voice.OAUTH, cors=Cors.CLIENTS
     ),

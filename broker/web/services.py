@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from broker.core.dpop import Presented
 from broker.core.outcomes import (
     Browser,
     ConsentPage,
@@ -45,8 +46,10 @@ class SignIn(Protocol):
 class TokenEndpoint(Protocol):
     """The token endpoint."""
 
-    async def answer(self, params: Parameters, authorization: str | None, /) -> Mapping[str, Any]:
-        """Answer a token request; ``authorization`` is the header as it came, or None."""
+    async def answer(
+        self, params: Parameters, authorization: str | None, dpop: str | None, /
+    ) -> Mapping[str, Any]:
+        """Answer a token request; the headers are as they came, or None."""
         ...
 
 
@@ -61,12 +64,20 @@ class PushedRequests(Protocol):
 class TokenInfo(Protocol):
     """What may be asked and said about tokens."""
 
-    async def userinfo(self, token: str, /) -> Mapping[str, Any] | str:
+    async def userinfo(self, shown: Presented, /) -> Mapping[str, Any] | str:
         """Return the claims that the access token releases; as text where they are signed."""
         ...
 
     async def revoke(self, params: Parameters, authorization: str | None, /) -> None:
         """End the grant of a token."""
+        ...
+
+
+class Introspection(Protocol):
+    """The introspection endpoint."""
+
+    async def answer(self, params: Parameters, authorization: str | None, /) -> Mapping[str, Any]:
+        """Say what a token says; ``authorization`` is the header as it came, or None."""
         ...
 
 
@@ -174,6 +185,7 @@ class Services:
         token: the token endpoint.
         pushed: takes authorization requests from clients themselves.
         token_info: userinfo and revocation.
+        introspection: what tokens say, for those whom they concern.
         logout: RP-initiated logout.
         device_authorization: where devices begin.
         device: what a person does for them.
@@ -184,12 +196,14 @@ class Services:
         allowed_origins: whether a web origin is registered by any client.
         entropy: begins request identifiers.
         registration: clients that register themselves; None where they may not.
+        dpop_nonce: returns the nonce for a client's next DPoP proof, or None.
     """
 
     sign_in: SignIn
     token: TokenEndpoint
     pushed: PushedRequests
     token_info: TokenInfo
+    introspection: Introspection
     logout: Logout
     device_authorization: DeviceAuthorization
     device: DevicePages
@@ -200,6 +214,7 @@ class Services:
     allowed_origins: Callable[[str], bool | Awaitable[bool]]
     entropy: Entropy
     registration: Registration | None = None
+    dpop_nonce: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

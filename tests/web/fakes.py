@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from broker.core.dpop import Presented
 from broker.core.model import Client
 from broker.core.outcomes import (
     Browser,
@@ -88,11 +89,14 @@ class Core:
     async def callback(self, upstream: str, params: Parameters, browser: Browser) -> Redirect:
         return await self._say("callback", upstream, params, browser)
 
-    async def answer(self, params: Parameters, authorization: str | None) -> Any:
-        return await self._say("token", params, authorization)
+    async def answer(
+        self, params: Parameters, authorization: str | None, dpop: str | None = None
+    ) -> Any:
+        proof = () if dpop is None else (dpop,)
+        return await self._say("token", params, authorization, *proof)
 
-    async def userinfo(self, token: str) -> Any:
-        return await self._say("userinfo", token)
+    async def userinfo(self, shown: Presented) -> Any:
+        return await self._say("userinfo", *((shown.token,) if not shown.dpop else (shown,)))
 
     async def revoke(self, params: Parameters, authorization: str | None) -> None:
         await self._say("revoke", params, authorization)
@@ -152,6 +156,7 @@ def services(core: Core, **changes: Any) -> Services:
         "pushed": core,
         "token_info": core,
         "logout": core,
+        "introspection": core,
         "device_authorization": core,
         "device": core,
         "jwks": lambda: (JWKS, 600),

@@ -197,7 +197,9 @@ async def test_bearer_tokens(method, query, headers, body, status) -> None:
     assert answer.status_code == status
     assert core.calls == ([("userinfo", "tok")] if status == 200 else [])
     if status == 401:
-        assert answer.headers["www-authenticate"] == f'Bearer realm="{fakes.ISSUER}"'
+        bearer, bound = answer.headers.get_list("www-authenticate")
+        assert bearer == f'Bearer realm="{fakes.ISSUER}"'
+        assert bound.startswith(f'DPoP realm="{fakes.ISSUER}", algs="')  # RFC 9449 §7.1
         assert answer.content == b""
     if status == 400:
         assert 'error="invalid_request"' in answer.headers["www-authenticate"]

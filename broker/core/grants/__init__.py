@@ -1,7 +1,8 @@
 """The token endpoint: the phases that every grant shares; a grant adds only its own part.
 
 In this order: authenticate the client → know the grant type → the client may use it → the answer
-can be signed → the grant's own atomic step, which spends before anything is issued → mint.
+can be signed → the DPoP proof is good → the grant's own atomic step, which spends before anything
+is issued, the proof too → mint.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from broker.core.clients import Signed, authenticate, may_use
+from broker.core.dpop import Proofs
 from broker.core.errors import InvalidRequest, UnauthorizedClient, UnsupportedGrantType
 from broker.core.facts import restore
 from broker.core.handles import Handles
@@ -24,10 +26,12 @@ from broker.core.ports import (
     GrantAlive,
     GrantRefused,
     Grants,
+    Proof,
     Refusal,
 )
 from broker.core.tokens import Mint
 
+PATH = "/token"
 _SINGLE = (
     "grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "scope",
     "client_id", "client_secret", "client_assertion", "client_assertion_type",
@@ -49,6 +53,7 @@ class Counter:
     entropy: Entropy
     lifetimes: Lifetimes
     assertions: Signed
+    proofs: Proofs
 
     async def client(self, params: Parameters, authorization: str | None) -> Client:
         """Return the client that a request proves to be, as ``clients.authenticate`` says."""
@@ -78,8 +83,13 @@ class GrantType(Protocol):
         """Return whether its answer to this client may hold an ID token."""
         ...
 
-    async def answer(self, client: Client, params: Parameters) -> dict[str, Any]:
-        """Spend what the request presents and return the answer's members."""
+    async def answer(
+        self, client: Client, params: Parameters, proof: Proof | None
+    ) -> dict[str, Any]:
+        """Spend what the request presents and return the answer's members.
+
+        The proof, judged but for its being used once, is spent in the same step.
+        """
         ...
 
 
@@ -95,8 +105,10 @@ class TokenEndpoint:
         self._counter = counter
         self._grant_types = dict(grant_types)
 
-    async def answer(self, params: Parameters, authorization: str | None) -> dict[str, Any]:
-        """Return the members of the JSON answer.
+    async def answer(
+        self, params: Parameters, authorization: str | None, dpop: str | None = None
+    ) -> dict[str, Any]:
+        """Return the members of the JSON answer; ``dpop`` is the request's DPoP header, or None.
 
         Raises:
             ProtocolError: as RFC 6749 §5.2 names it; nothing was changed, but for the replay of a
@@ -120,4 +132,5 @@ class TokenEndpoint:
             raise UnauthorizedClient
         resources = params.many("resource")
         await counter.mint.ready(client, resources, id_token=grant_type.id_token(client))
-        return await grant_type.answer(client, params)
+        proof = counter.proofs.of_client(client, dpop, PATH)
+        return await grant_type.answer(client, params, proof)

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from broker.core import pkce
+from broker.core import dpop, pkce
 from broker.core.audit import note
 from broker.core.errors import InvalidGrant, InvalidRequest, InvalidTarget
 from broker.core.grants import Counter
 from broker.core.handles import Kind
 from broker.core.model import AuditEvent, Client
 from broker.core.parameters import Parameters
-from broker.core.ports import CodeRedemption, GrantRefused, Refusal
+from broker.core.ports import CodeRedemption, GrantRefused, Proof, Refusal
 
 
 class CodeGrant:
@@ -27,13 +27,16 @@ class CodeGrant:
         del client
         return True
 
-    async def answer(self, client: Client, params: Parameters) -> dict[str, Any]:
+    async def answer(
+        self, client: Client, params: Parameters, proof: Proof | None
+    ) -> dict[str, Any]:
         """Return the first tokens of a grant.
 
         Raises:
             InvalidGrant: the code is unknown, foreign, expired, spent, or its redirect URI or
                 verifier differ. Spent by this very client, its grant ends (RFC 6749 §4.1.2).
             InvalidTarget: a resource that the client is not registered for (RFC 8707 §2.2).
+            InvalidDpopProof: the code is bound to a key, and no proof came; or the proof was used.
         """
         counter = self._counter
         code = params.one("code")
@@ -56,11 +59,13 @@ class CodeGrant:
             now=counter.clock.now(),
             grant_lifetime=client.grant_lifetime or counter.lifetimes.grant,
             grant_idle=client.grant_idle or counter.lifetimes.grant_idle,
+            proof=proof,
+            bind=client.public,
         )
         result = await counter.step(handle.account_id, lambda: counter.grants.redeem(wanted))
         if isinstance(result, GrantRefused):
             await self._refused(client, handle.account_id, result)
-            raise (
+            raise dpop.refusal(result.reason, proof) or (
                 InvalidTarget
                 if result.reason is Refusal.RESOURCE
                 else InvalidGrant(private=f"code: {result.reason}")
@@ -73,6 +78,7 @@ class CodeGrant:
             scope=grant.scope,
             resources=resources or grant.resources,
             id_token=True,
+            proof=proof,
         )
 
     async def _refused(self, client: Client, account_id: str, refused: GrantRefused) -> None:

@@ -16,6 +16,7 @@ itself fails the answer is given nevertheless: the code is spent, a later poll m
 from contextlib import suppress
 from typing import Any, Final, NoReturn
 
+from broker.core import dpop
 from broker.core.device.model import Approval, Devices, Poll, place
 from broker.core.errors import (
     AccessDenied,
@@ -32,7 +33,7 @@ from broker.core.grants import Counter
 from broker.core.handles import Handle, Kind
 from broker.core.model import Client
 from broker.core.parameters import Parameters
-from broker.core.ports import CodeRedemption, GrantAlive, GrantRefused, Refusal
+from broker.core.ports import CodeRedemption, GrantAlive, GrantRefused, Proof, Refusal
 
 _REFUSED: Final[dict[Poll, type[ProtocolError]]] = {
     Poll.WAITING: AuthorizationPending,
@@ -59,7 +60,9 @@ class DeviceGrant:
         del client
         return True
 
-    async def answer(self, client: Client, params: Parameters) -> dict[str, Any]:
+    async def answer(
+        self, client: Client, params: Parameters, proof: Proof | None
+    ) -> dict[str, Any]:
         """Return the first tokens of a grant.
 
         Raises:
@@ -79,7 +82,7 @@ class DeviceGrant:
         if approval is None:
             _refuse(found, handle, now)
         resources = params.many("resource")
-        alive = await self._redeem(client, handle.item_id, approval, resources)
+        alive = await self._redeem(client, handle.item_id, approval, resources, proof)
         answer = await self._counter.mint.answer(
             client,
             alive.grant,
@@ -87,13 +90,19 @@ class DeviceGrant:
             scope=alive.grant.scope,
             resources=resources or alive.grant.resources,
             id_token=True,
+            proof=proof,
         )
         with suppress(StoreUnavailable):
             await self._devices.used(handle.item_id)
         return answer
 
     async def _redeem(
-        self, client: Client, device_id: str, approval: Approval, resources: tuple[str, ...]
+        self,
+        client: Client,
+        device_id: str,
+        approval: Approval,
+        resources: tuple[str, ...],
+        proof: Proof | None,
     ) -> GrantAlive:
         counter = self._counter
         wanted = CodeRedemption(
@@ -107,12 +116,16 @@ class DeviceGrant:
             now=counter.clock.now(),
             grant_lifetime=client.grant_lifetime or counter.lifetimes.grant,
             grant_idle=client.grant_idle or counter.lifetimes.grant_idle,
+            proof=proof,
+            bind=client.public,
         )
         result = await counter.step(approval.account_id, lambda: counter.grants.redeem(wanted))
         if isinstance(result, GrantRefused):
             if result.reason is Refusal.RESOURCE:
                 raise InvalidTarget
-            raise InvalidGrant(private=f"approved device: {result.reason}")
+            raise dpop.refusal(result.reason, proof) or InvalidGrant(
+                private=f"approved device: {result.reason}"
+            )
         return result
 
 

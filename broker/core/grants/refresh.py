@@ -3,13 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
+from broker.core import dpop
 from broker.core.audit import note
 from broker.core.errors import InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget
 from broker.core.grants import Counter
 from broker.core.handles import Handle, Kind
 from broker.core.model import AuditEvent, Client
 from broker.core.parameters import Parameters
-from broker.core.ports import GrantRefused, RefreshRequest, Refusal, Rotation
+from broker.core.ports import GrantRefused, Proof, RefreshRequest, Refusal, Rotation
 
 
 class RefreshGrant:
@@ -26,13 +27,16 @@ class RefreshGrant:
         """Return whether the client wants one at a refresh (OpenID Connect Core §12.2)."""
         return client.id_token_at_refresh
 
-    async def answer(self, client: Client, params: Parameters) -> dict[str, Any]:
+    async def answer(
+        self, client: Client, params: Parameters, proof: Proof | None
+    ) -> dict[str, Any]:
         """Return new tokens; the refresh token among them is the grant's one live token.
 
         Raises:
             InvalidGrant: the token is unknown, foreign, expired or ended. A token spent longer
                 than the grace time ago ends its grant.
             InvalidScope, InvalidTarget: wider than granted; nothing was spent.
+            InvalidDpopProof: the token is bound to a key, and no proof came; or the proof was used.
         """
         counter = self._counter
         token = params.one("refresh_token")
@@ -56,10 +60,12 @@ class RefreshGrant:
             grace=counter.lifetimes.refresh_grace,
             grant_idle=client.grant_idle or counter.lifetimes.grant_idle,
             rotate=client.rotate_refresh_tokens,
+            proof=proof,
+            public=client.public,
         )
         result = await counter.step(handle.account_id, lambda: counter.grants.refresh(wanted))
         if isinstance(result, GrantRefused):
-            raise await self._refusal(client, handle, result)
+            raise dpop.refusal(result.reason, proof) or await self._refusal(client, handle, result)
         if result.rotation is Rotation.ADOPTED:
             await self._note("grant.adopted", client, handle)
         grant = result.grant
@@ -70,6 +76,7 @@ class RefreshGrant:
             scope=scope or grant.scope,
             resources=resources or grant.resources,
             id_token=self.id_token(client),
+            proof=proof,
         )
 
     async def _refusal(self, client: Client, handle: Handle, refused: GrantRefused) -> Exception:

@@ -2,10 +2,12 @@
 
 from typing import Final
 
+from broker.core.handles import NOBODY
 from broker.core.ports import (
     CodeRedemption,
     GrantAlive,
     GrantRefused,
+    Proof,
     RefreshRequest,
     Refusal,
     Rotation,
@@ -36,6 +38,7 @@ class RedisGrants:
         self._refresh = script("grant_refresh")
         self._look = script("grant_look")
         self._end = script("grant_end")
+        self._end_token = script("token_end")
 
     async def redeem(self, wanted: CodeRedemption) -> GrantAlive | GrantRefused:
         """Spend a code and make its grant, in one step (RFC 6749 §4.1.3)."""
@@ -58,6 +61,8 @@ class RedisGrants:
             str(wanted.grant_idle),
             self._cap,
             codec.words(wanted.resources),
+            *_proof(wanted.proof),
+            "1" if wanted.bind else "",
         )
         if answer[0]:
             reason = Refusal(answer[0])
@@ -81,7 +86,8 @@ class RedisGrants:
             codec.at(wanted.now),
             str(wanted.grace),
             str(wanted.grant_idle),
-            "1" if wanted.rotate else "0",
+            _rotates(wanted),
+            *_proof(wanted.proof),
         )
         rotation = ROTATIONS.get(answer[0])
         if rotation is None:
@@ -91,12 +97,20 @@ class RedisGrants:
         return GrantAlive(record, codec.facts(answer[2]), rotation)
 
     async def look(
-        self, account_id: str, grant_id: str, *, now: float
+        self,
+        account_id: str,
+        grant_id: str,
+        *,
+        now: float,
+        unique: int | None = None,
+        proof: Proof | None = None,
     ) -> GrantAlive | GrantRefused:
         """Return the living grant and its account's facts, in one round trip."""
         base = self._names.account(account_id)
-        keys = (base + "facts", f"{base}grant:{grant_id}")
-        answer = await self._steps.run(self._look, keys, codec.at(now))
+        keys: tuple[str, ...] = (base + "facts", f"{base}grant:{grant_id}")
+        if unique is not None:
+            keys += (self._names.token(account_id, grant_id, unique),)
+        answer = await self._steps.run(self._look, keys, codec.at(now), *_proof(proof)[1:])
         if answer[0]:
             return GrantRefused(Refusal(answer[0]))
         return GrantAlive(codec.grant(account_id, grant_id, answer[1]), codec.facts(answer[2]))
@@ -107,3 +121,27 @@ class RedisGrants:
         keys = (base + "index", f"{base}grant:{grant_id}")
         answer = await self._steps.end(self._end, keys, grant_id, client_id, self._steps.marks)
         return bool(answer == 1)
+
+    async def end_token(
+        self, account_id: str, grant_id: str, unique: int, *, seconds: float
+    ) -> None:
+        """End one access token that would live so many seconds more (RFC 7009)."""
+        key = self._names.token(account_id, grant_id, unique)
+        await self._steps.end(self._end_token, (key,), str(max(int(seconds * 1000), 1000)))
+
+    async def tokens_live(self, item_id: str, *uniques: int) -> bool:
+        """Return whether none of these tokens without an account was ended, in one round trip."""
+        keys = [self._names.token(NOBODY, item_id, unique) for unique in dict.fromkeys(uniques)]
+        return not await self._steps.command("EXISTS", *keys)
+
+
+def _proof(proof: Proof | None) -> tuple[str, str, str]:
+    """Return a proof's key, digest and lifetime as steps want them; all empty without one."""
+    return ("", "", "") if proof is None else (proof.jkt, proof.digest, str(proof.ttl))
+
+
+def _rotates(wanted: RefreshRequest) -> str:
+    """Return what the step is told; a token that nothing binds is spent (RFC 9700 §2.2.2)."""
+    if wanted.rotate:
+        return "1"
+    return "2" if wanted.public else "0"

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 
 from broker.web import forms
-from broker.web.answers import Answer, empty_answer, json_answer, jwt_answer
+from broker.web.answers import Answer, Header, empty_answer, json_answer, jwt_answer
 from broker.web.edge import Edge
 
 
@@ -11,7 +11,9 @@ async def token(request: Request, edge: Edge) -> Answer:
     """POST /token (RFC 6749 §3.2)."""
     forms.refuse_secrets_in_url(request, edge.config)
     params = await forms.form(request, edge.config)
-    return json_answer(await edge.services.token.answer(params, forms.authorization(request)))
+    dpop = forms.dpop(request)
+    answer = await edge.services.token.answer(params, forms.authorization(request), dpop)
+    return json_answer(answer, 200, next_nonce(dpop, edge))
 
 
 async def par(request: Request, edge: Edge) -> Answer:
@@ -24,9 +26,16 @@ async def par(request: Request, edge: Edge) -> Answer:
 
 async def userinfo(request: Request, edge: Edge) -> Answer:
     """GET or POST /userinfo (OpenID Connect Core §5.3)."""
-    token = await forms.bearer(request, edge.config)
-    answer = await edge.services.token_info.userinfo(token)
-    return jwt_answer(answer) if isinstance(answer, str) else json_answer(answer)
+    shown = await forms.access_token(request, edge.config)
+    answer = await edge.services.token_info.userinfo(shown)
+    nonce = next_nonce(shown.proof, edge)
+    return jwt_answer(answer, nonce) if isinstance(answer, str) else json_answer(answer, 200, nonce)
+
+
+def next_nonce(proof: str | None, edge: Edge) -> list[Header]:
+    """Return the header with the nonce for the next proof, where one is wanted (RFC 9449 §8.2)."""
+    nonce = edge.services.dpop_nonce() if proof is not None else None
+    return [] if nonce is None else [(b"dpop-nonce", nonce.encode("ascii"))]
 
 
 async def revoke(request: Request, edge: Edge) -> Answer:

@@ -2,11 +2,13 @@
 --
 -- KEYS  1 facts  2 index  3 grant
 -- ARGV  1 grant_id  2 client_id  3 generation  4 scope or ''  5 resources or ''  6 now
---       7 grace seconds  8 grant idle seconds  9 whether to rotate (1 or 0)
+--       7 grace seconds  8 grant idle seconds
+--       9 whether to rotate: 1, 0, or 2 for unless the grant is bound to a key (RFC 9449 §5)
+--       10 jkt  11 digest and  12 seconds of a DPoP proof, or '' each
 -- Answers {'rotated' or 'repeated' or 'adopted' or 'kept', grant, facts}, or {reason}; for 'reused'
 -- the grant is ended. Where it is not to rotate, the current generation stays ('kept').
--- Checks in this order: known → client → unexpired → session or offline → account → scope →
--- resource → generation. A failed check changes nothing.
+-- Checks in this order: known → client → DPoP key → proof unused → unexpired → session or offline →
+-- account → scope → resource → generation. A failed check changes nothing, nor uses a proof up.
 -- Invariant: at most one generation is live; a spent one answers with the live one during the
 -- grace time counted from its first spending, and ends the grant after it.
 --@include records
@@ -14,6 +16,7 @@
 --@include index
 --@include grants
 --@include scopes
+--@include proofs
 
 local KEPT = 16 -- how many runs of spent generations are remembered, at the most
 
@@ -23,6 +26,12 @@ if not grant then
 end
 if grant[G.CLIENT] ~= ARGV[2] then
   return { 'foreign' }
+end
+if not holds(grant[G.JKT], ARGV[10]) then
+  return { 'key' }
+end
+if used_up(ARGV[11]) then
+  return { 'proof' }
 end
 local reason, now, facts = stopped(KEYS[3], grant, ARGV[6], KEYS[1])
 if reason then
@@ -65,12 +74,15 @@ end
 
 if wanted < current then
   if spent then
+    use_up(ARGV[11], ARGV[12])
     return { 'repeated', grant, facts }
   end
   end_grant(KEYS[2], KEYS[3], ARGV[1], grant)
   return { 'reused' }
 end
-if wanted == current and ARGV[9] == '0' then
+use_up(ARGV[11], ARGV[12])
+local stays = ARGV[9] == '0' or (ARGV[9] == '2' and (grant[G.JKT] or '') ~= '')
+if wanted == current and stays then
   grant[G.IDLE] = later(grant[G.IDLE], until_at_most(now, ARGV[8], grant[G.EXPIRES]))
   grant[G.SEEN] = now
   write(KEYS[3], grant, grant[G.IDLE] - ARGV[6] + SLACK)
