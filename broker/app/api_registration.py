@@ -6,13 +6,12 @@ from typing import Final
 
 from broker.app.algorithms import switched_on
 from broker.app.checks import Problem, Refused
-from broker.app.client_rules import SHORTEST
+from broker.app.client_rules import SCOPE, SHORTEST
 from broker.app.registration import malformed
 from broker.app.settings import Settings
 from broker.core import vocabulary as v
 from broker.core.apis import Api
 
-SCOPE: Final = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,128}")
 PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]{1,128}", re.ASCII)
 
 

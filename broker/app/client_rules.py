@@ -19,6 +19,7 @@ from keys.algorithms import ALGORITHMS
 CLIENT_ID: Final = re.compile(r"[A-Za-z0-9._~-]{1,128}", re.ASCII)
 PRIVATE_SCHEME: Final = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+", re.ASCII)
 FORBIDDEN: Final = re.compile(r"[\s\x00-\x20\x7f\\<>\"`{}|^]")
+SCOPE: Final = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,128}")  # RFC 6749 §3.3
 MAX_URI: Final = 2000
 SHORTEST: Final = 30  # seconds that a token lives at least
 SHORTEST_GRANT: Final = 300
@@ -188,6 +189,9 @@ def _scopes(client: Client) -> Iterator[Fault]:
         client.grant_types
     ):
         yield Fault("scopes", "openid is needed: this broker signs people in")
+    for scope in client.scopes:
+        if not SCOPE.fullmatch(scope):
+            yield Fault("scopes", f'{scope!r}: 1 to 128 visible ASCII characters but " and \\')
     for resource in client.resources:
         reason = malformed(resource)
         if reason:

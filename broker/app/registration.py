@@ -17,6 +17,7 @@ from broker.app.client_rules import Fault, malformed
 from broker.app.published import provider_metadata
 from broker.app.settings import Settings
 from broker.core import registration
+from broker.core import vocabulary as v
 from broker.core.model import Client
 from broker.core.redirects import web_origins
 from broker.core.registration import NAMES
@@ -61,7 +62,7 @@ def check_client(client: Client, settings: Settings) -> None:
 
 
 def judge(client: Client, settings: Settings) -> None:
-    """Check a registration that a client asks for itself.
+    """Check a registration that a client asks for itself, within its bounds already.
 
     Raises:
         InvalidRedirectUri: a redirect URI cannot be registered.
@@ -83,6 +84,8 @@ def _option(field: str) -> str:
 def _by_specification(client: Client, settings: Settings) -> Iterator[Fault]:
     """Yield what Authlib finds wrong with it (RFC 7591 §2, OpenID Connect Registration §2)."""
     claims = registration.document(client)
+    # Scopes of APIs, which an operator gives, are not in our metadata.
+    claims["scope"] = " ".join(word for word in client.scopes if word in v.SCOPES)
     claims["redirect_uris"] = [uri for uri in client.redirect_uris if uri.startswith("http")]
     if client.disabled:  # so that one whose algorithm is off can be disabled
         del claims["id_token_signed_response_alg"]

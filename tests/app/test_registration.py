@@ -108,7 +108,7 @@ def test_bad_origins(origin):
         ({"client_uri": "http://app.example.org"}, "--client-uri"),
         ({"id_token_signed_response_alg": "ES256"}, "--id-token-alg"),
         ({"id_token_signed_response_alg": "none"}, "--id-token-alg"),
-        ({"scopes": ("openid", "root")}, "--scope"),
+        ({"scopes": ("openid", 'a"b')}, "--scope"),
         ({"grant_types": ("authorization_code", "password")}, "--grant"),
         ({"application_type": "service"}, "--native"),
         ({"auth_method": "client_secret_jwt"}, "--auth-method"),
@@ -151,6 +151,7 @@ def test_a_confidential_client_may_be_let_off_pkce():
         {"grant_types": (), "redirect_uris": (), "scopes": ()},
         {"grant_lifetime": 86400, "grant_idle": 3600, "id_token_lifetime": 600},
         {"backchannel_logout_uri": "https://app.example.org/bye"},
+        {"scopes": ("openid", "orders.read")},
         {"disabled": True, "id_token_signed_response_alg": "ES256"},
     ],
 )
@@ -165,7 +166,7 @@ def test_what_else_is_well(change):
         ({"redirect_uris": ("http://evil.example/cb",)}, InvalidRedirectUri),
         ({"redirect_uris": ()}, InvalidRedirectUri),
         ({"post_logout_redirect_uris": ("javascript:1",)}, InvalidClientMetadata),
-        ({"scopes": ("openid", "root")}, InvalidClientMetadata),
+        ({"scopes": ("profile",)}, InvalidClientMetadata),
         ({"auth_method": "client_secret_jwt"}, InvalidClientMetadata),
     ],
 )

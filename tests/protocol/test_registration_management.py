@@ -136,16 +136,16 @@ async def test_what_an_operator_gave_stays(world: World) -> None:
     told = await registered(world)
     await operator(
         world, told, resources=("https://api.example",), access_token_lifetime=60,
+        scopes=("openid", "orders.read"),
         grant_types=("authorization_code", "client_credentials"), origins=("https://x.example",),
     )  # fmt: skip
     types = ["authorization_code", "client_credentials"]
-    answer = await edit(
-        world, told, grant_types=types, resources=["https://evil.example"], audience="x"
-    )
-    if answer.status_code == 400:  # while nothing offers client_credentials
-        assert "grant_types" in answer.json()["error_description"]
-        answer = await edit(world, told, resources=["https://evil.example"], audience="x")
+    more = {"scope": "openid email orders.read orders.write", "resources": ["https://evil.example"]}
+    answer = await edit(world, told, grant_types=types, audience="x", **more)
+    assert answer.status_code == 200, answer.text
     client = await kept(world, told)
+    assert client.grant_types == tuple(types)
+    assert client.scopes == ("openid", "email", "orders.read")
     assert client.resources == ("https://api.example",)
     assert (client.access_token_lifetime, client.audience) == (60, None)
     assert client.origins == ("https://x.example",)

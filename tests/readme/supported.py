@@ -261,7 +261,7 @@ ROWS = (
     ),
     Row(
         "Core §5.5: `claims`, `acr_values`",
-        "claims by name, within the scopes that release them",
+        "claims by name, as far as the scopes of the client reach",
         (
             f"{P}claims_parameter.py::test_claims_by_name",
             "::test_a_third_party_asks_for_them",
@@ -308,8 +308,8 @@ ROWS = (
     ),
     Row(
         "OpenID Connect Dynamic Registration 1.0",
-        "as RFC 7591; sector documents are fetched and checked; the Dynamic OP test plan, by tokens "
-        "that waive PKCE",
+        "as RFC 7591; sector documents are fetched and checked; the Dynamic OP test plan, with "
+        "tokens that waive PKCE",
         (
             "protocol/conformance/test_op_dynamic.py::test_server",
             "::test_registration_sector_bad",
