@@ -3,7 +3,7 @@
 Nothing is changed here: a plan is made, all entries are judged, and only then is it carried out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
@@ -11,6 +11,8 @@ from broker.app.checks import Problem, Refused
 from broker.app.registration import faults
 from broker.app.settings import Settings
 from broker.core import registration
+from broker.core import vocabulary as v
+from broker.core.apis import Api
 from broker.core.clients import digest
 from broker.core.enrolment import WITH_SECRET
 from broker.core.errors import InvalidClientMetadata, ProtocolError
@@ -99,6 +101,7 @@ def plan(
     records: Iterable[ClientRecord],
     settings: Settings,
     *,
+    apis: Iterable[Api],
     update: bool,
     now: float,
     entropy: Entropy,
@@ -109,6 +112,7 @@ def plan(
         entries: of the file.
         records: every client there is, removed ones too.
         settings: what may be registered.
+        apis: the registered ones, whose scopes clients may have.
         update: whether clients that exist are changed.
         now: UTC seconds.
         entropy: makes secrets.
@@ -118,6 +122,7 @@ def plan(
     """
     if len(entries) > MOST:
         raise Refused(Problem("the file", f"at most {MOST} clients at once; part it"))
+    scopes = {*v.SCOPES, *(scope for api in apis for scope in api.scopes)}
     known = {record.client.client_id: record for record in records}
     changes: list[Change] = []
     problems: list[Problem] = []
@@ -130,7 +135,7 @@ def plan(
             problems.append(Problem(label, error.public))
             continue
         first = seen.setdefault(change.client.client_id, number)
-        reasons = list(_against(change, first, settings, update=update))
+        reasons = [*_against(change, first, settings, update=update), *_slips(change, scopes)]
         problems += [Problem(label, reason) for reason in reasons]
         changes.append(change)
     if problems:
@@ -181,6 +186,13 @@ def _against(change: Change, first: int, settings: Settings, *, update: bool) ->
         yield "exists and differs; --update would change it"
     for fault in faults(change.client, settings):
         yield f"{registration.NAMES.get(fault.field, fault.field)}: {fault.reason}"
+
+
+def _slips(change: Change, scopes: Collection[str]) -> Iterable[str]:
+    """Yield what is well-formed and yet nothing that is known here."""
+    for scope in change.client.scopes if change.kind != "unchanged" else ():
+        if scope not in scopes:
+            yield f"scope: {scope} is neither one of ours nor of a registered API"
 
 
 def _label(number: int, entry: Any) -> str:

@@ -93,7 +93,16 @@ def import_clients(
         from broker.app.importing import plan
 
         records, now = await stores.sql.clients.list(removed=True), clock.now()
-        found = plan(entries, records, settings, update=update, now=now, entropy=SystemEntropy())
+        apis = [record.api for record in await stores.sql.apis.list()]
+        found = plan(
+            entries,
+            records,
+            settings,
+            apis=apis,
+            update=update,
+            now=now,
+            entropy=SystemEntropy(),
+        )
         await _must_sign(found, stores, settings, now)
         if not dry_run:
             await stores.sql.clients.apply(found.added, found.edited, now=now)

@@ -188,3 +188,12 @@ def test_members_without_a_standard_name_are_called_like_the_fields():
     own = {member.name for member in registration.MEMBERS if member.name == member.field}
     assert {"first_party", "require_pkce", "audience", "resources", "origins", "exchange"} <= own
     assert {member.field for member in registration.MEMBERS} == {one.name for one in fields(Client)}
+
+
+def test_a_client_may_have_the_scopes_of_registered_apis(cli, tmp_path):
+    """Of no others: what is nobody's is a slip of the pen."""
+    entry = SECRET | {"scope": "openid orders.read"}
+    refused = cli("clients", "import", write(tmp_path, entry), code=4)
+    assert "entry 1 (app): scope: orders.read is neither" in refused.stderr
+    cli("apis", "add", "https://api.example.org", "--name", "Orders", "--scope", "orders.read")
+    assert cli.json("clients", "import", write(tmp_path, entry))["new"] == ["app"]
