@@ -13,7 +13,7 @@ from broker.core.handles import Handles
 from broker.core.interaction import _page_wanted
 from broker.core.model import AuthorizationRequest, Lifetimes
 from broker.core.vocabulary import GRANT_DEVICE
-from tests.core.helpers import SECRET, Counted, Hands, params
+from tests.core.helpers import SECRET, Counted, Hands, params, signing
 
 APP = Client("app", "App", grant_types=(GRANT_DEVICE,))
 
@@ -46,7 +46,7 @@ def endpoint(devices: Any) -> DeviceAuthorization:
 
     counter: Any = SimpleNamespace(
         client=client,
-        mint=SimpleNamespace(ready=ready),
+        mint=SimpleNamespace(ready=ready, signing=signing()),
         clock=Hands(),
         entropy=Counted(),
         lifetimes=Lifetimes(),
