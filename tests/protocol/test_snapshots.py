@@ -71,7 +71,7 @@ async def test_discovery(world: World) -> None:
     """Every address that discovery names is there."""
     document = (await world.api.get("/.well-known/openid-configuration")).json()
     addresses = [document[name] for name in document if name.endswith(("_endpoint", "_uri"))]
-    assert len(addresses) == 7
+    assert len(addresses) == 9
     for address in addresses:
         assert address.startswith(f"{ISSUER}/")
         answer = await world.api.get(address)
