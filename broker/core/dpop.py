@@ -7,17 +7,16 @@ that it is used once is seen to by the store, inside the step that the request t
 
 import hashlib
 import hmac
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from broker.core import client_keys
 from broker.core.client_jwts import COMPACT, BadJwt, check_times, members, octets, seconds, text
 from broker.core.errors import InvalidDpopProof, InvalidGrant, ProtocolError, UseDpopNonce
 from broker.core.handles import derive
+from broker.core.htu import same_address
 from broker.core.model import Client
 from broker.core.pkce import encode
 from broker.core.ports import Clock, Once, Proof, Refusal
@@ -33,10 +32,6 @@ MAX_JTI: Final = 512
 
 # What would have us read the proof in another way, or look for a key elsewhere.
 _REFUSED: Final = frozenset(("crit", "b64", "jku", "x5u", "zip", "enc"))
-_PORTS: Final = {"http": 80, "https": 443}
-_ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
-_BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_UNRESERVED: Final = re.compile(r"[A-Za-z0-9\-._~]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,15 +230,6 @@ def token_digest(access_token: str) -> str:
     return encode(hashlib.sha256(access_token.encode()).digest())
 
 
-def same_address(found: str, ours: str) -> bool:
-    """Whether ``htu`` is the address of a request (RFC 9449 §4.3).
-
-    Query and fragment do not count. Both are normalised as RFC 3986 §6.2.2 and §6.2.3 say: case of
-    scheme and host, default port, escapes of what needs none, dot-segments, an empty path.
-    """
-    return found == ours or (_normal(found) is not None and _normal(found) == _normal(ours))
-
-
 def _check_request(claims: Mapping[str, Any], method: str, address: str) -> None:
     if claims.get("htm") != method:
         raise BadJwt("htm is not the method of the request")
@@ -269,41 +255,6 @@ def _read_header(segment: str) -> tuple[str, PublicKey, str]:
         if alg in found.algorithms:
             return alg, found.key, found.key.thumbprint()
     raise BadJwt("jwk is no public key for an algorithm that is taken here")
-
-
-def _normal(address: str) -> tuple[str, str, int, str] | None:
-    """Return scheme, host, port and path, normalised; None for what is no such address."""
-    if not address.isascii() or not address.isprintable() or {" ", "\\"} & set(address):
-        return None
-    try:
-        parts = urlsplit(address)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    default = _PORTS.get(parts.scheme)
-    if default is None or not host or "@" in parts.netloc or _BAD_ESCAPE.search(parts.path):
-        return None
-    path = _ESCAPE.sub(_unescaped, parts.path)
-    return parts.scheme, host, default if port is None else port, _without_dots(path)
-
-
-def _unescaped(escape: re.Match[str]) -> str:
-    """RFC 3986 §6.2.2.2: decode what needs no escape; others in upper case."""
-    plain = chr(int(escape[1], 16))
-    return plain if _UNRESERVED.match(plain) else escape[0].upper()
-
-
-def _without_dots(path: str) -> str:
-    """RFC 3986 §5.2.4."""
-    segments, kept = path.split("/")[1:], list[str]()
-    for segment in segments:
-        if segment == "..":
-            del kept[-1:]
-        elif segment != ".":
-            kept.append(segment)
-    if segments and segments[-1] in {".", ".."}:
-        kept.append("")
-    return "/" + "/".join(kept)
 
 
 def _digest(jkt: str, jti: str) -> str:

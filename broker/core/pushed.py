@@ -6,6 +6,7 @@ store: that it is ours, whose it is, and when it is over.
 """
 
 import hashlib
+from dataclasses import replace
 from math import ceil
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from broker.core import authorize, redirects
 from broker.core import vocabulary as v
 from broker.core.clients import may_use
 from broker.core.desk import Desk
+from broker.core.dpop import pushed_key
 from broker.core.errors import (
     AuthorizationRefused,
     BadAuthorizationRequest,
@@ -27,7 +29,9 @@ from broker.core.grants import Counter
 from broker.core.handles import ID_BYTES, Handle, Kind
 from broker.core.model import Client, PendingRequest
 from broker.core.parameters import Parameters
+from broker.core.ports import Proof
 
+PATH: Final = "/par"
 PREFIX: Final = "urn:ietf:params:oauth:request_uri:"  # RFC 9126 §2.2
 _AUTHENTICATION: Final = ("client_id", "client_secret", "client_assertion", "client_assertion_type")
 
@@ -44,8 +48,12 @@ class PushedRequests:
         self._desk = desk
         self._counter = counter
 
-    async def answer(self, params: Parameters, authorization: str | None) -> dict[str, Any]:
+    async def answer(
+        self, params: Parameters, authorization: str | None, dpop: str | None = None
+    ) -> dict[str, Any]:
         """Return the members of the JSON answer (RFC 9126 §2.2).
+
+        A DPoP proof binds the code to its key (RFC 9449 §10.1); ``dpop`` is that header, or None.
 
         Raises:
             ProtocolError: the client is not proven, or its request would be refused at
@@ -62,9 +70,12 @@ class PushedRequests:
             raise InvalidRequest("A pushed request cannot name a request_uri (RFC 9126 §2.1)")
         if params.one("client_id") not in {None, client.client_id}:
             raise InvalidRequest("client_id is not the client that has authenticated")
-        return await self._kept(client, params.joined("client_id", client.client_id))
+        proof = None if dpop is None else self._counter.proofs.judge(dpop, PATH)
+        return await self._kept(client, params.joined("client_id", client.client_id), proof)
 
-    async def _kept(self, client: Client, params: Parameters) -> dict[str, Any]:
+    async def _kept(
+        self, client: Client, params: Parameters, proof: Proof | None
+    ) -> dict[str, Any]:
         desk = self._desk
         try:
             request, _ = await authorize.validate(
@@ -81,6 +92,8 @@ class PushedRequests:
             raise InvalidRequestObject(private=error.private) from None
         except BadAuthorizationRequest as error:
             raise InvalidRequest(error.public, error.private) from None
+        request = replace(request, dpop_jkt=pushed_key(request.dpop_jkt, proof))
+        await self._counter.proofs.spend(proof)
         now, lifetime = desk.clock.now(), desk.lifetimes.pushed
         expires_at = float(ceil(now) + lifetime)
         pending = PendingRequest(desk.new_id(), request, "", now, expires_at)

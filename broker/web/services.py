@@ -56,8 +56,10 @@ class TokenEndpoint(Protocol):
 class PushedRequests(Protocol):
     """The endpoint where clients push their authorization requests."""
 
-    async def answer(self, params: Parameters, authorization: str | None, /) -> Mapping[str, Any]:
-        """Keep a request; ``authorization`` is the header as it came, or None."""
+    async def answer(
+        self, params: Parameters, authorization: str | None, dpop: str | None, /
+    ) -> Mapping[str, Any]:
+        """Keep a request; the headers are as they came, or None."""
         ...
 
 

@@ -20,8 +20,9 @@ async def par(request: Request, edge: Edge) -> Answer:
     """POST /par (RFC 9126 §2)."""
     forms.refuse_secrets_in_url(request, edge.config)
     params = await forms.form(request, edge.config)
-    answer = await edge.services.pushed.answer(params, forms.authorization(request))
-    return json_answer(answer, 201)
+    dpop = forms.dpop(request)
+    answer = await edge.services.pushed.answer(params, forms.authorization(request), dpop)
+    return json_answer(answer, 201, next_nonce(dpop, edge))
 
 
 async def userinfo(request: Request, edge: Edge) -> Answer:
