@@ -77,6 +77,11 @@ class RefreshTokens(RuleBasedStateMachine):
         """Present the current token, or one of those before it."""
         self.present(max(self.model.generation - back, 0))
 
+    @rule(back=st.integers(0, 2), public=st.booleans())
+    def refresh_where_rotation_is_off(self, back, public) -> None:
+        """A token that is kept stays the live one; a public client's is spent all the same."""
+        self.present(max(self.model.generation - back, 0), kept=not public, public=public)
+
     @rule(ahead=st.integers(1, 3))
     def refresh_after_lost_writes(self, ahead) -> None:
         self.present(self.model.generation + ahead)
@@ -146,13 +151,14 @@ class RefreshTokens(RuleBasedStateMachine):
             assert isinstance(answer, GrantAlive)
             assert answer.grant.generation == self.model.generation
 
-    def attempt(self, generation: int):
-        return self.world.refresh(self.gid, generation, grace=GRACE, grant_idle=IDLE)
+    def attempt(self, generation: int, **changes):
+        return self.world.refresh(self.gid, generation, grace=GRACE, grant_idle=IDLE, **changes)
 
-    def present(self, generation: int) -> None:
+    def present(self, generation: int, *, kept: bool = False, public: bool = False) -> None:
         current = self.model.generation
-        expected = self.expect(generation)
-        answer = self.run(self.attempt(generation))
+        expected = self.expect(generation, kept=kept)
+        rotate = not (kept or public)
+        answer = self.run(self.attempt(generation, rotate=rotate, public=public))
         if isinstance(expected, Refusal):
             ended = self.gid if expected is Refusal.REUSED else None
             assert answer == GrantRefused(expected, ended)
@@ -176,7 +182,7 @@ class RefreshTokens(RuleBasedStateMachine):
                 return Refusal.NO_SESSION
         return Refusal.DISABLED if self.disabled else None
 
-    def expect(self, generation: int) -> Refusal | Rotation:
+    def expect(self, generation: int, *, kept: bool = False) -> Refusal | Rotation:
         """What presenting a generation should answer; moves the model on."""
         reason = self.stopped()
         if reason:
@@ -189,6 +195,9 @@ class RefreshTokens(RuleBasedStateMachine):
                 return Rotation.REPEATED
             model.over = True
             return Refusal.REUSED
+        if kept and generation == model.generation:
+            model.seen, model.idle = now, max(model.idle, min(now + IDLE, model.expires))
+            return Rotation.KEPT
         rotation = Rotation.ROTATED if generation == model.generation else Rotation.ADOPTED
         self.spent[generation] = now
         model.generation = generation + 1
