@@ -68,6 +68,16 @@ ROWS = (
         ),
     ),
     Row(
+        "RFC 6749 §4.4: client credentials",
+        "for clients that authenticate; tokens of their own, nobody's profile",
+        (
+            f"{P}client_credentials.py::test_a_token_of_its_own",
+            "::test_public_clients_have_nothing_to_show",
+            "::test_no_more_scope_than_its_own",
+            "::test_userinfo_has_nothing_for_it",
+        ),
+    ),
+    Row(
         "RFC 6749 §2.3: client authentication",
         "`client_secret_basic`, `client_secret_post`, none; two secrets while one is replaced",
         (
@@ -145,6 +155,16 @@ ROWS = (
         ),
     ),
     Row(
+        "RFC 7662: introspection",
+        "for the client of a token, and for whom the API names; a dead grant is inactive",
+        (
+            f"{P}introspection.py::test_what_an_access_token_says",
+            "::test_whom_a_token_concerns",
+            "::test_dead_tokens",
+            "::test_garbage",
+        ),
+    ),
+    Row(
         "RFC 7636: PKCE",
         "`S256` for everybody; `plain` never",
         (
@@ -182,6 +202,17 @@ ROWS = (
             f"{P}device_people.py::test_guessing_is_stopped",
             "browser/test_browser_device.py::test_a_device_is_connected",
             "clients/test_device.py::test_a_device",
+        ),
+    ),
+    Row(
+        "RFC 8693: token exchange",
+        "impersonation and delegation (`act`), each as a client's policy allows; scope never grows",
+        (
+            f"{P}token_exchange.py::test_impersonation",
+            "::test_delegation",
+            "::test_policy",
+            "::test_scope_never_grows",
+            "::test_it_dies_with_the_grant",
         ),
     ),
     Row(
@@ -257,6 +288,14 @@ ROWS = (
             f"{P}userinfo.py::test_userinfo",
             "::test_too_little_scope",
             f"{C}metadata.py::test_a_scope_releases_its_claims_and_no_others",
+        ),
+    ),
+    Row(
+        "Core §5.3.2: signed `/userinfo`",
+        "for clients that are registered for it",
+        (
+            f"{P}userinfo_signed.py::test_signed_for_its_client",
+            "::test_it_is_no_id_token",
         ),
     ),
     Row(
