@@ -267,6 +267,16 @@ ROWS = (
         (f"{P}authorize_requests.py::test_iss_is_ours_whatever_the_request_says",
          f"{P}snapshots.py::test_a_refusal"),
     ),
+    Row(
+        "RFC 9449: DPoP",
+        "at `/token`, `/par` and `/userinfo`, `dpop_jkt`, nonces by setting",
+        (
+            f"{C}dpop.py::test_claims_that_do_not_count",
+            "::test_a_proof_has_to_hold_the_nonce",
+            "::test_a_pushed_request_is_bound_to_one_key",
+            f"{P}metadata_proven.py::test_values",
+        ),
+    ),
     # ── OpenID Connect ─────────────────────────────────────────────────────────────────────
     Row(
         "OpenID Connect Core §3.1: code flow",
