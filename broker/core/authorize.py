@@ -138,6 +138,7 @@ async def _checked(
     _without_request_objects(params)
     _response_type(params)
     scope = asked_scope(client, params, known_scopes(await signing.apis.registered(), client))
+    max_age = _max_age(client, params)  # 0 is prompt=login in other words
     wish = claims.read(params.one("claims"), params.one("acr_values"), client)
     return AuthorizationRequest(
         client_id=client.client_id,
@@ -150,8 +151,8 @@ async def _checked(
             params.one("code_challenge_method"),
             required=client.public or client.require_pkce,
         ),
-        prompt=_prompt(params),
-        max_age=_max_age(client, params),
+        prompt=_prompt(params) if max_age != 0 else (*_prompt(params), v.PROMPT_LOGIN),
+        max_age=max_age,
         resources=await _signable(client, resources(client.resources, params), signing),
         login_hint=params.one("login_hint"),
         hint_sub=_hint(client, params, hint_subject, wish.sub),

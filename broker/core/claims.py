@@ -14,6 +14,7 @@ ID_TOKEN: Final = "id_token"
 USERINFO: Final = "userinfo"
 ACR: Final = "acr"
 
+_MAX_SUBJECT: Final = 255  # characters, Core §2
 _SCOPE_OF: Final = {name: scope for scope, names in CLAIMS_OF_SCOPE.items() for name in names}
 
 
@@ -138,4 +139,6 @@ def _subject(places: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str | Non
     }
     if len(values) > 1:
         raise InvalidRequest("claims names two subjects")
+    if any(len(value) > _MAX_SUBJECT or not value.isprintable() for value in values):
+        raise InvalidRequest("claims names a subject that cannot be one")
     return next(iter(values), None)

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.protocol.actors import Browser
 from tests.protocol.checks import answered, is_refusal
 from tests.protocol.harness import World
@@ -100,6 +102,29 @@ async def test_default_max_age(world: World, browser: Browser) -> None:
 
 
 # ── pairwise subjects (Core §8) ────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("value", ["\ud800", "a\0b", "\n", "x" * 256], ids=ascii)
+@pytest.mark.parametrize("kind", ["public", "pairwise"])
+async def test_what_cannot_be_a_subject(
+    world: World, browser: Browser, value: str, kind: str
+) -> None:
+    """Half a character, a control character, too many: refused before any store sees it."""
+    app = await world.new_app(BACK, subject_type=kind)
+    await browser.tokens(app)
+    asked = text(id_token={"sub": {"value": value}})
+    is_refusal(await browser.authorize(app, claims=asked), app, "invalid_request")
+
+
+async def test_max_age_zero_is_a_new_sign_in(world: World, browser: Browser) -> None:
+    """Even in the very moment of the last one, and where it is the client's own (Core §3.1.2.1)."""
+    app, other = world.app(BACK), await world.new_app(BACK, default_max_age=0)
+    await browser.tokens(app)
+    is_refusal(await browser.authorize(app, max_age="0", prompt="none"), app, "login_required")
+    is_refusal(await browser.authorize(other, prompt="none"), other, "login_required")
+    await world.advance(5)
+    told = claims_of((await browser.tokens(app, max_age="0"))["id_token"])
+    assert told["auth_time"] == int(world.clock.now())
 
 
 async def test_pairwise_subjects(world: World, browser: Browser) -> None:
