@@ -6,11 +6,12 @@ from broker.core import facts, subjects
 from broker.core.desk import Desk
 from broker.core.device import approval
 from broker.core.device.model import Device
-from broker.core.errors import InvalidGrant
+from broker.core.errors import InvalidGrant, InvalidRequestUri
 from broker.core.handles import Handle, Kind
 from broker.core.model import AuthorizationRequest, Client, Facts
 from broker.core.outcomes import Redirect
 from broker.core.ports import CodeIssued, CodeRefused, CodeRequest, Refusal
+from broker.core.responses import refusal
 
 
 async def issue(
@@ -36,6 +37,7 @@ async def issue(
 
     Raises:
         RequestUnknown: the device that asked does not wait any more.
+        AuthorizationRefused: it was pushed, and has led to a code already.
     """
     device: Device | None = None
     if request.device is not None:
@@ -69,6 +71,13 @@ async def issue(
     if isinstance(result, CodeIssued):
         if device is not None:
             return await approval.approve(desk, request, device, session.account_id, code_id)
+        await _last(desk, request)
         code = desk.handles.make(Kind.CODE, Handle(session.account_id, code_id))
         return desk.answer(request, code)
     return result
+
+
+async def _last(desk: Desk, request: AuthorizationRequest) -> None:
+    """A pushed request leads to one code; of several at once the others are told to nobody."""
+    if request.pushed is not None and await desk.requests.finish(request.pushed) is None:
+        raise refusal(request, InvalidRequestUri(private="it led to a code meanwhile"))

@@ -8,7 +8,6 @@
         └────────────────────────────────────┴──▶ /interaction (consent, account) ──▶ code
 """
 
-from contextlib import suppress
 from dataclasses import replace
 
 from broker.core import authorize, codes, pushed, redirects, trips
@@ -18,7 +17,7 @@ from broker.core.csrf import browser_digest
 from broker.core.decisions import Decisions
 from broker.core.desk import Desk, form_subject, fresh, same_browser, upstream_prompt
 from broker.core.device.approval import shown_code
-from broker.core.errors import ConsentRequired, LoginRequired, StoreUnavailable
+from broker.core.errors import ConsentRequired, LoginRequired
 from broker.core.handles import Handle
 from broker.core.model import AuthorizationRequest, Client, Facts, PendingRequest, Session
 from broker.core.outcomes import Browser, ConsentPage, Redirect, SelectPage
@@ -82,17 +81,12 @@ class SignIn:
     ) -> Step:
         """Go on with a pushed request; a page is shown at an address that can be loaded again."""
         desk = self._desk
-        found, client = await pushed.take(desk, params, uri)
-        try:
-            if posted:
-                pending = desk.new_pending(found.request)
-                await desk.requests.put(pending)
-                return Redirect(desk.page_url(pending))
-            step = await self.advance(found.request, client, browser, None)
-        except StoreUnavailable:
-            with suppress(StoreUnavailable):
-                await desk.requests.put(found, kept_after=desk.lifetimes.skew)
-            raise
+        request, client = await pushed.take(desk, params, uri)
+        if posted:
+            pending = desk.new_pending(request)
+            await desk.requests.put(pending)
+            return Redirect(desk.page_url(pending))
+        step = await self.advance(request, client, browser, None)
         if isinstance(step, Redirect):
             return step
         return Redirect(f"/interaction?request={step.request}", browser=step.browser)

@@ -146,6 +146,7 @@ class AuthorizationRequest:
     response_mode: str | None = None
     claims: Mapping[str, JsonValue] | None = None
     dpop_jkt: str | None = None
+    pushed: str | None = None
     device: str | None = None
 
 

@@ -1,8 +1,9 @@
 """Pushed authorization requests (RFC 9126): what a client asks, told to us before the browser is.
 
-The endpoint judges the whole request at once and keeps it under a handle; ``/authorize`` takes it
-back, once, and goes on with it as with any other. What the handle itself says is told without a
-store: that it is ours, whose it is, and when it is over.
+The endpoint judges the whole request at once and keeps it under a handle; ``/authorize`` goes on
+with it as with any other. It leads to one code (FAPI 2.0 Security Profile §5.3.2.2, note 3): until
+then the link may be opened again, so a reload or a browser that looks ahead costs nobody a sign-in.
+What the handle itself says is told without a store: that it is ours, whose it is, when it is over.
 """
 
 import hashlib
@@ -27,7 +28,7 @@ from broker.core.errors import (
 )
 from broker.core.grants import Counter
 from broker.core.handles import ID_BYTES, Handle, Kind
-from broker.core.model import Client, PendingRequest
+from broker.core.model import AuthorizationRequest, Client, PendingRequest
 from broker.core.parameters import Parameters
 from broker.core.ports import Proof
 
@@ -97,7 +98,7 @@ class PushedRequests:
         now, lifetime = desk.clock.now(), desk.lifetimes.pushed
         expires_at = float(ceil(now) + lifetime)
         pending = PendingRequest(desk.new_id(), request, "", now, expires_at)
-        await desk.requests.put(pending, kept_after=desk.lifetimes.skew)
+        await desk.requests.put(pending, kept_after=desk.lifetimes.request + desk.lifetimes.skew)
         handle = Handle(_owner(client.client_id), pending.request_id, int(expires_at))
         uri = PREFIX + desk.handles.make(Kind.PUSHED, handle)
         return {"request_uri": uri, "expires_in": lifetime}
@@ -112,8 +113,8 @@ def named(params: Parameters) -> str | None:
     return uri if uri is not None and uri.startswith(PREFIX) else None
 
 
-async def take(desk: Desk, params: Parameters, uri: str) -> tuple[PendingRequest, Client]:
-    """Return a pushed request, and spend it; nothing but ``client_id`` counts beside it (§4).
+async def take(desk: Desk, params: Parameters, uri: str) -> tuple[AuthorizationRequest, Client]:
+    """Return a pushed request; nothing but ``client_id`` counts beside it (§4).
 
     Args:
         desk: what a sign-in needs at hand.
@@ -126,7 +127,7 @@ async def take(desk: Desk, params: Parameters, uri: str) -> tuple[PendingRequest
             parameters name a redirect URI of this client.
         PushedRequestGone: the same, and they do not.
         RequestUnknown: the app was switched off, or does not want its people there any more.
-        StoreUnavailable: Redis is out of reach; nothing was spent.
+        StoreUnavailable: Redis is out of reach.
     """
     client = await authorize.client_of(desk.clients, params)
     handle = desk.handles.open(Kind.PUSHED, uri.removeprefix(PREFIX))
@@ -134,10 +135,11 @@ async def take(desk: Desk, params: Parameters, uri: str) -> tuple[PendingRequest
         raise _gone(client, params, "not a request_uri of ours for this client")
     if handle.generation <= desk.clock.now():
         raise _gone(client, params, "it has expired")
-    found = await desk.requests.finish(handle.item_id)
+    found = await desk.requests.get(handle.item_id)
     if found is None or found.request.client_id != client.client_id:
         raise _gone(client, params, "it was used before")
-    return found, await desk.client_of(found)
+    request = replace(found.request, pushed=handle.item_id)
+    return request, await desk.client_of(found)
 
 
 def _owner(client_id: str) -> str:
