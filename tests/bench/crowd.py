@@ -88,6 +88,11 @@ class Crowd:
         self._handles = handles
         self._store = store
 
+    @property
+    def issuer(self) -> str:
+        """The broker's issuer."""
+        return self._broker.issuer
+
     def register(self, name: str, *options: str) -> App:
         """Register a client at the broker."""
         words = ("clients", "add", name, "--first-party", "--redirect-uri", CALLBACK, *options)

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import uvicorn
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from redis.asyncio import BlockingConnectionPool, Redis
 from starlette.applications import Starlette
@@ -41,6 +41,9 @@ class Work:
         self._key = rsa.generate_private_key(65537, 2048)
         self._public = self._key.public_key()
         self._signature = self.sign()
+        client = ec.generate_private_key(ec.SECP256R1())
+        self._proof = client.sign(TO_SIGN, ec.ECDSA(SHA256()))
+        self._client = client.public_key()
         self._sha = ""
 
     async def start(self) -> None:
@@ -55,13 +58,23 @@ class Work:
         """Make one signature."""
         return self._key.sign(TO_SIGN, padding.PKCS1v15(), SHA256())
 
+    def judge(self) -> None:
+        """Judge one signature that a client made with ES256."""
+        self._client.verify(self._proof, TO_SIGN, ec.ECDSA(SHA256()))
+
     def verify(self) -> None:
         """Judge one signature."""
         self._public.verify(self._signature, TO_SIGN, padding.PKCS1v15(), SHA256())
 
 
 def endpoint(
-    work: Work, sample: dict[str, Any], *, trips: int = 0, signs: int = 0, verifies: int = 0
+    work: Work,
+    sample: dict[str, Any],
+    *,
+    trips: int = 0,
+    signs: int = 0,
+    verifies: int = 0,
+    judges: int = 0,
 ) -> Endpoint:
     """Return an endpoint that does so much and answers like the sample."""
     status, body = int(sample["status"]), sample["body"].encode()
@@ -72,6 +85,8 @@ def endpoint(
             parse_qsl((await request.body()).decode())
         for _ in range(verifies):
             work.verify()
+        for _ in range(judges):
+            work.judge()
         for _ in range(trips):
             await work.round_trip()
         for _ in range(signs):
@@ -98,10 +113,14 @@ def create_app(work: Work, samples: dict[str, Any]) -> Starlette:
             route("/discovery", "discovery"),
             route("/authorize", "authorize", trips=1),
             route("/code", "code", "POST", trips=1, signs=2),
+            route("/code-dpop", "code", "POST", trips=1, signs=2, judges=1),
             route("/refresh", "refresh", "POST", trips=1, signs=2),
             route("/device", "device", "POST", trips=3, signs=2),
             route("/refresh-lean", "refresh-lean", "POST", trips=1, signs=1),
             route("/userinfo", "userinfo", trips=1, verifies=1),
+            route("/own", "own", "POST", signs=1),
+            route("/introspect", "introspect", "POST", trips=1, verifies=1),
+            route("/exchange", "exchange", "POST", trips=1, signs=1, verifies=1),
             route("/revoke", "revoke", "POST", trips=1),
         ],
         lifespan=lifespan,

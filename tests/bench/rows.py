@@ -9,10 +9,18 @@ import httpx2
 
 from tests.bench.crowd import FORM, App, Crowd
 from tests.bench.devices import Waiting
+from tests.bench.proofs import proofs
 
 JWKS: Final = "/.well-known/jwks.json"
 DISCOVERY: Final = "/.well-known/openid-configuration"
 REVOCATIONS: Final = 7000  # more than one worker manages in a second of a run
+EXCHANGE: Final = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange"
+TYPE_ACCESS: Final = "urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token"
+SERVICE: Final = (
+    "--grant", "code", "--grant", "client-credentials", "--grant", "token-exchange",
+    "--exchange", "impersonation",
+)  # fmt: skip
+PROOFS: Final = 1500  # likewise
 POLLS: Final = 1500  # likewise, where each makes two signatures
 
 
@@ -25,6 +33,7 @@ class Stage:
         app: a client that gets an ID token at each refresh.
         lean: one that does not.
         pool: a file for tokens.
+        service: one that acts for itself, and exchanges tokens.
         tv: a client whose devices have no browser.
         waiting: its devices.
     """
@@ -33,6 +42,7 @@ class Stage:
     app: App
     lean: App
     pool: Path
+    service: App
     tv: App
     waiting: Waiting
 
@@ -88,8 +98,22 @@ async def _revocations(stage: Stage, seconds: int) -> None:
     stage.fill(await stage.crowd.many_refresh_tokens(stage.app, seconds * REVOCATIONS))
 
 
+async def _kind(stage: Stage, seconds: int) -> None:
+    stage.fill(["client_credentials"])
+
+
+async def _subjects(stage: Stage, seconds: int) -> None:
+    stage.fill([one["access_token"] for one in await stage.crowd.tokens(stage.service)])
+
+
 async def _devices(stage: Stage, seconds: int) -> None:
     stage.fill(await stage.waiting.codes(stage.crowd.cookies, seconds * POLLS))
+
+
+async def _proofs(stage: Stage, seconds: int) -> None:
+    """Write cookies, and a proof for each flow: making one while it is measured would count."""
+    made = proofs(f"{stage.crowd.issuer}/token", seconds * PROOFS)
+    stage.fill([*stage.crowd.cookies, *made])
 
 
 def _code(stage: Stage, authorize: str, token: str) -> tuple[str, ...]:
@@ -106,6 +130,15 @@ def _posted(path: str, *, lean: bool = False) -> Words:
     return words
 
 
+def _service(path: str, form: str) -> Words:
+    """Return arguments of a load that posts a form of the service, its last value from the pool."""
+    return lambda stage: (path, str(stage.pool), stage.service.authorization, form)
+
+
+KIND: Final = "grant_type="
+SHOWN: Final = "token="
+EXCHANGED: Final = f"grant_type={EXCHANGE}&subject_token_type={TYPE_ACCESS}&subject_token="
+
 ROWS: Final = (
     Row("JWKS", "get.lua", lambda _: (JWKS,), lambda _: ("/jwks",), _nothing),
     Row("discovery", "get.lua", lambda _: (DISCOVERY,), lambda _: ("/discovery",), _nothing),
@@ -115,6 +148,13 @@ ROWS: Final = (
         lambda s: _code(s, s.app.authorize_path, "/token"),
         lambda s: _code(s, "/authorize", "/code"),
         _cookies,
+    ),
+    Row(
+        "code flow with DPoP, signed in (2 requests)",
+        "code_dpop.lua",
+        lambda s: _code(s, s.app.authorize_path, "/token"),
+        lambda s: _code(s, "/authorize", "/code-dpop"),
+        _proofs,
     ),
     Row(
         "refresh with ID token",
@@ -144,6 +184,27 @@ ROWS: Final = (
         lambda s: ("/device", str(s.pool), s.tv.authorization),
         _devices,
     ),
+    Row(
+        "client credentials",
+        "posted.lua",
+        _service("/token", KIND),
+        _service("/own", KIND),
+        _kind,
+    ),
+    Row(
+        "introspection",
+        "posted.lua",
+        _service("/introspect", SHOWN),
+        _service("/introspect", SHOWN),
+        _subjects,
+    ),
+    Row(
+        "token exchange",
+        "posted.lua",
+        _service("/token", EXCHANGED),
+        _service("/exchange", EXCHANGED),
+        _subjects,
+    ),
     Row("revoke", "revoke.lua", _posted("/revoke"), _posted("/revoke"), _revocations),
 )
 
@@ -165,6 +226,7 @@ async def samples(issuer: str, stage: Stage) -> dict[str, Any]:
         found["userinfo"] = await client.get("/userinfo", headers=bearer)
         form = f"token={tokens['refresh_token']}"
         found["revoke"] = await client.post("/revoke", content=form, headers=headers)
+        found |= await _service_samples(client, stage)
     found["code"] = found["device"] = found["refresh"]
     return {
         name: {
@@ -173,4 +235,18 @@ async def samples(issuer: str, stage: Stage) -> dict[str, Any]:
             "location": answer.headers.get("location", ""),
         }
         for name, answer in found.items()
+    }
+
+
+async def _service_samples(client: httpx2.AsyncClient, stage: Stage) -> dict[str, httpx2.Response]:
+    headers = {"Authorization": stage.service.authorization, "Content-Type": FORM}
+    token = (await stage.crowd.tokens(stage.service))[0]["access_token"]
+    asked = {
+        "own": ("/token", f"{KIND}client_credentials"),
+        "introspect": ("/introspect", f"{SHOWN}{token}"),
+        "exchange": ("/token", f"{EXCHANGED}{token}"),
+    }
+    return {
+        name: await client.post(path, content=form, headers=headers)
+        for name, (path, form) in asked.items()
     }

@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from broker.core.ports import GrantAlive, GrantRefused, Refusal, Rotation
+from broker.core.ports import GrantAlive, GrantRefused, Proof, Refusal, Rotation
 from broker.stores.redis import RedisStores, connect
 from tests.stores.redis_world import ACCOUNT, CLIENT, OTHER, SID, START, World
 
@@ -57,11 +57,14 @@ class RefreshTokens(RuleBasedStateMachine):
     def run(self, step):
         return self.loop.run_until_complete(step)
 
-    @initialize(offline=st.booleans())
-    def begin(self, offline) -> None:
+    @initialize(offline=st.booleans(), bound=st.booleans())
+    def begin(self, offline, bound) -> None:
         self.run(self.world.sign_in(expires_at=START + SESSION))
-        scope = "openid offline_access" if offline else "openid"
-        self.gid = self.run(self.world.grant(scope=scope, grant_lifetime=LIFETIME, grant_idle=IDLE))
+        scope, self.bound = "openid offline_access" if offline else "openid", bound
+        lives = {"grant_lifetime": LIFETIME, "grant_idle": IDLE}
+        self.used = self.proof()
+        step = self.world.grant(scope=scope, proof=self.used, bind=bound, **lives)
+        self.gid = self.run(step)
         self.model = Model(offline, START, START + LIFETIME, START + IDLE, START)
 
     @rule(seconds=st.sampled_from([0.001, 1, 5, 9.999, 10, 10.001, 60, 300, 599, 700]))
@@ -80,7 +83,8 @@ class RefreshTokens(RuleBasedStateMachine):
     @rule(back=st.integers(0, 2), public=st.booleans())
     def refresh_where_rotation_is_off(self, back, public) -> None:
         """A token that is kept stays the live one; a public client's is spent all the same."""
-        self.present(max(self.model.generation - back, 0), kept=not public, public=public)
+        kept = not public or self.bound
+        self.present(max(self.model.generation - back, 0), kept=kept, public=public)
 
     @rule(ahead=st.integers(1, 3))
     def refresh_after_lost_writes(self, ahead) -> None:
@@ -92,10 +96,28 @@ class RefreshTokens(RuleBasedStateMachine):
         wanted = Refusal.UNKNOWN if self.model.over else Refusal.FOREIGN
         assert answer == GrantRefused(wanted)
 
+    @rule(thief=st.booleans(), back=st.integers(0, 2))
+    def refresh_without_the_key(self, thief, back) -> None:
+        """A thief has the token, and a key of its own or none (RFC 9449 §5)."""
+        generation = max(self.model.generation - back, 0)
+        if not self.bound:
+            self.present(generation, proof=None)
+            return
+        given = Proof("thief", f"thief-{next(_numbers)}", 180) if thief else None
+        answer = self.run(self.attempt(generation, proof=given))
+        assert answer == GrantRefused(Refusal.UNKNOWN if self.model.over else Refusal.KEY)
+
+    @rule(back=st.integers(0, 2))
+    def refresh_with_a_used_proof(self, back) -> None:
+        """A request seen on the way, sent again with any of the tokens: nothing is spent."""
+        generation = max(self.model.generation - back, 0)
+        answer = self.run(self.attempt(generation, proof=self.used))
+        assert answer == GrantRefused(Refusal.UNKNOWN if self.model.over else Refusal.PROOF)
+
     @rule()
     def refresh_with_wider_scope(self) -> None:
         wanted = self.stopped() or Refusal.SCOPE
-        answer = self.run(self.world.refresh(self.gid, 0, scope=("email",)))
+        answer = self.run(self.attempt(0, scope=("email",)))
         assert answer == GrantRefused(wanted)
 
     @rule(many=st.integers(2, 5))
@@ -151,20 +173,29 @@ class RefreshTokens(RuleBasedStateMachine):
             assert isinstance(answer, GrantAlive)
             assert answer.grant.generation == self.model.generation
 
-    def attempt(self, generation: int, **changes):
-        return self.world.refresh(self.gid, generation, grace=GRACE, grant_idle=IDLE, **changes)
+    def proof(self) -> Proof:
+        """A proof of the client's key that nobody has used."""
+        return Proof("key", f"proof-{next(_numbers)}", 180)
 
-    def present(self, generation: int, *, kept: bool = False, public: bool = False) -> None:
+    def attempt(self, generation: int, **changes):
+        given = {"grace": GRACE, "grant_idle": IDLE, "proof": self.proof()} | changes
+        return self.world.refresh(self.gid, generation, **given)
+
+    def present(
+        self, generation: int, *, kept: bool = False, public: bool = False, **changes
+    ) -> None:
         current = self.model.generation
         expected = self.expect(generation, kept=kept)
         rotate = not (kept or public)
-        answer = self.run(self.attempt(generation, rotate=rotate, public=public))
+        given = {"proof": self.proof()} | changes
+        answer = self.run(self.attempt(generation, rotate=rotate, public=public, **given))
         if isinstance(expected, Refusal):
             ended = self.gid if expected is Refusal.REUSED else None
             assert answer == GrantRefused(expected, ended)
             return
         assert isinstance(answer, GrantAlive), (answer, expected, generation, current)
         assert (answer.rotation, answer.grant.generation) == (expected, self.model.generation)
+        self.used = given["proof"] or self.used
 
     def stopped(self) -> Refusal | None:
         """Why nothing goes on for the grant; a look at it moves the time that was seen over."""
