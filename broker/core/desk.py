@@ -13,6 +13,7 @@ from broker.core.errors import (
     InvalidGrant,
     RequestExpired,
     RequestUnknown,
+    Way,
 )
 from broker.core.handles import NOBODY, Handle, Handles, Kind
 from broker.core.model import (
@@ -104,14 +105,11 @@ class Desk:
         answer = {"code": code, "state": request.state, "iss": self.issuer}
         return respond(request.redirect_uri, request.response_mode, answer)
 
-    def way_back(self, request: AuthorizationRequest) -> str:
-        """Return an address that tells the app that this sign-in did not happen.
-
-        It is for a link, so nothing can be posted: such an app is told in the query.
-        """
+    def way_back(self, request: AuthorizationRequest) -> Way:
+        """Return a way to tell the app that this sign-in did not happen, as it wants to hear it."""
         answer = {"error": AccessDenied.code, "state": request.state, "iss": self.issuer}
-        mode = None if request.response_mode == v.MODE_FORM_POST else request.response_mode
-        return respond(request.redirect_uri, mode, answer).location
+        told = respond(request.redirect_uri, request.response_mode, answer)
+        return Way("Back to the app", told.location, told.fields)
 
     def new_pending(self, request: AuthorizationRequest) -> PendingRequest:
         """Return a record for a request that has to wait for a person; nothing is stored yet."""
@@ -165,11 +163,11 @@ class Desk:
         if pending.expires_at <= self.clock.now():
             raise RequestExpired(links=(self.back_link(pending),))
 
-    def back_link(self, pending: PendingRequest) -> tuple[str, str]:
-        """Return the link by which a page leads back to the app, or to where codes are entered."""
+    def back_link(self, pending: PendingRequest) -> Way:
+        """Return the way by which a page leads back to the app, or to where codes are entered."""
         if pending.request.device is not None:
-            return ("Enter a code", "/device")
-        return ("Back to the app", self.way_back(pending.request))
+            return Way("Enter a code", "/device")
+        return self.way_back(pending.request)
 
 
 def same_browser(pending: PendingRequest, browser: Browser) -> None:

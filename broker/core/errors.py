@@ -36,8 +36,25 @@
         └── OutboundFailed       it did not answer as it should
 """
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple
+
+
+class Way(NamedTuple):
+    """A way on from a page, to an address that was validated before.
+
+    Attributes:
+        label: what it says.
+        address: where it leads.
+        fields: what is posted there; None for a plain link.
+    """
+
+    label: str
+    address: str
+    fields: Mapping[str, str] | None = None
+
+
+Link = tuple[str, str] | Way
 
 
 class BrokerError(Exception):
@@ -363,7 +380,7 @@ class PageError(BrokerError):
         public: str = "",
         advice: str = "",
         private: str = "",
-        links: Sequence[tuple[str, str]] = (),
+        links: Sequence[Link] = (),
     ) -> None:
         super().__init__(public, private)
         self.next_step = advice or self.advice
@@ -477,7 +494,7 @@ class Unavailable(BrokerError):
         public: str = "",
         private: str = "",
         retry_after: int = 2,
-        links: Sequence[tuple[str, str]] = (),
+        links: Sequence[Link] = (),
     ) -> None:
         super().__init__(public, private)
         self.retry_after = retry_after

@@ -16,6 +16,7 @@ from broker.core.errors import (
     UpstreamPage,
     UpstreamRejected,
     UpstreamUnavailable,
+    Way,
 )
 from broker.core.handles import Handle, Kind
 from broker.core.model import AuditEvent, Facts, PendingRequest, Profile, Session
@@ -99,9 +100,9 @@ class Callback:
         await desk.requests.put(pending)
         return Redirect(desk.page_url(pending), session=cookie)
 
-    def _again(self, pending: PendingRequest) -> tuple[tuple[str, str], ...]:
+    def _again(self, pending: PendingRequest) -> tuple[Way, ...]:
         """Return the links by which a page leads on when the trip came to nothing."""
-        return (("Try again", self._desk.page_url(pending)), self._desk.back_link(pending))
+        return (Way("Try again", self._desk.page_url(pending)), self._desk.back_link(pending))
 
     async def _spend(self, upstream: str, params: Parameters, browser: Browser) -> PendingRequest:
         """Return the request whose open trip this ``state`` names, and close the trip."""

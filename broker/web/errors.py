@@ -190,7 +190,7 @@ def _basic(issuer: str) -> bytes:
 def _view(failure: Failure, request: Request) -> ErrorView:
     error = failure.error
     advice = "Go back to the app and start again."
-    links: tuple[tuple[str, str], ...] = ()
+    links: tuple[e.Link, ...] = ()
     if isinstance(error, e.PageError):
         advice, links = error.next_step, error.links
     elif isinstance(error, e.Unavailable):

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 from broker.core import redirects
+from broker.core.errors import Link, Way
 from broker.core.model import Client
 from broker.core.outcomes import (
     ConsentPage,
@@ -44,7 +45,7 @@ class ErrorView:
         advice: what to do next.
         code: the error's name, for whoever is asked for help.
         reference: the request's identifier.
-        links: label and address of ways on.
+        links: ways on.
         retry: whether to offer loading the same address again.
     """
 
@@ -52,7 +53,7 @@ class ErrorView:
     advice: str
     code: str
     reference: str
-    links: tuple[tuple[str, str], ...] = ()
+    links: tuple[Link, ...] = ()
     retry: bool = False
 
 
@@ -169,11 +170,9 @@ class Pages:
 
         Our one script presses the button; without scripts the person does.
         """
-        origin = form_source(redirects.origin(address)) or "'none'"
-        csp = self._csp.replace("form-action 'self'", f"form-action {origin}")
         return self._render(
             "form_post.html",
-            csp=f"{csp}; script-src 'self'",
+            csp=f"{self._posting_csp(address)}; script-src 'self'",
             address=address,
             fields=fields,
             host=redirects.shown_host(address),
@@ -181,9 +180,11 @@ class Pages:
 
     def error(self, view: ErrorView, status: int, extra: list[Header]) -> Answer:
         """Say what happened and what to do next."""
-        links = [(label, address) for label, address in view.links if leads_on(address)]
+        links = [Way(*link) for link in view.links if leads_on(link[1])]
+        posted = next((way.address for way in links if way.fields), None)
+        csp = self._csp if posted is None else self._posting_csp(posted)
         return self._render(
-            "error.html", csp=self._csp, status=status, extra=extra, view=view, links=links
+            "error.html", csp=csp, status=status, extra=extra, view=view, links=links
         )
 
     def form_csp(self, origin: str | None) -> bytes:
@@ -193,6 +194,11 @@ class Pages:
         """
         sources = [form_source(item) for item in (origin, *self._upstreams) if item]
         return " ".join((self._csp, *dict.fromkeys(s for s in sources if s))).encode("ascii")
+
+    def _posting_csp(self, address: str) -> str:
+        """Return the policy of a page whose form leads to a redirect URI and nowhere else."""
+        origin = form_source(redirects.origin(address)) or "'none'"
+        return self._csp.replace("form-action 'self'", f"form-action {origin}")
 
     def _render(
         self,

@@ -10,7 +10,7 @@ import pytest
 from tests.protocol.actors import App, Browser
 from tests.protocol.checks import hidden, is_refusal
 from tests.protocol.harness import World
-from tests.protocol.known import ADA, CUSTOM, FRONT, ISSUER, NATIVE, THIRD
+from tests.protocol.known import ADA, CUSTOM, FRONT, ISSUER, NATIVE, ORIGIN, THIRD
 
 MARKUP = '"><script>alert(1)</script>&'
 
@@ -125,3 +125,23 @@ async def test_a_bad_redirect_uri_is_no_form(browser: Browser, app: App) -> None
     assert page.status_code == 400
     assert "evil.example" not in page.text
     assert "<form" not in page.text
+
+
+@pytest.mark.parametrize("mode", ["fragment", "form_post"])
+async def test_the_way_back_from_a_page(
+    world: World, browser: Browser, app: App, mode: str
+) -> None:
+    """A sign-in that took too long leads back in the way the app listens."""
+    waiting = (await browser.http.post("/authorize", data=app.asks(response_mode=mode))).headers
+    await world.advance(700)
+    page = await browser.http.get(waiting["location"])
+    assert page.status_code == 400
+    if mode == "fragment":
+        assert f'href="{app.redirect_uri}#error=access_denied' in page.text
+        return
+    policy = page.headers["content-security-policy"]
+    assert f"form-action {ORIGIN}" in policy
+    assert "script-src" not in policy
+    assert f'<form method="post" action="{app.redirect_uri}">' in page.text
+    assert '<input type="hidden" name="error" value="access_denied">' in page.text
+    assert f'<input type="hidden" name="state" value="{app.state}">' in page.text

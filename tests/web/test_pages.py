@@ -41,6 +41,8 @@ def hostile_pages() -> list:
         LogoutPage(HOSTILE, EVIL_CLAIMS, EVIL, {HOSTILE: HOSTILE}, HOSTILE),
         SignedOutPage(EVIL),
         e.PageError(HOSTILE, HOSTILE, links=[(HOSTILE, "javascript:alert(1)")]),
+        e.PageError(links=[e.Way(HOSTILE, f"https://a.example/{HOSTILE}", {HOSTILE: HOSTILE})]),
+        e.PageError(links=[e.Way("Back", "javascript:alert(1)", {"state": HOSTILE})]),
     ]  # fmt: skip
 
 
