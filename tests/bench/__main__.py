@@ -167,9 +167,10 @@ async def stage_of(broker: RunningBroker, redis_url: str, secret: str, folder: P
     crowd = Crowd(broker, handles, redis.Redis.from_url(redis_url))
     app = crowd.register("Benchmark")
     lean = crowd.register("Benchmark, lean", "--no-id-token-at-refresh")
+    service = crowd.register("Benchmark, service", *rows.SERVICE)
     tv = crowd.register("Benchmark, devices", "--grant", "code refresh device")
     await crowd.arrive(app)
-    return Stage(crowd, app, lean, folder / "pool", tv, Waiting(redis_url, handles, tv))
+    return Stage(crowd, app, lean, folder / "pool", service, tv, Waiting(redis_url, handles, tv))
 
 
 async def run(
