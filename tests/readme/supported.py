@@ -237,10 +237,10 @@ ROWS = (
     ),
     Row(
         "RFC 9126: pushed authorization requests",
-        "used once; may be demanded of a client",
+        "leads to one code; may be demanded of a client; `dpop_jkt` or a proof binds it",
         (
             f"{P}pushed_requests.py::test_a_pushed_request_signs_somebody_in",
-            "::test_of_many_at_once_one_gets_it",
+            "::test_of_many_at_once_one_gets_a_code",
             "::test_of_another_client",
             "::test_a_client_that_has_to_push",
         ),
@@ -271,6 +271,8 @@ ROWS = (
         "RFC 9449: DPoP",
         "at `/token`, `/par` and `/userinfo`, `dpop_jkt`, nonces by setting",
         (
+            "protocol/conformance/test_fapi2.py::test_bad_proofs",
+            "::test_bad_proofs_of_other_makings",
             f"{C}dpop.py::test_claims_that_do_not_count",
             "::test_a_proof_has_to_hold_the_nonce",
             "::test_a_pushed_request_is_bound_to_one_key",
@@ -380,6 +382,16 @@ ROWS = (
             "::test_logout_without_a_hint_asks",
             "::test_post_logout_uri_not_registered_or_changed",
             "protocol/conformance/test_op_logout.py::test_logout",
+        ),
+    ),
+    Row(
+        "FAPI 2.0 Security Profile",
+        "`private_key_jwt`, DPoP, pushed requests, PS256, ES256: the test plan, mutual TLS aside",
+        (
+            "protocol/conformance/test_fapi2.py::test_happy_flow",
+            "::test_audiences_of_assertions",
+            "::test_holder_of_key_required",
+            "::test_request_uri_used_twice",
         ),
     ),
     Row(
