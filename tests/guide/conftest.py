@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from base64 import urlsafe_b64decode as b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ import httpx2
 import pytest
 
 from tests.faults.people import CALLBACK, CLIENT, Person
+from tests.faults.waiting import eventually
 from tests.readme.snippets import AUDIENCE, ISSUER
 from tests.running import ROOT, RunningBroker, free_port
 
@@ -37,9 +39,11 @@ def examples() -> dict[str, str]:
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     """A running broker with an app whose access tokens are for our API."""
     with RunningBroker(tmp_path_factory.mktemp("guide")) as running:
+        running.cli("apis", "add", API, "--scope", "orders:read")
         running.cli(
             "clients", "add", "Front", "--client-id", CLIENT.client_id, "--public",
             "--first-party", "--redirect-uri", CALLBACK, "--audience", API,
+            "--scope", "openid profile orders:read",
         )  # fmt: skip
         yield running
 
@@ -48,6 +52,24 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
 def tokens(broker: RunningBroker) -> dict[str, str]:
     """What the app got when somebody signed in."""
     return Person(broker.issuer).tokens()
+
+
+@pytest.fixture(scope="session")
+def foreign(broker: RunningBroker, tokens: dict[str, str]) -> str:
+    """A good access token of the same app for another service, made once all others are."""
+    del tokens
+    broker.cli("clients", "edit", CLIENT.client_id, "--audience", "https://other.example")
+
+    def other() -> str | None:
+        token = Person(broker.issuer).tokens()["access_token"]
+        return token if b"other.example" in b64decode(token.split(".")[1] + "==") else None
+
+    try:
+        found: str = eventually(other)
+        return found
+    finally:
+        broker.cli("clients", "edit", CLIENT.client_id, "--audience", API)
+        eventually(lambda: other() is None)
 
 
 class Keys(ThreadingHTTPServer):
