@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from broker.app.clock import SystemClock
     from broker.app.settings import Settings
     from broker.app.stores import Stores
+    from broker.core.model import Client
     from broker.stores.sql.records import ClientRecord
 
 app = typer.Typer(help="The apps that may sign people in.", no_args_is_help=True)
@@ -55,10 +56,11 @@ def add(
 
         entropy = SystemEntropy()
         blank = Client(client_id=client_id or entropy.token(12).hex(), name=name)
-        client = applied(blank, given)
+        client = applied(_without_people(blank, given), given)
         if client.public and "origin" not in given:
             client = replace(client, origins=web_origins(client))
         check_client(client, settings)
+        await _check_scopes(stores, client, given)
         alg = client.id_token_signed_response_alg
         await check_signs(alg, "--id-token-alg", stores, settings, clock.now())
         client, secret = _with_secret(client, entropy, clock.now())
@@ -135,6 +137,7 @@ def edit(
         record, now = await _found(stores, client_id), clock.now()
         client = applied(record.client, given)
         check_client(client, settings)
+        await _check_scopes(stores, client, given)
         alg, before = client.id_token_signed_response_alg, record.client
         if alg != before.id_token_signed_response_alg or before.disabled > client.disabled:
             await check_signs(alg, "--id-token-alg", stores, settings, now)
@@ -194,6 +197,23 @@ async def _found(stores: "Stores", client_id: str) -> "ClientRecord":
     return record
 
 
+async def _check_scopes(stores: "Stores", client: "Client", given: dict[str, Any]) -> None:
+    """A scope that is nobody's is a slip of the pen."""
+    from broker.core import vocabulary as v
+
+    if "scope" not in given:
+        return
+    apis = [record.api for record in await stores.sql.apis.list()]
+    known = {*v.SCOPES, *(scope for api in apis for scope in api.scopes)}
+    unknown = [scope for scope in client.scopes if scope not in known]
+    if unknown:
+        raise Failure(
+            Exit.REFUSED,
+            f"--scope: {unknown[0]} is neither one of ours ({', '.join(v.SCOPES)}) nor of a "
+            "registered API; see: broker apis add --help (--scope)",
+        )
+
+
 def _seconds(text: str) -> int:
     from broker.app import durations
 
@@ -201,6 +221,12 @@ def _seconds(text: str) -> int:
         return int(durations.parse(text))
     except ValueError as error:
         raise Failure(Exit.USAGE, f"--keep-old: {error}") from None
+
+
+def _without_people(blank: Any, given: dict[str, Any]) -> Any:
+    """Return what a client is before its options: without scopes if it signs nobody in."""
+    grants = {word for value in given.get("grant", ["code"]) for word in value.split()}
+    return blank if grants & {"code", "device"} else replace(blank, scopes=())
 
 
 def _with_secret(

@@ -167,3 +167,12 @@ def test_a_registration_s_own_token_is_not_shown(cli):
     made = cli.json(*APP)
     assert made["self_registered"] is False
     assert "registration_digest" not in made
+
+
+def test_scopes_of_apis(cli):
+    """Those of registered APIs are taken; one that is nobody's is a slip of the pen."""
+    assert "broker apis add" in cli(*APP, "--scope", "openid orders.read", code=4).stderr
+    cli("apis", "add", "orders", "--scope", "orders.read")
+    made = cli.json(*APP, "--scope", "openid orders.read", "--audience", "orders")
+    assert made["scopes"] == ["openid", "orders.read"]
+    assert "emial" in cli("clients", "edit", "app", "--scope", "openid emial", code=4).stderr
