@@ -38,14 +38,17 @@ async def test_token_errors(world: World, browser: Browser) -> None:
 
 
 async def test_challenges(world: World, browser: Browser, app: App) -> None:
-    """RFC 6750 §3, header for header."""
+    """RFC 6750 §3 and RFC 9449 §7.1, header for header; without a token both ways are named."""
     token = (await browser.tokens(app, scope="profile"))["access_token"]
     none, bad, little = (
         await world.api.get("/userinfo"),
         await world.userinfo("garbage"),
         await world.userinfo(token),
     )
-    assert none.headers["www-authenticate"] == f'Bearer realm="{ISSUER}"'
+    assert none.headers["www-authenticate"] == (
+        f'Bearer realm="{ISSUER}", '
+        f'DPoP realm="{ISSUER}", algs="RS256 PS256 ES256 EdDSA Ed25519"'
+    )
     assert bad.headers["www-authenticate"] == (
         f'Bearer realm="{ISSUER}", error="invalid_token", '
         'error_description="The access token is invalid, expired or revoked"'

@@ -1,6 +1,7 @@
 -- Notes that the tokens of an approved device were made.
 --
 -- KEYS  1 device
+-- ARGV  none
 -- Answers 1 when it is used now, else 0.
 -- Invariant: only what was approved becomes used, and stays so.
 --@include records
