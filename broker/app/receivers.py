@@ -20,6 +20,7 @@ class _Record:
     under_way: int = 0
     failures: int = 0
     until: float = 0.0
+    why: str = ""
 
 
 class Receivers:
@@ -44,11 +45,22 @@ class Receivers:
         record.under_way += 1
         return 0.0
 
-    def ended(self, name: str, *, answered: bool) -> None:
-        """Count a delivery as over, and whether the receiver answered at all."""
+    def why(self, name: str) -> str:
+        """Return why a receiver is not asked now: how it failed last, or that it is busy."""
+        record = self._records.get(name)
+        return record.why if record and record.why else "the receiver is busy"
+
+    def ended(self, name: str, *, failed: str = "") -> None:
+        """Count a delivery as over.
+
+        Args:
+            name: of the receiver.
+            failed: why it did not answer at all; empty where it did.
+        """
         record = self._records[name]
         record.under_way -= 1
-        record.failures = 0 if answered else record.failures + 1
+        record.failures = record.failures + 1 if failed else 0
+        record.why = failed
         if record.failures >= TOLERATED:
             pause = FIRST_PAUSE * 2 ** min(record.failures - TOLERATED, 10)
             record.until = self._now() + min(pause, LONGEST_PAUSE)

@@ -94,13 +94,13 @@ class Telling:
         taken = await self.notices.take(claim.account_id, SOME)
         for notice in taken.notices:
             if wait := crew.receivers.admit(notice.client_id):
-                await self._postpone(notice, "the receiver is busy or silent", wait)
+                await self._postpone(notice, crew.receivers.why(notice.client_id), wait)
             else:
                 await crew.send(notice)
         await self.notices.settle(claim, taken.wait)
 
-    async def deliver(self, notice: Notice) -> bool:
-        """Try to tell one client; return whether it answered, or was not asked at all.
+    async def deliver(self, notice: Notice) -> str:
+        """Try to tell one client; return why it gave no answer, empty where it did or was not asked.
 
         Raises:
             StoreUnavailable: a store is out of reach; the notice comes back after its lease.
@@ -109,23 +109,23 @@ class Telling:
             client = await self.clients.find(notice.client_id)
             if client is None or client.disabled or not client.backchannel_logout_uri:
                 await self.notices.done(notice)
-                return True
+                return ""
             token = await logout_token(self.mint, client, notice)
         except (StoreUnavailable, AlgorithmOff, KeysError) as error:
             _log.warning("logout.not_signed", client_id=notice.client_id, reason=repr(error))
             await self._postpone(notice, f"not signed: {type(error).__name__}", SIGNED_LATER)
-            return True
+            return ""
         return await self._post(client, notice, client.backchannel_logout_uri, token)
 
-    async def _post(self, client: Client, notice: Notice, uri: str, token: str) -> bool:
+    async def _post(self, client: Client, notice: Notice, uri: str, token: str) -> str:
         try:
             status = await self.outbound.post_form(uri, {"logout_token": token})
         except OutboundRefused as error:
             await self._give_up(notice, f"{error.public} ({error.private})")
-            return True
+            return ""
         except OutboundFailed as error:
             await self._later(notice, error.private)
-            return False
+            return error.private
         match verdict(status, notice.tries):
             case Verdict.TOLD:
                 _log.info("logout.told", client_id=client.client_id, tries=notice.tries)
@@ -134,7 +134,7 @@ class Telling:
                 await self._give_up(notice, f"answered {status}")
             case Verdict.AGAIN:
                 await self._later(notice, f"answered {status}")
-        return status < 500
+        return f"answered {status}" if status >= 500 else ""
 
     async def _later(self, notice: Notice, reason: str) -> None:
         """Have a delivery that failed tried again, unless that has gone on for too long."""
@@ -194,15 +194,15 @@ class _Crew:
         task.add_done_callback(self._tasks.discard)
 
     async def _deliver(self, notice: Notice) -> None:
-        answered = True
+        failed = ""
         try:
-            answered = await self._telling.deliver(notice)
+            failed = await self._telling.deliver(notice)
         except StoreUnavailable as error:
             _log.warning("logout.queue_unreachable", reason=error.private)
         except Exception as error:  # noqa: BLE001 - the notice is kept, and tried again
             _log.error("logout.failed", client_id=notice.client_id, reason=repr(error))
         finally:
-            self.receivers.ended(notice.client_id, answered=answered)
+            self.receivers.ended(notice.client_id, failed=failed)
             self._turns.release()
 
     async def disband(self) -> None:

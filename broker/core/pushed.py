@@ -23,7 +23,9 @@ from broker.core.errors import (
     InvalidRequest,
     InvalidRequestObject,
     InvalidRequestUri,
+    ProtocolError,
     PushedRequestGone,
+    RequestUriNotSupported,
     UnauthorizedClient,
 )
 from broker.core.grants import Counter
@@ -131,7 +133,9 @@ async def take(desk: Desk, params: Parameters, uri: str) -> tuple[AuthorizationR
     """
     client = await authorize.client_of(desk.clients, params)
     handle = desk.handles.open(Kind.PUSHED, uri.removeprefix(PREFIX))
-    if handle is None or handle.account_id != _owner(client.client_id):
+    if handle is None:
+        raise _gone(client, params, "not of our making", RequestUriNotSupported)
+    if handle.account_id != _owner(client.client_id):
         raise _gone(client, params, "not a request_uri of ours for this client")
     if handle.generation <= desk.clock.now():
         raise _gone(client, params, "it has expired")
@@ -147,7 +151,12 @@ def _owner(client_id: str) -> str:
     return hashlib.sha256(client_id.encode()).digest()[:ID_BYTES].hex()
 
 
-def _gone(client: Client, params: Parameters, why: str) -> AuthorizationRefused | PushedRequestGone:
+def _gone(
+    client: Client,
+    params: Parameters,
+    why: str,
+    cause: type[ProtocolError] = InvalidRequestUri,
+) -> AuthorizationRefused | PushedRequestGone:
     """Return the refusal of a request that is not there: there is nothing left to trust in it."""
     try:
         wanted, state = params.one("redirect_uri"), params.one("state")
@@ -155,4 +164,4 @@ def _gone(client: Client, params: Parameters, why: str) -> AuthorizationRefused 
         return PushedRequestGone(private=why)
     if wanted is None or not redirects.registered(client, wanted, client.redirect_uris):
         return PushedRequestGone(private=why)
-    return AuthorizationRefused(wanted, state, InvalidRequestUri(private=why))
+    return AuthorizationRefused(wanted, state, cause(private=why))

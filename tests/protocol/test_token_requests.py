@@ -92,7 +92,7 @@ async def test_json_body(world: World) -> None:
 
 async def test_unknown_grant(app: App) -> None:
     """Those of RFC 6749 that are not offered, and those that do not exist."""
-    for name in ("password", "client_credentials", "implicit", "x", "Refresh_token"):
+    for name in ("password", "implicit", "x", "Refresh_token", "Client_credentials"):
         is_token_error(await app.token(grant_type=name), "unsupported_grant_type")
     is_token_error(await app.token(grant_type=None), "invalid_request")
 
