@@ -100,7 +100,7 @@ class Telling:
         await self.notices.settle(claim, taken.wait)
 
     async def deliver(self, notice: Notice) -> str:
-        """Try to tell one client; return why it gave no answer, empty where it did or was not asked.
+        """Try to tell one client; return why it did not answer, empty where it did or was spared.
 
         Raises:
             StoreUnavailable: a store is out of reach; the notice comes back after its lease.
