@@ -32,6 +32,9 @@ SECRET_PARAMETERS: Final = frozenset({
 # RFC 6750 §2.1 and RFC 9449 §7.1: b64token or token68, which are the same.
 _BEARER: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
+# Python refuses to make a number of more than some thousand digits.
+_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+
 Pairs = list[tuple[str, str]]
 
 
@@ -92,7 +95,7 @@ async def read_body(request: Request, config: EdgeConfig) -> bytes:
         ClientGone: the client went away.
     """
     declared = header(request, b"content-length")
-    if declared and (not declared.isdigit() or int(declared) > config.body_limit):
+    if declared and not (_LENGTH.fullmatch(declared) and int(declared) <= config.body_limit):
         raise BodyTooLarge
     trace = trace_of(request.scope)
     trace.reading = True
