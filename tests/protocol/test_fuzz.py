@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from broker.core import vocabulary as v
+from broker.web.documents import static_files
 from broker.web.routes import ROUTES, Entry
 from tests.protocol.actors import App
 from tests.protocol.checks import hidden
@@ -21,13 +22,14 @@ from tests.protocol.harness import Shelf, World, begin
 from tests.protocol.known import API, BACK, CLIENTS, FRONT, ISSUER, SECRET, THIRD
 from tests.protocol.proving import Prover
 from tests.protocol.registering import registered
-from tests.protocol.shots import Diverted, Judge, Shot, Unreachable, kept_in_clear
+from tests.protocol.shots import MARKER, Diverted, Judge, Shot, Unreachable, kept_in_clear
 
 LONG = os.environ.get("BROKER_TEST_LONG") == "1"
 EACH, FLOWS = (1500, 1500) if LONG else (40, 40)
 ALL = (*v.GRANT_TYPES, v.GRANT_CLIENT, v.GRANT_DEVICE, v.GRANT_EXCHANGE)
 BYE = "https://back.example/bye"
 URIS = {uri for one in CLIENTS for uri in (*one.redirect_uris, *one.post_logout_redirect_uris)}
+NAMES = tuple(one.name for one in static_files())
 URIS |= {"http://127.0.0.1:1/callback"}  # a native app chooses its port (RFC 8252 §7.3)
 
 
@@ -60,9 +62,10 @@ def form(path: str, header: dict[str, str] | None = None, /, **fields: str) -> S
     return Shot("POST", path, body=tuple(fields.items()), headers=headers)
 
 
-async def everything(world: World) -> App:
+async def everything(world: World, **fields: Any) -> App:
     """A confidential client that may do all there is."""
-    return await world.new_app(BACK, grant_types=ALL, exchange=("impersonation", "delegation"))
+    ways = ("impersonation", "delegation")
+    return await world.new_app(BACK, grant_types=ALL, exchange=ways, **fields)
 
 
 async def honest(world: World) -> Kept:
@@ -86,7 +89,7 @@ async def honest(world: World) -> Kept:
     manager = {"authorization": f"Bearer {told['registration_access_token']}"}
     named = f"/register/{told['client_id']}"
     asks = tuple(app.asks().items())
-    posted = tuple(app.asks(response_mode="form_post", prompt="none").items())
+    posted = tuple(app.asks(response_mode="form_post", prompt="none", state=MARKER).items())
     bases = {
         "/token": [
             form("/token", proof, grant_type="authorization_code", code=code,
@@ -113,8 +116,9 @@ async def honest(world: World) -> Kept:
         "/interaction": [form("/interaction", theirs, **{"decision": "allow"} | page)],
         "/logout": [form("/logout", cookies, **{"confirm": "yes"} | out),
                     Shot("GET", "/logout", (("id_token_hint", hint),
-                         ("post_logout_redirect_uri", BYE), ("state", "s")))],
+                         ("post_logout_redirect_uri", BYE), ("state", MARKER)))],
         "/device": [form("/device", cookies, **entry, user_code=device["user_code"]),
+                    form("/device", cookies, **entry, user_code=MARKER),
                     Shot("GET", "/device", (("user_code", device["user_code"]),))],
         "/register/{client_id}": [Shot("GET", named, headers=_raw(manager)),
                                   Shot("PUT", named, body=b"{}", kind=b"application/json",
@@ -129,7 +133,8 @@ async def honest(world: World) -> Kept:
         (*_raw(proof), *_raw(bearer), *_raw(manager), *_raw(cookies), *_raw(theirs),
          (b"dpop", prover.proof().encode())),
         {"upstream": ("discord", "x"), "code": (device["user_code"], "AAAA-BBBB"),
-         "name": ("broker.css", "..%2f..%2fetc%2fpasswd"), "client_id": (told["client_id"], own)},
+         "name": (*NAMES, "broker.css", "..%2f..%2fetc%2fpasswd"),
+         "client_id": (told["client_id"], own)},
     )  # fmt: skip
 
 
@@ -189,7 +194,7 @@ async def test_anything_at_all(fuzzed: World, entry: Entry, outside: Unreachable
 async def test_one_thing_changed_on_the_way(fuzzed: World, outside: Unreachable) -> None:
     """Push, sign in, decide, redeem, refresh, exchange, introspect, revoke, sign out: one bent."""
     kept = await honest(fuzzed)
-    app, judge = await everything(fuzzed), Judge(fuzzed, URIS)
+    app, judge = await everything(fuzzed, first_party=False), Judge(fuzzed, URIS)
     names = sorted({name for fields in FIELDS.values() for name in fields.split()})
 
     async def attempt(chosen: tuple[int, Callable[[Shot], Shot]]) -> None:
@@ -207,17 +212,19 @@ async def test_one_thing_changed_on_the_way(fuzzed: World, outside: Unreachable)
             fuzzed.api = ordinary
         assert way.faults == []
 
-    await storm(st.tuples(st.integers(0, 12), changes(kept, names)), attempt, FLOWS)
+    await storm(st.tuples(st.integers(0, 13), changes(kept, names)), attempt, FLOWS)
     print("flows", dict(Counter(judge.statuses)), f"slowest {judge.slowest:.2f} s")
     assert outside.called == []
     await still_well(fuzzed)
 
 
 async def life(world: World, app: App, browser: Any) -> None:
-    """All that an honest client and its user do, thirteen requests or so."""
-    pushed = (await app.post("/par", **app.asks())).json()["request_uri"]
+    """All that an honest client and its user do, fourteen requests or so."""
+    pushed = (await app.post("/par", **app.asks(prompt="consent"))).json()["request_uri"]
     asked = {"client_id": app.client.client_id, "request_uri": pushed}
     answer = await browser.go_on(await browser.http.get("/authorize", params=asked))
+    if answer.status_code == 200:  # the page that asks
+        answer = await browser.go_on(await browser.decide(answer, "allow"))
     code = httpx2.URL(answer.headers["location"]).params["code"]
     tokens = (await app.redeem(code)).json()
     newer = (await app.refresh(tokens["refresh_token"])).json()
