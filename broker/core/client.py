@@ -75,10 +75,18 @@ class Client:
         grant_idle: seconds of disuse after which they end; None for the default.
         rotate_refresh_tokens: whether a refresh spends its token; never False for a public client
             that is not bound by DPoP (RFC 9700 §2.2.2).
-        exchange: how it may exchange tokens (RFC 8693 §1.1): ``impersonation``, ``delegation``.
+        exchange: how it may exchange tokens (RFC 8693 §1.1): ``impersonation``, ``delegation``,
+            ``upstream`` (an upstream's access token for ours).
         contacts: e-mail addresses of the people who run it.
         initiate_login_uri: where a sign-in may be begun by others (Core §4).
         software_id, software_version: RFC 7591 §2.
+        guilds: ids of the guilds that it may know of: nothing is said of others.
+        role_mapping: guild_id → role_id → names of the app's own roles, which are its ``roles`` and
+            ``groups``; ``"*"`` in place of a role_id is every member; None for no mapping.
+        policy: who may use it: a document as ``broker.core.policy.model`` says, or None for
+            everybody.
+        upstreams: names of the upstreams whose people may use it; empty for all.
+        upstream_token: whether it may ask for its people's tokens at their upstream.
         registration_digest: SHA-256 of its registration access token (RFC 7592 §3), hexadecimal;
             None for a client that an operator registered.
     """
@@ -127,6 +135,11 @@ class Client:
     initiate_login_uri: str | None = None
     software_id: str | None = None
     software_version: str | None = None
+    guilds: tuple[str, ...] = ()
+    role_mapping: Mapping[str, JsonValue] | None = None
+    policy: Mapping[str, JsonValue] | None = None
+    upstreams: tuple[str, ...] = ()
+    upstream_token: bool = False
     registration_digest: str | None = None
 
     @property

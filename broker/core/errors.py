@@ -31,6 +31,8 @@
     │   ├── BadForm  BadCallback  UpstreamPage  SignInRefused  TooManyTries
     ├── Unavailable              something we need is out of reach: 503, try again
     │   └── UpstreamUnavailable  (Discord) with the seconds to wait
+    ├── UpstreamRejected         refused upstream, or an answer without sense
+    ├── AuthorizationLost        a person's token upstream is not good any more
     └── OutboundError            a call to an address that a client named
         ├── OutboundRefused      it may not be called: nothing was sent
         └── OutboundFailed       it did not answer as it should
@@ -509,6 +511,13 @@ class UpstreamUnavailable(Unavailable):
     """Discord did not answer as it should, or told us to wait."""
 
     title = "Discord is not answering at the moment"
+
+
+class AuthorizationLost(BrokerError):
+    """An upstream refuses the token of a person: only signing in there again mends that."""
+
+    code = "authorization_lost"
+    title = "Discord does not know this sign-in any more"
 
 
 class UpstreamRejected(BrokerError):

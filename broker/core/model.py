@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from broker.core.client import Client, ClientSecret, JsonValue
+from broker.core.community.model import Community
 
 __all__ = [
     "AuditEvent",
@@ -58,6 +59,8 @@ class Profile:
         picture: avatar address, or None.
         locale: BCP 47 language tag, or None.
         raw: upstream fields worth keeping with the identity (no token, no secret).
+        email_read: whether ``email`` could be seen at all; an address known from before stays
+            where it could not.
     """
 
     upstream: str
@@ -69,6 +72,7 @@ class Profile:
     picture: str | None = None
     locale: str | None = None
     raw: Mapping[str, JsonValue] = field(default_factory=dict)
+    email_read: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,8 @@ class Facts:
         not_before: sessions and grants begun before this moment are dead.
         claims: standard profile claims (OpenID Connect Core §5.1).
         consents: client_id → the scopes the person has agreed to, space-separated.
+        identities: upstream → the person's subject there (Discord: the snowflake).
+        community: what was read of the guilds that were asked for; each part has its own time.
     """
 
     version: int
@@ -90,6 +96,8 @@ class Facts:
     not_before: float = 0.0
     claims: Mapping[str, JsonValue] = field(default_factory=dict)
     consents: Mapping[str, str] = field(default_factory=dict)
+    identities: Mapping[str, str] = field(default_factory=dict)
+    community: Community = field(default_factory=Community)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,9 @@ class Refusal(StrEnum):
     OTHER_SUBJECT = "other_subject"  # the session is not the one the id_token_hint names
     DISABLED = "disabled"  # the account is switched off
     REVOKED = "revoked"  # this access token was ended by itself
+    STALE_FACTS = (
+        "stale_facts"  # community facts are missing or older than asked: nothing was spent
+    )
     NO_FACTS = "no_facts"  # facts are missing: read them from SQL, put them, try again
 
 
@@ -107,6 +110,22 @@ class CodeRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class CommunityWanted:
+    """Which community facts a step is to answer with, and how old they may be.
+
+    Attributes:
+        standings: ids of guilds.
+        listing: whether the list of guilds is wanted too.
+        read_after: the step is refused as STALE_FACTS, and changes nothing, where one of them was
+            read before this moment (UTC seconds), or never; None for any age, absent ones too.
+    """
+
+    standings: tuple[str, ...] = ()
+    listing: bool = False
+    read_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """A DPoP proof that was judged (RFC 9449); only ``broker.core.dpop`` makes one.
 
@@ -139,6 +158,7 @@ class CodeRedemption:
         grant_lifetime, grant_idle: seconds.
         proof: the request's DPoP proof, or None; it is used up where the code is.
         bind: whether the grant's refresh tokens are bound to its key (RFC 9449 §5).
+        community: which community facts are wanted, whatever their age; None for none.
     """
 
     account_id: str
@@ -153,6 +173,7 @@ class CodeRedemption:
     resources: tuple[str, ...] = ()
     proof: Proof | None = None
     bind: bool = False
+    community: CommunityWanted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +195,7 @@ class RefreshRequest:
         public: whether its client can keep no secret: then it is spent all the same, unless the
             grant is bound to a key (RFC 9700 §2.2.2).
         proof: the request's DPoP proof, or None; a refused step does not use it up.
+        community: which community facts are wanted, judged before the generation; None for none.
     """
 
     account_id: str
@@ -188,6 +210,7 @@ class RefreshRequest:
     rotate: bool = True
     public: bool = False
     proof: Proof | None = None
+    community: CommunityWanted | None = None
 
 
 class Rotation(StrEnum):

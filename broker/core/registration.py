@@ -94,6 +94,12 @@ def _key_set(value: Any) -> Document:
     return value
 
 
+def _object(value: Any) -> Document:
+    if not isinstance(value, dict) or not _plain(value, DEEPEST):
+        raise _Wrong("must be a JSON object, small and of plain values")
+    return value
+
+
 def _plain(value: Any, deep: int) -> bool:
     """Whether JSON is small, shallow, and holds no text that a store would choke on."""
     if isinstance(value, dict):
@@ -181,6 +187,11 @@ MEMBERS: Final = (
     Member("initiate_login_uri", "initiate_login_uri", _text),
     Member("software_id", "software_id", _text),
     Member("software_version", "software_version", _text),
+    Member("guilds", "guilds", _texts, operator=True),
+    Member("role_mapping", "role_mapping", _object, operator=True),
+    Member("access_policy", "policy", _object, operator=True),
+    Member("upstreams", "upstreams", _texts, operator=True),
+    Member("upstream_token", "upstream_token", _flag, operator=True),
     SECRETS,
     ACCESS,
 )

@@ -13,6 +13,12 @@ SCOPE_EMAIL: Final = "email"
 SCOPE_OFFLINE: Final = "offline_access"
 SCOPES: Final = (SCOPE_OPENID, SCOPE_PROFILE, SCOPE_EMAIL, SCOPE_OFFLINE)
 
+# Scopes of our own, for clients that are registered for them and for guilds.
+SCOPE_GUILDS: Final = "guilds"  # the claim guilds: what the person is in each of them
+SCOPE_ROLES: Final = "roles"  # the claim roles: the app's own roles, by its mapping
+SCOPE_GROUPS: Final = "groups"  # the same under the name that other apps look for
+COMMUNITY_SCOPES: Final = (SCOPE_GUILDS, SCOPE_ROLES, SCOPE_GROUPS)
+
 # What each scope releases: OpenID Connect Core §5.4.
 CLAIMS_OF_SCOPE: Final[dict[str, tuple[str, ...]]] = {
     SCOPE_PROFILE: ("name", "preferred_username", "picture", "locale", "updated_at"),

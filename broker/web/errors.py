@@ -40,6 +40,7 @@ STATUS: Final[dict[type[BaseException], int]] = {
     e.TooManyTries: 429,
     e.UpstreamPage: 502,
     e.UpstreamRejected: 502,
+    e.AuthorizationLost: 502,
     e.TemporarilyUnavailable: 503,
     e.Unavailable: 503,
     p.BodyTooLarge: 413,

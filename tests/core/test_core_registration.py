@@ -26,7 +26,10 @@ secret = st.builds(ClientSecret, digest, moment, st.none() | moment)
 key_set = st.fixed_dictionaries(
     {"keys": st.lists(st.dictionaries(word, text | st.booleans() | st.lists(text)), max_size=3)}
 )
+plain = st.dictionaries(word, text | st.booleans() | st.lists(text), max_size=3)
 KINDS = {
+    "role_mapping": st.none() | plain,
+    "policy": st.none() | plain,
     "client_id": text,
     "name": text,
     "scopes": st.lists(word, unique=True, max_size=4).map(tuple),
@@ -102,7 +105,8 @@ def test_what_only_operators_may_set() -> None:
         "client_id", "resources", "audience", "origins", "first_party", "require_pkce",
         "id_token_at_refresh", "access_token_lifetime", "disabled", "id_token_lifetime",
         "grant_lifetime", "grant_idle", "rotate_refresh_tokens", "exchange",
-        "client_secret_digests", "registration_access_token_digest",
+        "client_secret_digests", "registration_access_token_digest", "guilds", "role_mapping",
+        "access_policy", "upstreams", "upstream_token",
     }  # fmt: skip
 
 

@@ -61,6 +61,11 @@ FULL = Client(
     initiate_login_uri="https://app.example/in",
     software_id="software",
     software_version="1.0",
+    guilds=("613425648685547541",),
+    role_mapping={"613425648685547541": {"*": ["member"]}},
+    policy={"email_verified": True},
+    upstreams=("discord",),
+    upstream_token=True,
     registration_digest="ef" * 32,
 )
 

@@ -1,0 +1,67 @@
+"""What was last read of a person in the guilds that matter here.
+
+Times are UTC seconds since the epoch (float).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What was last read of one person in one guild (Discord: Guild Member Object).
+
+    Attributes:
+        guild_id: the guild's snowflake.
+        read_at: when this was read; what was read later replaces it.
+        member: whether the person was in the guild; all below is empty where not.
+        nick: nickname there, or None.
+        roles: role ids (snowflakes), in the order of the answer.
+        joined_at: when the person joined, or None where it was not said.
+        pending: whether the person has yet to pass the guild's membership screening.
+        timed_out_until: until when the person may not speak there, or None.
+    """
+
+    guild_id: str
+    read_at: float
+    member: bool
+    nick: str | None = None
+    roles: tuple[str, ...] = ()
+    joined_at: float | None = None
+    pending: bool = False
+    timed_out_until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedGuild:
+    """One line of a person's own list of guilds: that they are in it, and no more."""
+
+    guild_id: str
+    name: str
+    owner: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GuildList:
+    """The guilds a person is in, of those that any client is registered for.
+
+    Attributes:
+        read_at: when it was read.
+        guilds: by rising id.
+    """
+
+    read_at: float
+    guilds: tuple[ListedGuild, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Community:
+    """All that is known of a person's communities, each part with the time it was read.
+
+    Attributes:
+        standings: guild_id → what was last read there.
+        listed: the person's list of guilds, or None where it was never read.
+    """
+
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    listed: GuildList | None = None

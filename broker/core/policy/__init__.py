@@ -1,0 +1,5 @@
+"""Who may use a client: rules an operator writes down, judged, and said back in words.
+
+``model`` has the records, ``reading`` makes them of a JSON document, ``judging`` decides,
+``words`` says both a policy and a refusal so that people understand it.
+"""
