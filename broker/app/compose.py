@@ -29,6 +29,7 @@ from broker.core.device.person import DevicePages
 from broker.core.device.user_codes import UserCodes
 from broker.core.dpop import Nonces, Proofs
 from broker.core.enrolment import Enrolment
+from broker.core.federation import Upstream
 from broker.core.grants import Counter, GrantType, TokenEndpoint
 from broker.core.grants.code import CodeGrant
 from broker.core.grants.device import DeviceGrant
@@ -39,7 +40,7 @@ from broker.core.handles import Handles
 from broker.core.interaction import SignIn
 from broker.core.introspection import Introspection
 from broker.core.logout import Logout
-from broker.core.ports import Clock, Entropy, Upstream
+from broker.core.ports import Clock, Entropy
 from broker.core.published_keys import PublishedKeys
 from broker.core.pushed import PushedRequests
 from broker.core.request_objects import RequestObjects

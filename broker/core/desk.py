@@ -15,6 +15,7 @@ from broker.core.errors import (
     RequestUnknown,
     Way,
 )
+from broker.core.federation import Upstream
 from broker.core.handles import NOBODY, Handle, Handles, Kind
 from broker.core.model import (
     AuthorizationRequest,
@@ -34,7 +35,6 @@ from broker.core.ports import (
     Entropy,
     PendingRequests,
     Sessions,
-    Upstream,
 )
 from broker.core.request_objects import RequestObjects
 from broker.core.responses import respond

@@ -392,26 +392,6 @@ class Audit(Protocol):
         ...
 
 
-class Upstream(Protocol):
-    """Somebody else's sign-in (Discord)."""
-
-    name: str
-    title: str
-
-    def authorization_url(self, *, state: str, verifier: str, prompt: str, login_hint: str) -> str:
-        """Return where to send the browser; ``prompt`` is ``none`` or ``consent``."""
-        ...
-
-    async def fetch_profile(self, *, code: str, verifier: str) -> Profile:
-        """Exchange the code and read the profile.
-
-        Raises:
-            UpstreamUnavailable: it did not answer in time, is over its limits or failed.
-            UpstreamRejected: the code is not good, or the answer makes no sense.
-        """
-        ...
-
-
 class Fetched(NamedTuple):
     """JSON from an address that a client named.
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from broker.core.audit import note
+from broker.core.community.needs import Needs
 from broker.core.csrf import browser_digest
 from broker.core.desk import Desk
 from broker.core.device.approval import deny
@@ -18,6 +19,7 @@ from broker.core.errors import (
     UpstreamUnavailable,
     Way,
 )
+from broker.core.federation import SignedIn
 from broker.core.handles import Handle, Kind
 from broker.core.model import AuditEvent, Facts, PendingRequest, Profile, Session
 from broker.core.outcomes import Browser, Redirect
@@ -41,11 +43,12 @@ async def begin(desk: Desk, pending: PendingRequest, browser: Browser, *, prompt
         trip_at=desk.clock.now(),
     )
     await desk.requests.put(pending)
-    location = upstream.authorization_url(
+    location = await upstream.authorization_url(
         state=desk.handles.make(Kind.ATTEMPT, Handle(pending.attempt, pending.request_id)),
         verifier=pending.verifier,
         prompt=prompt,
         login_hint=pending.request.login_hint or "",
+        needs=Needs(email=True),
     )
     return Redirect(location, browser=None if browser.key else key)
 
@@ -73,9 +76,9 @@ class Callback:
         desk = self._desk
         pending = await self._spend(upstream, params, browser)
         desk.must_be_alive(pending)
-        profile = await self._profile(pending, params)
+        arrived = await self._fetch(pending, params)
         try:
-            return await self._signed_in(pending, profile, browser)
+            return await self._signed_in(pending, arrived.profile, browser)
         except StoreUnavailable as error:
             raise StoreUnavailable(
                 error.public, error.private, error.retry_after, self._again(pending)
@@ -121,7 +124,7 @@ class Callback:
             raise BadCallback(private="state was used before")
         return spent
 
-    async def _profile(self, pending: PendingRequest, params: Parameters) -> Profile:
+    async def _fetch(self, pending: PendingRequest, params: Parameters) -> SignedIn:
         desk = self._desk
         await self._refused_upstream(pending, params)
         code = params.one("code")
@@ -129,7 +132,7 @@ class Callback:
             raise BadCallback(private="neither code nor error")
         again = self._again(pending)
         try:
-            return await desk.upstreams[pending.upstream].fetch_profile(
+            return await desk.upstreams[pending.upstream].fetch(
                 code=code, verifier=pending.verifier
             )
         except UpstreamUnavailable as error:

@@ -1,12 +1,12 @@
 """Discord as an upstream: OAuth 2.0 with PKCE, and the profile of ``/users/@me``.
 
 Discord's discovery document is not complete enough for OpenID Connect clients and its ID token
-says little; ``/users/@me`` of the API is the source of truth. Discord's tokens are used once, for
-that one call, and kept nowhere.
+says little; ``/users/@me`` of the API is the source of truth.
 """
 
 import asyncio
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,8 +14,9 @@ import httpx2
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
+from broker.core.community.needs import Needs
 from broker.core.errors import UpstreamRejected, UpstreamUnavailable
-from broker.core.model import Profile
+from broker.core.federation import SignedIn, UpstreamAuthorization
 from broker.core.ports import Clock
 from broker.upstream.base import (
     BoundedTransport,
@@ -28,8 +29,9 @@ from broker.upstream.base import (
 from broker.upstream.discord_profile import profile_of
 
 NAME: Final = "discord"
-SCOPE: Final = "identify email"
 MAX_CODE: Final = 2048
+MAX_TOKEN: Final = 4096
+LONGEST: Final = 365 * 86400  # seconds; of a token that claims to live longer we believe this
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ class Discord:
         self._clock = clock
         self._pauses = pauses or ProcessPauses()
 
-    def authorization_url(self, *, state: str, verifier: str, prompt: str, login_hint: str) -> str:
+    async def authorization_url(
+        self, *, state: str, verifier: str, prompt: str, login_hint: str, needs: Needs
+    ) -> str:
         """Return where to send the browser.
 
         Args:
@@ -87,14 +91,23 @@ class Discord:
             verifier: PKCE code verifier, 43 to 128 characters (RFC 7636 §4.1).
             prompt: ``none`` skips Discord's page for who has approved before, ``consent`` shows it.
             login_hint: unused, Discord has no such parameter.
+            needs: what has to be known; no scope is asked for but what that takes.
         """
         del login_hint
         url, _ = self._client().create_authorization_url(
-            self._settings.authorize_url, state=state, code_verifier=verifier, prompt=prompt
+            self._settings.authorize_url,
+            state=state,
+            code_verifier=verifier,
+            prompt=prompt,
+            scope=" ".join(scopes_for(needs)),
         )
         return str(url)
 
-    async def fetch_profile(self, *, code: str, verifier: str) -> Profile:
+    def lacks(self, scope: Sequence[str], needs: Needs) -> bool:
+        """Whether what was granted does not reach for these needs."""
+        return not set(scopes_for(needs)) <= set(scope)
+
+    async def fetch(self, *, code: str, verifier: str) -> SignedIn:
         """Exchange the code (RFC 6749 §4.1.3, RFC 7636 §4.5) and read the profile.
 
         Raises:
@@ -108,7 +121,7 @@ class Discord:
         client = self._client()
         try:
             async with asyncio.timeout(self._settings.timeout):
-                await self._exchange(client, code, verifier)
+                authorization = await self._exchange(client, code, verifier)
                 answer = await client.get(f"{self._settings.api_url}/users/@me")
         except TimeoutError:
             raise UpstreamUnavailable(private="discord: no answer in time") from None
@@ -116,10 +129,11 @@ class Discord:
             # The class name alone: messages may quote addresses.
             raise UpstreamUnavailable(private=f"discord: {type(error).__name__}") from None
         await self._judge(answer, "users/@me")
-        return profile_of(read_object(answer, "discord: users/@me"), self._settings.cdn_url)
+        profile = profile_of(read_object(answer, "discord: users/@me"), self._settings.cdn_url)
+        return SignedIn(profile, authorization)
 
-    async def _exchange(self, client: Any, code: str, verifier: str) -> None:
-        """Get an access token into the client."""
+    async def _exchange(self, client: Any, code: str, verifier: str) -> UpstreamAuthorization:
+        """Get an access token into the client; return what came with it."""
         seen: list[httpx2.Response] = []
 
         def keep(answer: httpx2.Response) -> httpx2.Response:
@@ -128,7 +142,7 @@ class Discord:
 
         client.register_compliance_hook("access_token_response", keep)
         try:
-            await client.fetch_token(
+            token = await client.fetch_token(
                 f"{self._settings.api_url}/oauth2/token",
                 grant_type="authorization_code",
                 code=code,
@@ -141,6 +155,7 @@ class Discord:
         except UpstreamUnavailable:
             await self._judge(seen[0], "oauth2/token")
             raise
+        return _authorization(token, self._clock.now())
 
     async def _judge(self, answer: httpx2.Response, what: str) -> None:
         """Return when the answer is a success.
@@ -173,7 +188,6 @@ class Discord:
             client_id=settings.client_id,
             client_secret=settings.client_secret,
             redirect_uri=settings.redirect_uri,
-            scope=SCOPE,
             code_challenge_method="S256",
             transport=self._transport,
             timeout=settings.timeout,
@@ -201,8 +215,33 @@ def _token_body(answer: httpx2.Response) -> dict[str, Any]:
         raise UpstreamRejected(private="discord: oauth2/token without an access token")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise UpstreamRejected(private="discord: oauth2/token with an unknown token type")
-    # Only what the one call needs; a wrong expires_in must not make the client try to refresh.
-    return {"access_token": token, "token_type": "Bearer"}
+    # Under a name of ours: a wrong expires_in must not make the client try to refresh.
+    told = {"refresh": body.get("refresh_token"), "lifetime": body.get("expires_in")}
+    return {"access_token": token, "token_type": "Bearer", "scope": body.get("scope"), **told}
+
+
+def _authorization(token: Mapping[str, Any], now: float) -> UpstreamAuthorization:
+    """Return what a token answer gives; what is missing or makes no sense counts as not said."""
+    refresh, scope, seconds = token["refresh"], token["scope"], token["lifetime"]
+    sound = isinstance(refresh, str) and 0 < len(refresh) <= MAX_TOKEN
+    lives = isinstance(seconds, int | float) and seconds > 0
+    return UpstreamAuthorization(
+        access_token=token["access_token"],
+        refresh_token=refresh if sound else None,
+        scope=tuple(scope.split()) if isinstance(scope, str) else (),
+        expires_at=now + min(seconds, LONGEST) if lives else None,
+    )
+
+
+def scopes_for(needs: Needs) -> tuple[str, ...]:
+    """Return Discord's scopes that these needs take, and no other."""
+    wanted = {
+        "identify": True,
+        "email": needs.email,
+        "guilds": needs.listing,
+        "guilds.members.read": bool(needs.standings),
+    }
+    return tuple(scope for scope, is_needed in wanted.items() if is_needed)
 
 
 def _ours(error: OAuthError) -> bool:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 
+from broker.core.community.needs import Needs
 from broker.core.errors import UpstreamRejected, UpstreamUnavailable
 from broker.core.pkce import encode
 from broker.demo.discord import (
@@ -27,6 +28,7 @@ REDIRECT = "http://127.0.0.1:1/login/discord/callback"
 SECRET = "of-the-portal"
 VERIFIER = encode(bytes(range(32)))
 TOKEN, ME = "/oauth2/token", "/users/@me"
+EMAIL = Needs(email=True)
 
 
 class Clock:
@@ -58,15 +60,16 @@ class Portal:
         self.upstream = Discord(self.settings, transport, self.clock, self.pauses)
 
     async def code(self, person="ada.lindqvist", prompt="none"):
-        url = self.upstream.authorization_url(
-            state="s" * 43, verifier=VERIFIER, prompt=prompt, login_hint=""
+        url = await self.upstream.authorization_url(
+            state="s" * 43, verifier=VERIFIER, prompt=prompt, login_hint="", needs=EMAIL
         )
         async with httpx2.AsyncClient() as browser:
             back = await approve(browser, url, person)
         return parse_qs(urlsplit(back).query)["code"][0]
 
     async def profile(self, person="ada.lindqvist"):
-        return await self.upstream.fetch_profile(code=await self.code(person), verifier=VERIFIER)
+        arrived = await self.upstream.fetch(code=await self.code(person), verifier=VERIFIER)
+        return arrived.profile
 
 
 @pytest.fixture
@@ -84,11 +87,11 @@ async def portal(transport):
         yield Portal(state, origin, transport)
 
 
-def test_the_authorization_url(transport):
+async def test_the_authorization_url(transport):
     """Client, scopes, state and an S256 challenge; Discord's own prompt."""
     upstream = Discord(DiscordSettings("1", SECRET, REDIRECT), transport, Clock())
-    url = upstream.authorization_url(
-        state="abc", verifier=VERIFIER, prompt="consent", login_hint="ada"
+    url = await upstream.authorization_url(
+        state="abc", verifier=VERIFIER, prompt="consent", login_hint="ada", needs=EMAIL
     )
     challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
     assert url.startswith("https://discord.com/oauth2/authorize?")
@@ -131,11 +134,11 @@ async def test_a_code_twice_and_a_wrong_verifier_are_rejected(portal):
     """Discord enforces both; we say no more than that it did."""
     code = await portal.code()
     with pytest.raises(UpstreamRejected):
-        await portal.upstream.fetch_profile(code=code, verifier=VERIFIER[::-1])
+        await portal.upstream.fetch(code=code, verifier=VERIFIER[::-1])
     fresh = await portal.code()
-    await portal.upstream.fetch_profile(code=fresh, verifier=VERIFIER)
+    await portal.upstream.fetch(code=fresh, verifier=VERIFIER)
     with pytest.raises(UpstreamRejected) as caught:
-        await portal.upstream.fetch_profile(code=fresh, verifier=VERIFIER)
+        await portal.upstream.fetch(code=fresh, verifier=VERIFIER)
     assert fresh not in f"{caught.value}{caught.value.private}"
 
 
@@ -143,7 +146,7 @@ async def test_a_code_twice_and_a_wrong_verifier_are_rejected(portal):
 async def test_malformed_codes_never_leave_the_house(portal, code):
     """A callback's garbage costs Discord nothing."""
     with pytest.raises(UpstreamRejected):
-        await portal.upstream.fetch_profile(code=code, verifier=VERIFIER)
+        await portal.upstream.fetch(code=code, verifier=VERIFIER)
     assert portal.state.calls[TOKEN] == 0
 
 
@@ -155,7 +158,7 @@ async def test_a_wrong_client_secret_names_the_setting_to_the_operator_alone(por
         portal.clock,
     )
     with pytest.raises(UpstreamRejected) as caught:
-        await wrong.fetch_profile(code=await portal.code(), verifier=VERIFIER)
+        await wrong.fetch(code=await portal.code(), verifier=VERIFIER)
     assert "BROKER_DISCORD_CLIENT_ID" in caught.value.private
     assert "BROKER" not in caught.value.public
     assert "wrong-secret" not in f"{caught.value}{caught.value.private}"
@@ -182,7 +185,7 @@ async def test_no_sound_answer_is_unavailable(portal, route, fault):
     code = await portal.code()
     portal.state.faults.set(route, fault)
     with pytest.raises(UpstreamUnavailable):
-        await portal.upstream.fetch_profile(code=code, verifier=VERIFIER)
+        await portal.upstream.fetch(code=code, verifier=VERIFIER)
     assert portal.state.calls[route] == 1
     portal.state.faults.clear()
     assert (await portal.profile()).username == "ada.lindqvist"
@@ -196,7 +199,7 @@ async def test_a_slow_discord_is_unavailable_in_time(portal, transport):
         portal.state.faults.set(route, Fault("delay", seconds=0.35))
     began = time.monotonic()
     with pytest.raises(UpstreamUnavailable):
-        await fast.upstream.fetch_profile(code=code, verifier=VERIFIER)
+        await fast.upstream.fetch(code=code, verifier=VERIFIER)
     assert time.monotonic() - began < 1.0
 
 
@@ -204,7 +207,7 @@ async def test_nobody_there_is_unavailable(portal, transport):
     """A refused connection is trouble on Discord's side too."""
     away = Portal(portal.state, "http://127.0.0.1:9", transport)
     with pytest.raises(UpstreamUnavailable):
-        await away.upstream.fetch_profile(code="abc", verifier=VERIFIER)
+        await away.upstream.fetch(code="abc", verifier=VERIFIER)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +232,7 @@ async def test_refusals_and_nonsense_are_rejected(portal, route, fault):
     code = await portal.code()
     portal.state.faults.set(route, fault)
     with pytest.raises(UpstreamRejected):
-        await portal.upstream.fetch_profile(code=code, verifier=VERIFIER)
+        await portal.upstream.fetch(code=code, verifier=VERIFIER)
 
 
 @pytest.mark.parametrize("fields", [("expires_in",), ("refresh_token", "scope")])
@@ -237,7 +240,7 @@ async def test_what_is_not_needed_may_be_missing(portal, fields):
     """Only the access token is used."""
     code = await portal.code()
     portal.state.faults.set(TOKEN, Fault("missing", fields=fields))
-    await portal.upstream.fetch_profile(code=code, verifier=VERIFIER)
+    await portal.upstream.fetch(code=code, verifier=VERIFIER)
 
 
 async def test_told_to_wait_means_silence(portal):
@@ -245,15 +248,15 @@ async def test_told_to_wait_means_silence(portal):
     code = await portal.code()
     portal.state.faults.set(TOKEN, Fault("rate_limited", times=1, seconds=6.5, scope="global"))
     with pytest.raises(UpstreamUnavailable) as caught:
-        await portal.upstream.fetch_profile(code=code, verifier=VERIFIER)
+        await portal.upstream.fetch(code=code, verifier=VERIFIER)
     assert caught.value.retry_after == 7
     portal.clock.seconds += 5
     with pytest.raises(UpstreamUnavailable) as caught:
-        await portal.upstream.fetch_profile(code=code, verifier=VERIFIER)
+        await portal.upstream.fetch(code=code, verifier=VERIFIER)
     assert caught.value.retry_after == 2
     assert portal.state.calls[TOKEN] == 1
     portal.clock.seconds += 3
-    await portal.upstream.fetch_profile(code=code, verifier=VERIFIER)
+    await portal.upstream.fetch(code=code, verifier=VERIFIER)
 
 
 async def test_cloudflares_page_means_silence_too(portal):
@@ -261,7 +264,7 @@ async def test_cloudflares_page_means_silence_too(portal):
     code = await portal.code()
     portal.state.faults.set(TOKEN, Fault("html", status=429, times=1))
     with pytest.raises(UpstreamUnavailable) as caught:
-        await portal.upstream.fetch_profile(code=code, verifier=VERIFIER)
+        await portal.upstream.fetch(code=code, verifier=VERIFIER)
     assert caught.value.retry_after == 5
     assert await portal.pauses.until("discord") > portal.clock.now()
 
@@ -271,7 +274,7 @@ async def test_one_persons_limit_does_not_silence_the_others(portal):
     code = await portal.code()
     portal.state.faults.set(ME, Fault("rate_limited", times=1, seconds=60, scope="user"))
     with pytest.raises(UpstreamUnavailable) as caught:
-        await portal.upstream.fetch_profile(code=code, verifier=VERIFIER)
+        await portal.upstream.fetch(code=code, verifier=VERIFIER)
     assert caught.value.retry_after == 60
     await portal.profile("ben_okafor")
 
