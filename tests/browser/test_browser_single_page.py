@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Stage
 from tests.browser.steps import NAME, allow, approve_at_discord
@@ -63,16 +63,13 @@ async def seen(page: Page) -> dict[str, Any]:
     return found
 
 
-async def test_it_signs_in_refreshes_and_signs_out(
-    stage: Stage, browser: Browser, address: str
-) -> None:
+async def test_it_signs_in_refreshes_and_signs_out(page: Page, stage: Stage, address: str) -> None:
     """Discovery, code, tokens and userinfo are read across origins; then back, signed out."""
     made = stage.broker(
         "clients", "add", "Single page", "--public", "--redirect-uri", f"{address}/callback",
         "--post-logout-redirect-uri", f"{address}/", "--json",
     )  # fmt: skip
     client_id = json.loads(made)["client_id"]
-    page = await browser.new_page()
     await page.goto(f"{address}/?client_id={client_id}&issuer={stage.issuer}")
     await page.get_by_role("button", name="Sign in").click()
     await approve_at_discord(page)
@@ -88,4 +85,3 @@ async def test_it_signs_in_refreshes_and_signs_out(
     assert again["refresh"] != first["refresh"]
     await page.get_by_role("button", name="Sign out").click()
     await expect(page).to_have_url(f"{address}/")
-    await page.close()
