@@ -48,7 +48,6 @@ __all__ = [
     "Refusal",
     "Rotation",
     "Sessions",
-    "Upstream",
 ]
 
 

@@ -1,0 +1,186 @@
+"""The core's services, each handed what it needs: what sign-in, token endpoint and pages call."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from broker.app.enrolling import enrolment
+from broker.app.origins import Origins
+from broker.app.published import provider_metadata, server_metadata
+from broker.app.readiness import Readiness
+from broker.app.settings import Settings
+from broker.app.stores import Stores
+from broker.core import metadata
+from broker.core.assertions import Assertions
+from broker.core.client_keys import ClientKeys
+from broker.core.csrf import FormTokens
+from broker.core.desk import Desk
+from broker.core.device.authorization import DeviceAuthorization
+from broker.core.device.person import DevicePages
+from broker.core.device.user_codes import UserCodes
+from broker.core.dpop import Nonces, Proofs
+from broker.core.enrolment import Enrolment
+from broker.core.federation import Upstream
+from broker.core.grants import Counter, GrantType, TokenEndpoint
+from broker.core.grants.code import CodeGrant
+from broker.core.grants.device import DeviceGrant
+from broker.core.grants.exchange import ExchangeGrant
+from broker.core.grants.machine import ClientCredentialsGrant
+from broker.core.grants.refresh import RefreshGrant
+from broker.core.handles import Handles
+from broker.core.interaction import SignIn
+from broker.core.introspection import Introspection
+from broker.core.logout import Logout
+from broker.core.ports import Clock, Entropy
+from broker.core.pushed import PushedRequests
+from broker.core.request_objects import RequestObjects
+from broker.core.signing import SigningAlgorithms
+from broker.core.tokeninfo import TokenInfo
+from broker.core.tokens import Mint
+from broker.core.vocabulary import (
+    GRANT_CLIENT,
+    GRANT_CODE,
+    GRANT_DEVICE,
+    GRANT_EXCHANGE,
+    GRANT_REFRESH,
+)
+from broker.upstream.outbound import Outbound
+from broker.web.services import Services
+from keys.keyring import Keyring
+
+if TYPE_CHECKING:  # it loads the metrics library
+    from broker.app.watching import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What services and background work are made of."""
+
+    settings: Settings
+    stores: Stores
+    keyring: Keyring
+    readiness: Readiness
+    origins: Origins
+    upstream: Upstream
+    clock: Clock
+    entropy: Entropy
+    watch: "Watch | None"
+    outbound: Outbound
+    client_keys: ClientKeys
+
+
+def services(parts: Parts) -> Services:
+    """Make everything that the edge calls."""
+    issuer, handles = parts.settings.public_issuer, Handles(parts.stores.secrets)
+    mint = mint_of(parts, handles)
+    desk, counter = _desk(parts, handles, mint), _counter(parts, handles, mint)
+    devices, user_codes = parts.stores.redis.devices, UserCodes(parts.stores.secrets)
+    grants: dict[str, GrantType] = {
+        GRANT_CODE: CodeGrant(counter),
+        GRANT_REFRESH: RefreshGrant(counter),
+        GRANT_DEVICE: DeviceGrant(counter, devices),
+        GRANT_CLIENT: ClientCredentialsGrant(counter),
+        GRANT_EXCHANGE: ExchangeGrant(counter),
+    }
+    return Services(
+        sign_in=SignIn(desk),
+        token=TokenEndpoint(counter, grants),
+        pushed=PushedRequests(desk, counter),
+        token_info=TokenInfo(counter),
+        introspection=Introspection(counter),
+        logout=Logout(desk, mint),
+        device_authorization=DeviceAuthorization(counter, devices, user_codes, issuer),
+        device=DevicePages(desk, user_codes, parts.stores.redis.guesses(parts.clock)),
+        jwks=parts.keyring.jwks,
+        ready=parts.readiness.checks,
+        openid_configuration=metadata.encoded(provider_metadata(parts.settings)),
+        authorization_server=metadata.encoded(server_metadata(parts.settings)),
+        allowed_origins=parts.origins.allows,
+        entropy=parts.entropy,
+        registration=_enrolment(parts, handles),
+        dpop_nonce=counter.proofs.next_nonce,
+    )
+
+
+def _enrolment(parts: Parts, handles: Handles) -> Enrolment | None:
+    """Return what lets clients register themselves, where that is on."""
+    return enrolment(
+        parts.settings,
+        parts.stores.sql,
+        parts.stores.redis,
+        handles=handles,
+        outbound=parts.outbound,
+        clock=parts.clock,
+        entropy=parts.entropy,
+        changed=parts.origins.forget,
+    )
+
+
+def mint_of(parts: Parts, handles: Handles) -> Mint:
+    """Return what makes tokens."""
+    keys = parts.watch.keys(parts.keyring) if parts.watch else parts.keyring
+    signing = SigningAlgorithms(parts.stores.sql.followed_apis, parts.settings.algorithms)
+    issuer, lifetimes = parts.settings.public_issuer, parts.settings.lifetimes
+    return Mint(issuer, keys, handles, parts.clock, parts.entropy, lifetimes, signing)
+
+
+def _counter(parts: Parts, handles: Handles, mint: Mint) -> Counter:
+    """Return what the token endpoint has at hand."""
+    sql, redis = parts.stores.sql, parts.stores.redis
+    return Counter(
+        clients=sql.followed_clients,
+        accounts=sql.accounts,
+        states=redis.accounts,
+        grants=redis.grants,
+        audit=sql.audit,
+        handles=handles,
+        mint=mint,
+        clock=parts.clock,
+        entropy=parts.entropy,
+        lifetimes=parts.settings.lifetimes,
+        assertions=Assertions(
+            parts.settings.public_issuer,
+            sql.followed_clients,
+            parts.client_keys,
+            redis.once,
+            clock=parts.clock,
+            skew=parts.settings.lifetimes.skew,
+        ),
+        proofs=_proofs(parts),
+    )
+
+
+def _proofs(parts: Parts) -> Proofs:
+    """Return what judges DPoP proofs."""
+    settings, clock = parts.settings, parts.clock
+    nonces = Nonces(parts.stores.secrets, clock) if settings.dpop_nonces else None
+    skew = settings.lifetimes.skew
+    return Proofs(settings.public_issuer, parts.stores.redis.once, clock, skew, nonces)
+
+
+def _desk(parts: Parts, handles: Handles, mint: Mint) -> Desk:
+    """Return what a sign-in has at hand."""
+    sql, redis = parts.stores.sql, parts.stores.redis
+    return Desk(
+        issuer=parts.settings.public_issuer,
+        clients=sql.followed_clients,
+        accounts=sql.accounts,
+        states=redis.accounts,
+        sessions=redis.sessions,
+        requests=redis.requests,
+        audit=sql.audit,
+        upstreams={parts.upstream.name: parts.upstream},
+        handles=handles,
+        forms=FormTokens(parts.stores.secrets),
+        clock=parts.clock,
+        entropy=parts.entropy,
+        lifetimes=parts.settings.lifetimes,
+        hint_subject=mint.hint_subject,
+        signing=mint.signing,
+        request_objects=RequestObjects(
+            parts.settings.public_issuer,
+            parts.client_keys,
+            parts.clock,
+            parts.settings.lifetimes.skew,
+        ),
+        devices=redis.devices,
+    )
