@@ -14,7 +14,7 @@ from broker.core.handles import Handle, Handles, Kind
 from tests.browsing import sign_in
 from tests.running import RunningBroker
 
-PEOPLE: Final = 64
+PEOPLE: Final = 256  # many enough that no account reaches its cap of codes and grants
 AT_ONCE: Final = 4
 CALLBACK: Final = "https://app.example.com/callback"
 VERIFIER: Final = "a-verifier-of-the-benchmark-that-is-long-enough-0123456789"
