@@ -20,6 +20,7 @@ from broker.core.htu import same_address
 from broker.core.model import Client
 from broker.core.pkce import encode
 from broker.core.ports import Clock, Once, Proof, Refusal
+from broker.core.vocabulary import DPOP_ALGORITHMS
 from keys.algorithms import PublicKey
 from keys.jws import verifies
 
@@ -252,7 +253,7 @@ def _read_header(segment: str) -> tuple[str, PublicKey, str]:
     if not isinstance(typ, str) or typ.lower().removeprefix("application/") != TYP:
         raise BadJwt(f"typ is not {TYP}")
     for found in client_keys.read({"keys": [header.get("jwk")]}):
-        if alg in found.algorithms:
+        if alg in found.algorithms and alg in DPOP_ALGORITHMS:
             return alg, found.key, found.key.thumbprint()
     raise BadJwt("jwk is no public key for an algorithm that is taken here")
 

@@ -86,7 +86,7 @@ def server(issuer: str, *, registration: bool = False) -> dict[str, Any]:
         "request_object_signing_alg_values_supported": list(ALGORITHMS),
         "require_signed_request_object": False,
         "code_challenge_methods_supported": ["S256"],
-        "dpop_signing_alg_values_supported": list(ALGORITHMS),
+        "dpop_signing_alg_values_supported": list(v.DPOP_ALGORITHMS),
         "authorization_response_iss_parameter_supported": True,
     }
     if registration:

@@ -6,6 +6,8 @@ RFC 8693 (token exchange), RFC 9068 (JWT access tokens), RFC 9207 (issuer identi
 
 from typing import Final
 
+from keys.algorithms import ALGORITHMS
+
 # Scopes: OpenID Connect Core §5.4 and §11.
 SCOPE_OPENID: Final = "openid"
 SCOPE_PROFILE: Final = "profile"
@@ -50,6 +52,10 @@ AUTH_BASIC: Final = "client_secret_basic"
 AUTH_POST: Final = "client_secret_post"
 AUTH_KEY: Final = "private_key_jwt"
 AUTH_METHODS: Final = (AUTH_NONE, AUTH_BASIC, AUTH_POST, AUTH_KEY)
+
+# What DPoP proofs are signed with. FAPI 2.0 §5.4.1 wants them without RS256, and whoever has an RSA
+# key can do PS256.
+DPOP_ALGORITHMS: Final = tuple(name for name in ALGORITHMS if name != "RS256")
 
 # Subject identifier types: OpenID Connect Core §8.
 SUBJECT_PUBLIC: Final = "public"

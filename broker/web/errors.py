@@ -13,13 +13,13 @@ from starlette.requests import Request
 
 from broker.core import errors as e
 from broker.core.responses import respond
+from broker.core.vocabulary import DPOP_ALGORITHMS
 from broker.web import problems as p
 from broker.web.answers import Answer, Header, empty_answer, json_answer
 from broker.web.edge import Edge
 from broker.web.render import ErrorView
 from broker.web.routes import Voice
 from keys import errors as k
-from keys.algorithms import ALGORITHMS
 
 # The most specific class counts.
 STATUS: Final[dict[type[BaseException], int]] = {
@@ -61,7 +61,7 @@ _OUT_OF_KEYS: Final = (
 _UNREAD: Final = (p.BodyTooLarge, p.BodyTooSlow)
 
 # RFC 9449 §7.1: what proofs may be signed with.
-_ALGS: Final = f'algs="{" ".join(ALGORITHMS)}"'
+_ALGS: Final = f'algs="{" ".join(DPOP_ALGORITHMS)}"'
 
 # RFC 6749 §5.2 and RFC 6750 §3: what error_description may hold.
 _UNSPEAKABLE: Final = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")

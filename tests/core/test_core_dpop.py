@@ -22,7 +22,7 @@ from tests.signing import at_once
 
 ISSUER = "https://id.example"
 KEY = signs("ES256")
-ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"]
+ALGORITHMS = ["PS256", "ES256", "EdDSA", "Ed25519"]
 
 
 class Memory:
@@ -61,6 +61,12 @@ def test_every_algorithm_of_the_metadata(alg: str) -> None:
     """A good proof names its key by the thumbprint of RFC 7638."""
     key = signs(alg)
     assert judged(made(key)).jkt == key.key.thumbprint()
+
+
+def test_an_rsa_key_proves_by_ps256_alone() -> None:
+    """FAPI 2.0 §5.4.1: RS256 is not among the algorithms, whatever else it is good for."""
+    with pytest.raises(InvalidDpopProof):
+        judged(made(signs("RS256")))
 
 
 def test_the_thumbprint_does_not_depend_on_how_the_key_is_written() -> None:

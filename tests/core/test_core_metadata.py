@@ -35,7 +35,7 @@ SERVER = {
     "request_object_signing_alg_values_supported": SIGNATURES,
     "require_signed_request_object": False,
     "code_challenge_methods_supported": ["S256"],
-    "dpop_signing_alg_values_supported": SIGNATURES,
+    "dpop_signing_alg_values_supported": SIGNATURES[1:],
     "authorization_response_iss_parameter_supported": True,
 }  # fmt: skip
 PROVIDER = SERVER | {

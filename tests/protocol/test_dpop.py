@@ -27,7 +27,7 @@ def is_dpop_challenge(answer: Any, error: str, status: int = 401) -> None:
     challenge = answer.headers["www-authenticate"]
     assert challenge.startswith("DPoP ")
     assert f'error="{error}"' in challenge
-    assert 'algs="RS256 PS256 ES256 EdDSA Ed25519"' in challenge
+    assert 'algs="PS256 ES256 EdDSA Ed25519"' in challenge
     assert answer.headers["cache-control"] == "no-store"
 
 

@@ -46,7 +46,7 @@ async def test_challenges(world: World, browser: Browser, app: App) -> None:
         await world.userinfo(token),
     )
     assert none.headers["www-authenticate"] == (
-        f'Bearer realm="{ISSUER}", DPoP realm="{ISSUER}", algs="RS256 PS256 ES256 EdDSA Ed25519"'
+        f'Bearer realm="{ISSUER}", DPoP realm="{ISSUER}", algs="PS256 ES256 EdDSA Ed25519"'
     )
     assert bad.headers["www-authenticate"] == (
         f'Bearer realm="{ISSUER}", error="invalid_token", '

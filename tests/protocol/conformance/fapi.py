@@ -63,7 +63,7 @@ class FapiClient:
         """A DPoP proof for one of our endpoints (RFC 9449 §4.2)."""
         header = {
             "typ": "dpop+jwt",
-            "alg": "ES256",
+            "alg": "ES256" if isinstance(self.proof_key, ECKey) else "PS256",
             "jwk": self.proof_key.as_dict(private=False),
         } | changes.pop("header", {})
         claims = {

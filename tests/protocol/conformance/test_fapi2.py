@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, RSAKey
 
 from tests.protocol.checks import is_page, query_of
 from tests.protocol.conformance.fapi import FapiClient, b64, register
@@ -241,7 +241,7 @@ async def test_bad_proofs_of_other_makings(client: FapiClient) -> None:
         return client.proof("/userinfo", token, **({"htm": "GET"} | changes))
 
     head, body, signature = good().split(".")
-    none = b64(b'{"typ":"dpop+jwt","alg":"none"}')
+    none, nameless = b64(b'{"typ":"dpop+jwt","alg":"none"}'), b64(b'{"typ":"dpop+jwt"}')
     stranger, client_key = ECKey.generate_key("P-256"), client.proof_key
     client.proof_key = stranger
     foreign = good()
@@ -251,6 +251,7 @@ async def test_bad_proofs_of_other_makings(client: FapiClient) -> None:
         (good(), good()),
         ("not.a.jwt",),
         (f"{none}.{body}.",),
+        (f"{nameless}.{body}.{signature}",),
         (f"{head}.{body}.{b64(b'x' * 64)}",),
         (f"{head}.{body}",),
         (private,),
@@ -261,8 +262,19 @@ async def test_bad_proofs_of_other_makings(client: FapiClient) -> None:
     once = good()
     assert (await client.resource(token, once)).status_code == 200
     assert (await client.resource(token, once)).status_code in {400, 401}
-    bearer = await client.world.api.get("/userinfo", headers={"authorization": f"Bearer {token}"})
-    assert bearer.status_code in {400, 401}
+    for scheme in ("Bearer", "DPoP"):
+        bare = {"authorization": f"{scheme} {token}"}
+        answer = await client.world.api.get("/userinfo", headers=bare)
+        assert answer.status_code in {400, 401}, scheme
+
+
+async def test_proofs_of_an_rsa_key(client: FapiClient) -> None:
+    """…-dpop-negative-tests, whose key is RSA unless told otherwise: PS256 is taken, RS256 not."""
+    client.proof_key = RSAKey.generate_key(2048)
+    token = (await client.tokens())["access_token"]
+    weak = client.proof("/userinfo", token, htm="GET", header={"alg": "RS256"})
+    assert (await client.resource(token, weak)).status_code in {400, 401}
+    assert (await client.resource(token)).status_code == 200
 
 
 @pytest.mark.parametrize("suffix", ["?a=1", "#b", "?a=1#b"])
