@@ -61,7 +61,7 @@ class _Reader(HTMLParser):
         elif kind in _TYPED_BY_PEOPLE or not name:
             return
         elif kind not in {"checkbox", "radio"} or "checked" in has:
-            self.forms[-1].fields[name] = value
+            self.forms[-1].fields[name] = has.get("value", "on") if kind == "checkbox" else value
 
 
 def read_forms(html: str, url: str) -> list[Form]:

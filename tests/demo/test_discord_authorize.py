@@ -4,6 +4,7 @@ import httpx2
 import pytest
 
 from broker.demo.discord import RefusedError, approve, approve_sync, serve_in_thread
+from broker.demo.forms import read_forms
 from tests.demo.conftest import CHALLENGE, REDIRECT, Discord
 
 
@@ -162,3 +163,42 @@ def discord_thread(clock):
     with serve_in_thread(state) as origin:
         url = f"{origin}/oauth2/authorize?client_id=1001&response_type=code&scope=identify"
         yield f"{url}&redirect_uri={REDIRECT}", person.id
+
+
+async def test_a_person_can_allow_less_than_was_asked(discord: Discord):
+    """Promise: the answer names what was granted; who is asked again may allow the rest."""
+    url = discord.authorize_url(scope="identify email guilds", prompt="none")
+
+    async def granted(**choice: list[str]) -> set[str]:
+        callback = httpx2.URL(await approve(discord.client, url, **choice))
+        answer = await discord.redeem(callback.params["code"])
+        return set(answer.json()["scope"].split())
+
+    assert await granted(scopes=["guilds"]) == {"identify", "guilds"}
+    # Less was approved than is asked, so the page is shown again in spite of `prompt=none`.
+    assert await granted() == {"identify", "email", "guilds"}
+    assert await granted(scopes=[]) == {"identify", "email", "guilds"}
+
+
+async def test_scopes_can_be_withheld_whoever_clicks(discord: Discord):
+    """Promise: people untick these until told otherwise; nothing left is a refusal."""
+    discord.state.withhold("email", "guilds", "identify")
+    assert (await discord.sign_in(scope="identify email guilds"))["scope"] == "identify"
+    url = discord.authorize_url(scope="guilds")
+    callback = httpx2.URL(await approve(discord.client, url))
+    assert callback.params["error"] == "access_denied"
+    discord.state.withhold()
+    assert (await discord.sign_in(scope="identify email"))["scope"] == "email identify"
+
+
+async def test_the_page_has_a_box_for_what_can_be_refused(discord: Discord):
+    """Promise: all boxes are ticked; a form sent as it stands allows everything asked."""
+    url = discord.authorize_url(scope="identify email")
+    await discord.client.post(url, data={"person": "ada.lindqvist"})
+    page = await discord.client.get(url)
+    form = next(f for f in read_forms(page.text, url) if f.offers("decision", "allow"))
+    assert form.fields["allow:email"] == "on"
+    assert "allow:identify" not in form.fields
+    back = await discord.client.post(url, data=form.pressed("decision", "allow"))
+    code = httpx2.URL(back.headers["location"]).params["code"]
+    assert (await discord.redeem(code)).json()["scope"] == "email identify"

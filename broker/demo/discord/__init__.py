@@ -5,6 +5,7 @@ It serves the demonstration and the tests, on loopback only, and can be told to 
 
 from broker.demo.discord.app import create_app, endpoints, serve, serve_in_thread
 from broker.demo.discord.driver import RefusedError, approve, approve_sync
+from broker.demo.discord.events import Delivery, EndpointRefusedError, Signed
 from broker.demo.discord.faults import Fault
 from broker.demo.discord.people import Guild, Membership, Person
 from broker.demo.discord.ratelimit import Limit
@@ -13,6 +14,8 @@ from broker.demo.discord.state import InvalidGrantError, SimulatedDiscord
 
 __all__ = [
     "Application",
+    "Delivery",
+    "EndpointRefusedError",
     "Fault",
     "Guild",
     "InvalidGrantError",
@@ -20,6 +23,7 @@ __all__ = [
     "Membership",
     "Person",
     "RefusedError",
+    "Signed",
     "SimulatedDiscord",
     "approve",
     "approve_sync",

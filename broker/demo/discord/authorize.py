@@ -14,6 +14,7 @@ from broker.demo.discord.replies import read_form, simulator
 from broker.demo.discord.state import SimulatedDiscord
 
 COOKIE = "simulated_discord_person"
+ALWAYS_GRANTED = frozenset({"identify", "openid"})
 _NAME_MAX = 32
 
 
@@ -102,8 +103,8 @@ def _ask(discord: SimulatedDiscord, asked: Asked, person: Person | None) -> Resp
         return page("pick.html", asked=asked, people=list(discord.people.values()))
     known = discord.approved_before(person.id, asked.application.client_id, asked.scopes)
     if asked.prompt == "none" and known:
-        return _approved(discord, asked, person)
-    return page("approve.html", asked=asked, person=person, guilds=discord.guilds)
+        return _approved(discord, asked, person, asked.scopes)
+    return page("approve.html", asked=asked, person=person, always=ALWAYS_GRANTED)
 
 
 def _answer(
@@ -123,28 +124,44 @@ def _answer(
         return page("pick.html", 400, asked=asked, people=people, problem=problem)
     match form.get("decision"):
         case "allow":
-            answer = _approved(discord, asked, person)
+            answer = _approved(discord, asked, person, _ticked(asked, form))
         case "deny":
-            answer = asked.back(
-                error="access_denied",
-                error_description="The resource owner or authorization server denied the request",
-            )
+            answer = _denied(asked)
         case _:
             answer = again
     answer.set_cookie(COOKIE, person.id, httponly=True, samesite="lax")
     return answer
 
 
-def _approved(discord: SimulatedDiscord, asked: Asked, person: Person) -> Response:
+def _ticked(asked: Asked, form: Mapping[str, str]) -> frozenset[str]:
+    """Return what the form allows of what is asked: all where it has no boxes to untick."""
+    if "choice" not in form:
+        return asked.scopes
+    return frozenset(s for s in asked.scopes if s in ALWAYS_GRANTED or f"allow:{s}" in form)
+
+
+def _approved(
+    discord: SimulatedDiscord, asked: Asked, person: Person, scopes: frozenset[str]
+) -> Response:
+    granted = scopes - (discord.withheld - ALWAYS_GRANTED)
+    if not granted:
+        return _denied(asked)
     code = discord.issue_code(
         asked.application.client_id,
         person.id,
         asked.redirect_uri,
-        asked.scopes,
+        granted,
         challenge=asked.challenge,
         nonce=asked.nonce,
     )
     return asked.back(code=code)
+
+
+def _denied(asked: Asked) -> Response:
+    return asked.back(
+        error="access_denied",
+        error_description="The resource owner or authorization server denied the request",
+    )
 
 
 def _made(discord: SimulatedDiscord, form: Mapping[str, str]) -> Person | None:

@@ -1,4 +1,8 @@
-"""Who lives in the simulated Discord: people, guilds, and who is a member of what."""
+"""Who lives in the simulated Discord: people, guilds, and who is a member of what.
+
+`more` of each record is JSON that goes over the wire beside, or in place of, what is documented:
+fields nobody knows yet, nulls where none were expected.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +19,7 @@ class Guild:
     name: str
     icon: str | None = None
     roles: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,13 @@ class Membership:
     pending: bool = False
     communication_disabled_until: str | None = None
     owner: bool = False
+    avatar: str | None = None
+    banner: str | None = None
+    flags: int = 0
+    premium_since: str | None = None
+    mute: bool = False
+    deaf: bool = False
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +58,10 @@ class Person:
     system: bool = False
     discriminator: str = "0"
     accent_color: int | None = None
+    banner: str | None = None
+    public_flags: int = 0
     memberships: tuple[Membership, ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def display_name(self) -> str:
@@ -65,9 +80,9 @@ def public_user(person: Person) -> dict[str, Any]:
         "username": person.username,
         "avatar": person.avatar,
         "discriminator": person.discriminator,
-        "public_flags": 0,
-        "flags": 0,
-        "banner": None,
+        "public_flags": person.public_flags,
+        "flags": person.public_flags,
+        "banner": person.banner,
         "accent_color": person.accent_color,
         "global_name": person.global_name,
         "avatar_decoration_data": None,
@@ -76,7 +91,7 @@ def public_user(person: Person) -> dict[str, Any]:
     }
     # Discord sends these two only where they are true.
     user |= {name: True for name in ("bot", "system") if getattr(person, name)}
-    return user
+    return user | dict(person.more)
 
 
 def own_user(person: Person, *, with_email: bool) -> dict[str, Any]:
@@ -88,27 +103,27 @@ def own_user(person: Person, *, with_email: bool) -> dict[str, Any]:
     }
     if with_email:
         user |= {"email": person.email, "verified": person.verified}
-    return user
+    return user | dict(person.more)
 
 
 def member_of(person: Person, membership: Membership) -> dict[str, Any]:
     """Return the member object of one guild (`PrivateGuildMemberResponse`)."""
     return {
-        "avatar": None,
+        "avatar": membership.avatar,
         "avatar_decoration_data": None,
-        "banner": None,
+        "banner": membership.banner,
         "communication_disabled_until": membership.communication_disabled_until,
-        "flags": 0,
+        "flags": membership.flags,
         "joined_at": membership.joined_at,
         "nick": membership.nick,
         "pending": membership.pending,
-        "premium_since": None,
+        "premium_since": membership.premium_since,
         "roles": list(membership.roles),
         "collectibles": None,
         "user": public_user(person),
-        "mute": False,
-        "deaf": False,
-    }
+        "mute": membership.mute,
+        "deaf": membership.deaf,
+    } | dict(membership.more)
 
 
 def guild_of(guild: Guild, membership: Membership, *, with_counts: bool) -> dict[str, Any]:
@@ -124,4 +139,4 @@ def guild_of(guild: Guild, membership: Membership, *, with_counts: bool) -> dict
     }
     if with_counts:
         shown |= {"approximate_member_count": 42, "approximate_presence_count": 7}
-    return shown
+    return shown | dict(guild.more)

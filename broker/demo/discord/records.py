@@ -38,10 +38,14 @@ class Application:
     signing_seed: bytes = bytes(range(32))
 
     @property
+    def private_key(self) -> Ed25519PrivateKey:
+        """The key that signs webhook events; Discord's alone."""
+        return Ed25519PrivateKey.from_private_bytes(self.signing_seed)
+
+    @property
     def verify_key(self) -> str:
         """The public key in hexadecimal, as the developer portal shows it."""
-        private = Ed25519PrivateKey.from_private_bytes(self.signing_seed)
-        return private.public_key().public_bytes_raw().hex()
+        return self.private_key.public_key().public_bytes_raw().hex()
 
 
 @dataclass(frozen=True, slots=True)
