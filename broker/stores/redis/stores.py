@@ -14,6 +14,7 @@ from broker.stores.redis.requests import RedisPendingRequests
 from broker.stores.redis.revocations import RedisRevocations
 from broker.stores.redis.scripts import Steps
 from broker.stores.redis.sessions import RedisSessions
+from broker.stores.redis.turns import RedisTurns
 
 if TYPE_CHECKING:
     from broker.stores.redis.admissions import RedisAdmissions
@@ -37,6 +38,7 @@ class RedisStores:
         notices: which clients are to be told that a session is over.
         devices: which devices wait for a person.
         once: what was used and may not be again.
+        turns: whose turn it is to read somebody's communities anew.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class RedisStores:
         self.revocations = RedisRevocations(steps, names)
         self.devices = RedisDevices(steps, names)
         self.once = RedisOnce(steps, names)
+        self.turns = RedisTurns(steps, names)
 
     def guesses(self, clock: Clock) -> "RedisGuesses":
         """Return what counts guesses of a device's code."""
