@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
-from broker.app import durations
 from broker.app.checks import Problem, Refused
 from broker.app.data_dir import embedded_secret
 from broker.app.settings import Settings
 from broker.app.sources import UnusableSource, origin, variable
+from broker.core import durations
 from broker.core.ports import Entropy
 
 MASK = "••••••"

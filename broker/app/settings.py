@@ -18,8 +18,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from broker.app import durations
 from broker.app.sources import SecretFiles, SettingsFile
+from broker.core import durations
 from broker.core.model import Lifetimes
 from keys.policy import Policy
 

@@ -26,8 +26,8 @@ async def check_signs(
         Failure: nothing signs with it yet; it says from when.
         KeyStoreUnavailable: the keys are out of reach.
     """
-    from broker.app import durations
     from broker.app.algorithms import SETTING, signs_everywhere_from
+    from broker.core import durations
     from keys.model import RS256
 
     if alg == RS256:

@@ -258,7 +258,7 @@ def _facts(record: "ApiRecord") -> dict[str, Any]:
 
 
 def _tell(record: "ApiRecord", users: "Iterable[Client]", *, json: bool) -> None:
-    from broker.app import durations
+    from broker.core import durations
 
     clients = [client.client_id for client in users]
     if json:

@@ -159,7 +159,7 @@ def seconds(name: str, text: str) -> int | None:
     Raises:
         Failure: it is none.
     """
-    from broker.app import durations
+    from broker.core import durations
 
     if not text:
         return None

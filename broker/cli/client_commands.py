@@ -215,7 +215,7 @@ async def _check_scopes(stores: "Stores", client: "Client", given: dict[str, Any
 
 
 def _seconds(text: str) -> int:
-    from broker.app import durations
+    from broker.core import durations
 
     try:
         return int(durations.parse(text))

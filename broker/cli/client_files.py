@@ -198,7 +198,7 @@ def _revoke(token: str) -> None:
 
 
 def _lifetime(text: str) -> int:
-    from broker.app import durations
+    from broker.core import durations
 
     try:
         found = int(durations.parse(text))

@@ -179,7 +179,7 @@ def tell_secret(record: "ClientRecord", secret: str | None, *, json: bool) -> No
 
 
 def _lifetime(seconds: int | None) -> str:
-    from broker.app import durations
+    from broker.core import durations
 
     return "" if seconds is None else durations.show(seconds)
 

@@ -188,7 +188,7 @@ def _document(evidence: "Evidence", sections: "Sequence[Section]") -> dict[str, 
 
 
 def _seconds(text: str | None) -> float:
-    from broker.app import durations
+    from broker.core import durations
 
     if text is None:
         return 0.0

@@ -53,7 +53,7 @@ def seconds(option: str, text: str) -> float:
     Raises:
         Failure: it is none, or is nothing.
     """
-    from broker.app import durations
+    from broker.core import durations
 
     try:
         found = float(durations.parse(text))

@@ -94,7 +94,7 @@ async def _sealed_with_last(stores: "Stores") -> list[str]:
 
 
 def _tell(sealed: list[str], lasting: dict[str, int]) -> None:
-    from broker.app import durations
+    from broker.core import durations
 
     if sealed:
         typer.echo(f"{len(sealed)} signing keys are sealed with the last secret:")

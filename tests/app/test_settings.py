@@ -5,11 +5,11 @@ import os
 import pytest
 from pydantic import SecretStr
 
-from broker.app import durations
 from broker.app.checks import Refused
 from broker.app.loading import MASK, is_duration, load, shown
 from broker.app.settings import Settings
 from broker.app.sources import unknown_variables, variable
+from broker.core import durations
 from broker.core.model import Lifetimes
 
 STRONG = "Zk3vS0yq7cVhWm1uXr9TgLb5nPd2JfEa8iYo4HxQ"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
-from broker.app import durations
 from broker.app.settings import Settings
 from broker.app.sources import variable
+from broker.core import durations
 
 README = Path(__file__).parents[2] / "README.md"
 BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
