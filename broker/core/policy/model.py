@@ -13,11 +13,12 @@ A document looks like this; every member may be left out, and all that is there 
           "not_timed_out": true
         }
       ],
-      "match": "all",                             or "any": one of the guilds is enough
+      "match": "all",                             or "any": one of the entries is enough
       "account_age": "30d",                       of the Discord account
       "email_verified": true,
       "allow": ["175928847299117063"],            Discord ids that pass whatever the rest says
-      "deny": []                                  Discord ids that never do
+      "deny": [],                                 Discord ids that never do
+      "only_allowed": false                       true: nobody passes but those in "allow"
     }
 
 A guild with nothing but its ``id`` asks for membership alone. ``deny`` is judged first, then
@@ -25,6 +26,7 @@ A guild with nothing but its ``id`` asks for membership alone. ``deny`` is judge
 either's ``deny`` refuses, and an ``allow`` passes its own policy alone.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -51,6 +53,7 @@ class Policy:
         account_age: seconds that the Discord account must have existed; 0 for any.
         email_verified: whether the e-mail address must be verified.
         allow, deny: snowflakes.
+        only_allowed: whether nobody passes but those in ``allow``.
     """
 
     guilds: tuple[GuildRule, ...] = ()
@@ -59,12 +62,14 @@ class Policy:
     email_verified: bool = False
     allow: frozenset[str] = frozenset()
     deny: frozenset[str] = frozenset()
+    only_allowed: bool = False
 
 
 class Reason(StrEnum):
     """Why a policy refuses somebody."""
 
     DENIED = "denied"  # on the deny list
+    NOT_ALLOWED = "not_allowed"  # not on the allow list, and only those on it pass
     NO_DISCORD = "no_discord"  # no identity at Discord, and a rule needs one
     NOT_MEMBER = "not_member"
     ANY_ROLE = "any_role"  # none of several roles
@@ -84,7 +89,7 @@ class Missing:
     Attributes:
         reason: which.
         guild_id: where, or empty.
-        roles: which roles it is about.
+        roles: the roles it is about: those of which one or each is missing, or one too many.
         until: when time alone mends it (UTC seconds), or None.
     """
 
@@ -94,19 +99,55 @@ class Missing:
     until: float | None = None
 
 
+Choice = tuple[tuple[Missing, ...], ...]
+"""Ways to mend one thing: each is a tuple of all that it takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What the policies that hold for a client came to.
 
     Attributes:
-        missing: everything that stands in the way; empty where the person may use the client.
-        any_of: whether mending one of the guilds' entries among them is enough.
+        missing: what stands in the way, each for itself.
+        choices: of each of these, one way has to be gone (where one of several guilds is enough).
     """
 
     missing: tuple[Missing, ...] = ()
-    any_of: bool = False
+    choices: tuple[Choice, ...] = ()
 
     @property
     def allowed(self) -> bool:
         """Whether the person may use the client."""
-        return not self.missing
+        return not self.missing and not self.choices
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it says no only because something was never read."""
+        return not self.allowed and (
+            all(_unread(one) for one in self.missing)
+            and all(any(all(map(_unread, way)) for way in choice) for choice in self.choices)
+        )
+
+    @property
+    def mended_at(self) -> float | None:
+        """When time alone will have mended all of it (UTC seconds), or None."""
+        ends = [one.until for one in self.missing]
+        ends += [_soonest(choice) for choice in self.choices]
+        return max((end for end in ends if end is not None), default=None) if all(ends) else None
+
+    def all(self) -> Iterator[Missing]:
+        """Yield everything that stands in the way, in whatever choice."""
+        yield from self.missing
+        for choice in self.choices:
+            for way in choice:
+                yield from way
+
+
+def _soonest(choice: Choice) -> float | None:
+    """Return when the first way of a choice will be gone by itself, or None."""
+    ends = [[one.until for one in way] for way in choice]
+    return min((max(filter(None, way)) for way in ends if all(way)), default=None)
+
+
+def _unread(one: Missing) -> bool:
+    return one.reason is Reason.UNKNOWN

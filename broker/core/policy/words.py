@@ -1,0 +1,173 @@
+"""Policies and refusals in plain English: for operators, and for the person refused.
+
+Whatever is said stands here, so that it can be said in other languages too. The operator's names
+are used where there are any, else the ids.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import ceil
+from typing import Final
+
+from broker.core import durations
+from broker.core.community.needs import by_id
+from broker.core.community.registry import Guild
+from broker.core.policy.model import GuildRule, Missing, Policy, Reason
+
+DAY: Final = 86400
+MAX_LISTED: Final = 5  # people of a list that are named
+_LATEST: Final = datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp()
+
+_OBSTACLES: Final[Mapping[Reason, str]] = {
+    Reason.DENIED: "Your Discord account is not let in.",
+    Reason.NOT_ALLOWED: "Only certain people are let in, and you are not among them.",
+    Reason.NO_DISCORD: "You need a Discord account that is linked to your account here.",
+    Reason.NOT_MEMBER: "You need to be a member of {guild}.",
+    Reason.ANY_ROLE: "You need the role {roles} in {guild}.",
+    Reason.ALL_ROLES: "You need the {role_or_roles} {roles} in {guild}.",
+    Reason.NO_ROLE: "You must not have the role {roles} in {guild}.",
+    Reason.PENDING: "You have yet to accept the rules of {guild}; do that in Discord.",
+    Reason.TIMED_OUT: "You are timed out in {guild} until {when}.",
+    Reason.TOO_YOUNG: "Your Discord account is too young; it is old enough from {when}.",
+    Reason.EMAIL: "You need a verified e-mail address in the account that you sign in with.",
+    Reason.UNKNOWN: "We could not learn from Discord whether you are a member of {guild}.",
+}
+_JOINED_BY_OR: Final = frozenset((Reason.ANY_ROLE, Reason.NO_ROLE))
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """One thing that stands in a person's way, as it is told.
+
+    Attributes:
+        text: a sentence.
+        guild: name of the guild to join, or empty.
+        invite: https address by which to join it, or None.
+    """
+
+    text: str
+    guild: str = ""
+    invite: str | None = None
+
+
+def obstacle(missing: Missing, guilds: Mapping[str, Guild]) -> Obstacle:
+    """Return what to tell the person of one thing that is missing.
+
+    Args:
+        missing: that thing.
+        guilds: the registered ones, by their ids.
+    """
+    guild = guilds.get(missing.guild_id)
+    roles = _role_names(missing.roles, guild)
+    text = _OBSTACLES[missing.reason].format(
+        guild=guild_name(missing.guild_id, guilds),
+        roles=_either(roles) if missing.reason in _JOINED_BY_OR else _every(roles),
+        role_or_roles="role" if len(roles) == 1 else "roles",
+        when="" if missing.until is None else moment(missing.until),
+    )
+    if missing.reason is not Reason.NOT_MEMBER or guild is None or guild.invite is None:
+        return Obstacle(text)
+    return Obstacle(text, guild.name, guild.invite)
+
+
+def said(policy: Policy, guilds: Mapping[str, Guild]) -> tuple[str, ...]:
+    """Return a policy in words: a sentence a line, a guild a line where there are several.
+
+    Args:
+        policy: the policy.
+        guilds: the registered ones, by their ids.
+    """
+    lines: list[str] = []
+    account = list(_of_account(policy))
+    if policy.only_allowed:
+        lines.append(f"Nobody but these Discord accounts: {_people(policy.allow)}.")
+    elif len(policy.guilds) > 1:
+        lines.append(f"Members of {'at least one' if policy.any_guild else 'all'} of these guilds:")
+        lines += [f"- {_in_guild(rule, guilds)}" for rule in policy.guilds]
+        lines += [f"Only people {_every(account)}."] if account else []
+    else:
+        who = f"Members of {_in_guild(policy.guilds[0], guilds)}" if policy.guilds else "Everybody"
+        between = ", " if policy.guilds else " "
+        lines.append(f"{who}{between if account else ''}{_every(account)}.")
+    if policy.allow and not policy.only_allowed:
+        lines.append(f"Always, whatever else is said: {_people(policy.allow)}.")
+    if policy.deny:
+        lines.append(f"Never: {_people(policy.deny)}.")
+    return tuple(lines)
+
+
+def guild_name(guild_id: str, guilds: Mapping[str, Guild]) -> str:
+    """Return what people call a guild, or its id."""
+    guild = guilds.get(guild_id)
+    return f"the guild {guild_id}" if guild is None else guild.name
+
+
+def role_name(role_id: str, guild: Guild | None) -> str:
+    """Return what people call a role of a guild, or its id."""
+    return role_id if guild is None else guild.roles.get(role_id, role_id)
+
+
+def moment(at: float) -> str:
+    """Return a moment (UTC seconds) to the minute after which it has come."""
+    then = datetime.fromtimestamp(min(ceil(at / 60) * 60, _LATEST), UTC)
+    return f"{then.day} {then:%B %Y, %H:%M} UTC"
+
+
+def length(seconds: int) -> str:
+    """Return a length of time: whole days as such."""
+    days, rest = divmod(seconds, DAY)
+    if rest:
+        return durations.show(seconds)
+    return "1 day" if days == 1 else f"{days} days"
+
+
+def _of_account(policy: Policy) -> Iterator[str]:
+    if policy.account_age:
+        yield f"whose Discord account is at least {length(policy.account_age)} old"
+    if policy.email_verified:
+        yield "whose e-mail address is verified"
+
+
+def _in_guild(rule: GuildRule, guilds: Mapping[str, Guild]) -> str:
+    asked = _every(list(_asked(rule, guilds.get(rule.guild_id))))
+    return f"{guild_name(rule.guild_id, guilds)}{' who ' if asked else ''}{asked}"
+
+
+def _asked(rule: GuildRule, guild: Guild | None) -> Iterator[str]:
+    """Yield what is asked of a member."""
+    if rule.any_role:
+        yield f"have the role {_either(_role_names(rule.any_role, guild))}"
+    if rule.all_roles:
+        plural = "" if len(rule.all_roles) == 1 else "s"
+        yield f"have the role{plural} {_every(_role_names(rule.all_roles, guild))}"
+    if rule.no_role:
+        yield f"do not have the role {_either(_role_names(rule.no_role, guild))}"
+    if rule.not_pending:
+        yield "have accepted its rules"
+    if rule.not_timed_out:
+        yield "are not timed out"
+
+
+def _role_names(roles: Iterable[str], guild: Guild | None) -> list[str]:
+    return [role_name(role, guild) for role in roles]
+
+
+def _people(ids: Iterable[str]) -> str:
+    known = sorted(ids, key=by_id)
+    left = len(known) - MAX_LISTED
+    return _every([*known[:MAX_LISTED], f"{left} more"] if left > 0 else known)
+
+
+def _either(names: Sequence[str]) -> str:
+    return _list(names, "or")
+
+
+def _every(names: Sequence[str]) -> str:
+    return _list(names, "and")
+
+
+def _list(names: Sequence[str], last: str) -> str:
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {last} {names[-1]}"
