@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -27,9 +28,15 @@ PROGRAMS: Final[dict[str, tuple[str, ...]]] = {
     "node": ("node", "npm"),
     "promtool": ("promtool",),
     "softhsm": ("softhsm2-util", "libsofthsm2.so"),
+    "helm": ("helm",),
+    "systemd": ("systemd-analyze",),
+    "nginx": ("nginx",),
+    "caddy": ("caddy",),
+    "hadolint": ("hadolint",),
 }
 LIBRARY_PLACES: Final = ("usr/lib/softhsm", "usr/lib/*/softhsm", "usr/lib*/pkcs11")
 OTHER_NAMES: Final = {"chromium": ("chromium", "chromium-browser", "google-chrome")}
+BESIDE: Final = str(Path(sys.executable).parent)
 LEAST: Final = {"redis-server": 7, "node": 18}
 
 
@@ -59,7 +66,8 @@ def find(program: str) -> Path | None:
 def _candidates(program: str) -> Iterator[Path]:
     """PATH first, every entry of it; then where Debian keeps PostgreSQL, and libraries."""
     for name in OTHER_NAMES.get(program, (program,)):
-        for folder in os.environ.get("PATH", "").split(os.pathsep):
+        # Some come with a package, beside the interpreter; daemons are in sbin.
+        for folder in (*os.environ.get("PATH", "").split(os.pathsep), BESIDE, "/usr/sbin"):
             found = shutil.which(name, path=folder)
             if found:
                 yield Path(found)
