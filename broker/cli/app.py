@@ -10,6 +10,7 @@ from broker.cli import (
     config_command,
     db_commands,
     doctor_commands,
+    doctor_provider,
     key_commands,
     secret_commands,
     serve_commands,
@@ -42,4 +43,5 @@ app.add_typer(api_commands.app, name="apis")
 app.add_typer(account_commands.app, name="accounts")
 app.add_typer(db_commands.app, name="db")
 app.add_typer(secret_commands.app, name="secrets")
+doctor_commands.app.command("discord-provider")(doctor_provider.discord_provider)
 app.add_typer(doctor_commands.app, name="doctor")

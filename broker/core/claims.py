@@ -14,6 +14,8 @@ ID_TOKEN: Final = "id_token"
 USERINFO: Final = "userinfo"
 ACR: Final = "acr"
 
+LONGEST_USERNAME: Final = 32  # characters
+
 _MAX_SUBJECT: Final = 255  # characters, Core §2
 _SCOPE_OF: Final = {name: scope for scope, names in CLAIMS_OF_SCOPE.items() for name in names}
 
@@ -36,6 +38,19 @@ def released(claims: Mapping[str, Any], scope: Iterable[str]) -> dict[str, Any]:
     """Return those of the account's claims that the scope releases; absent ones stay absent."""
     names = (name for word in scope for name in CLAIMS_OF_SCOPE.get(word, ()))
     return {name: claims[name] for name in names if claims.get(name) is not None}
+
+
+def of_id_token(claims: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return those of the account's claims that may stand in an ID token.
+
+    A ``preferred_username`` that is not 1 to 32 characters long is left to ``/userinfo``: so
+    Discord demands it of whoever is its OpenID provider (External Auth of its Social SDK). It is
+    left out rather than cut, so that nobody goes by another's name.
+    """
+    name = claims.get("preferred_username")
+    if name is None or 1 <= len(str(name)) <= LONGEST_USERNAME:
+        return claims
+    return {claim: value for claim, value in claims.items() if claim != "preferred_username"}
 
 
 def named(

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from broker.core import apis
 from broker.core import vocabulary as v
-from broker.core.claims import ACR, ID_TOKEN, named, released
+from broker.core.claims import ACR, ID_TOKEN, named, of_id_token, released
 from broker.core.errors import InvalidRequest, InvalidScope, InvalidTarget, InvalidToken
 from broker.core.handles import Handle, Handles, Kind
 from broker.core.minted import AccessToken, Hint, named_audience, seconds, text
@@ -194,7 +194,8 @@ class Mint:
         """
         alg = self.signing.of_id_token(client)
         now = int(self.clock.now())
-        claims = released(facts.claims, scope) | {
+        known = of_id_token(facts.claims)
+        claims = released(known, scope) | {
             "iss": self.issuer,
             "sub": subject_for(client, grant.account_id, facts.sub),
             "aud": client.client_id,
@@ -207,7 +208,7 @@ class Mint:
         if grant.nonce is not None:
             claims["nonce"] = grant.nonce
         if grant.claims is not None:
-            claims = named(facts.claims, grant.claims, ID_TOKEN, client) | claims
+            claims = named(known, grant.claims, ID_TOKEN, client) | claims
             if ACR in grant.claims:
                 claims[ACR] = v.ACR
         return await sign_jwt(self.keys.signer(alg), v.TYP_ID, claims)

@@ -56,8 +56,13 @@ def examine(evidence: Evidence, received: str | None = None) -> tuple[Section, .
         ("Every address and process", _everywhere(evidence)),
         ("The token", _token(evidence, received)),
     )
-    told = ((title, tuple(one for one in found if one is not None)) for title, found in sections)
-    return tuple(Section(title, found) for title, found in told if found)
+    return told(sections)
+
+
+def told(sections: Iterable[tuple[str, Findings]]) -> tuple[Section, ...]:
+    """Return what there is to say, by what it is about; what has nothing to say is left out."""
+    found = ((title, tuple(one for one in some if one is not None)) for title, some in sections)
+    return tuple(Section(title, findings) for title, findings in found if findings)
 
 
 def worst(sections: Sequence[Section]) -> Verdict:
@@ -95,7 +100,7 @@ def _discovery(evidence: Evidence) -> Findings:
         return
     yield documents.media_type(end, documents.JSON)
     if metadata is None:
-        yield _unreadable("content", end)
+        yield unreadable("content", end)
         return
     yield documents.issuer(metadata, evidence.asked)
     yield documents.jwks_uri(metadata, evidence.asked)
@@ -118,7 +123,7 @@ def _keys(evidence: Evidence) -> Findings:
     yield key_set.size(answer)
     keys = _read(answer)
     if keys is None:
-        yield _unreadable("content", answer)
+        yield unreadable("content", answer)
     else:
         yield from _each_key(keys, documents.advertised(evidence.metadata or {}))
     yield documents.cookies(answer, shared=True)
@@ -186,7 +191,8 @@ def _read(answer: Answer) -> tuple[Key, ...] | None:
         return None
 
 
-def _unreadable(name: str, answer: Answer) -> Finding:
+def unreadable(name: str, answer: Answer) -> Finding:
+    """Return what to say of a document that is not what it should be."""
     try:
         json_object(answer.body)
         reason = 'no JWK Set: it has no "keys" array of objects'

@@ -32,26 +32,40 @@ async def gather(
         settle: seconds to wait before looking a second time where answers differ, so that a
             rotation caught in the act is not taken for a fault.
     """
+    found = await gather_documents(issuer, fetcher, now)
+    if not isinstance(found.discovery.end, Answer):
+        return found
+    found = replace(found, browser=await fetcher.ask(found.discovery.end.url, headers=_PAGE))
+    if found.jwks is None or not isinstance(found.jwks.end, Answer):
+        return found
+    jwks = found.jwks.end
+    looks = await _looks(jwks, fetcher, now)
+    past = _queried(looks.direct.url) if looks.direct.url != jwks.url else None
+    samples = await _sampled(jwks.url, fetcher, connections, past)
+    if _differ(samples, looks.direct):
+        await asyncio.sleep(settle)
+        samples = await _sampled(jwks.url, fetcher, connections, past)
+        looks = replace(looks, direct=samples[-1].direct)
+    return replace(found, looks=looks, samples=samples)
+
+
+async def gather_documents(issuer: str, fetcher: Fetcher, now: float) -> Evidence:
+    """Look at the discovery document and at the JWKS it names, each once.
+
+    Args:
+        issuer: its address, without a slash at the end.
+        fetcher: asks.
+        now: epoch seconds.
+    """
     discovery = await follow(issuer + DISCOVERY, fetcher)
     found = Evidence(issuer, now, discovery)
     if not isinstance(discovery.end, Answer):
         return found
-    browser = await fetcher.ask(discovery.end.url, headers=_PAGE)
     metadata = _metadata(discovery.end)
     address = (metadata or {}).get("jwks_uri")
     if not isinstance(address, str) or not _is_http(address):
-        return Evidence(issuer, now, discovery, browser, metadata)
-    jwks = await follow(address, fetcher)
-    if not isinstance(jwks.end, Answer):
-        return Evidence(issuer, now, discovery, browser, metadata, jwks)
-    looks = await _looks(jwks.end, fetcher, now)
-    past = _queried(looks.direct.url) if looks.direct.url != jwks.end.url else None
-    samples = await _sampled(jwks.end.url, fetcher, connections, past)
-    if _differ(samples, looks.direct):
-        await asyncio.sleep(settle)
-        samples = await _sampled(jwks.end.url, fetcher, connections, past)
-        looks = replace(looks, direct=samples[-1].direct)
-    return Evidence(issuer, now, discovery, browser, metadata, jwks, looks, samples)
+        return replace(found, metadata=metadata)
+    return replace(found, metadata=metadata, jwks=await follow(address, fetcher))
 
 
 async def follow(url: str, fetcher: Fetcher) -> Trip:

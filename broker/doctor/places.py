@@ -2,7 +2,7 @@
 
 import ipaddress
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 WELL_KNOWN: Final = "/.well-known/"
 DISCOVERY: Final = "/.well-known/openid-configuration"
@@ -49,6 +49,38 @@ def _refuse_oddities(parts: SplitResult) -> None:
         raise NotAnAddressError("an issuer has no user or password in it")
     if parts.query or parts.fragment:
         raise NotAnAddressError("an issuer has no query and no fragment")
+
+
+def configured(text: str) -> str:
+    """Return an issuer as it is given to a relying party, which compares it to the letter.
+
+    A missing scheme is https; the address of a well-known document is taken off. Whatever else is
+    wrong with it stays, to be judged.
+
+    Args:
+        text: what the operator gave.
+
+    Raises:
+        NotAnAddressError: nothing could be asked of it: no http or https URL, or without a host.
+    """
+    given = text.strip()
+    whole = given if "://" in given else f"https://{given}"
+    issuer_of(bare(whole))
+    return whole.partition(WELL_KNOWN)[0]
+
+
+def bare(url: str) -> str:
+    """Return a URL without query, fragment, credentials and slashes at its end.
+
+    Raises:
+        NotAnAddressError: it is malformed.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise NotAnAddressError(f"not a URL: {error}") from None
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
 
 
 def is_loopback(url: str) -> bool:

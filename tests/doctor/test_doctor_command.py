@@ -105,6 +105,7 @@ def test_it_needs_nothing_of_the_broker():
     """It runs on a machine without stores: none of their libraries is loaded."""
     code = (
         "import sys, broker.doctor.examine, broker.doctor.gathering, broker.doctor.watching;"
+        "import broker.doctor.provider;"
         "print([n for n in sys.modules if n.split('.')[0] in "
         "('sqlalchemy', 'redis', 'starlette', 'uvicorn') or n.startswith('broker.app')])"
     )

@@ -404,6 +404,17 @@ ROWS = (
             "faults/test_backchannel_kill.py::test_killed_right_after_the_logout",
         ),
     ),
+    # ── Discord ────────────────────────────────────────────────────────────────────────────
+    Row(
+        "Discord Social SDK: OIDC Integration Requirements",
+        "the broker as Discord's OpenID provider; `broker doctor discord-provider` proves it",
+        (
+            f"{P}discord_provider.py::test_an_id_token_is_what_discord_demands",
+            "::test_a_username_that_is_too_long",
+            "doctor/test_doctor_provider.py::test_a_real_broker_behind_tls_is_right_in_everything",
+            "::test_the_id_token",
+        ),
+    ),
 )  # fmt: skip
 
 

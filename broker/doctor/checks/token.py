@@ -168,7 +168,7 @@ def issued_by(token: Token, issuer: str) -> Finding:
 
 def times(token: Token, now: float) -> tuple[Finding, ...]:
     """Judge `exp`, `nbf` and `iat` against this machine's clock."""
-    ends, starts, made = (_number(token.claims.get(name)) for name in ("exp", "nbf", "iat"))
+    ends, starts, made = (number(token.claims.get(name)) for name in ("exp", "nbf", "iat"))
     findings = [_expiry(ends, now)]
     early = max((moment for moment in (starts, made) if moment is not None), default=now)
     if early > now + LEEWAY:
@@ -186,12 +186,13 @@ def _expiry(ends: float | None, now: float) -> Finding:
     return ok("exp", f"valid for another {span(ends - now)}")
 
 
-def _number(value: object) -> float | None:
+def number(value: object) -> float | None:
+    """Return a claim that is a number, None for anything else."""
     # bool is an int to Python, not to JSON
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        number = float(value)
+        found = float(value)
     except OverflowError:
         return None
-    return number if isfinite(number) else None
+    return found if isfinite(found) else None
