@@ -39,7 +39,7 @@ class Decisions:
         Raises:
             BadForm: the form did not come from our page, in this browser, for this account.
             RequestUnknown: it was decided before, or the app was switched off or changed.
-            AuthorizationRefused: the person said no.
+            AuthorizationRefused: the person said no, or leaves because the app may not be used.
             StoreUnavailable: nothing was decided; the request waits for it as before.
         """
         desk = self._desk
@@ -51,18 +51,21 @@ class Decisions:
         if session is None or not desk.forms.good(params.one("csrf"), browser.key, subject):
             raise BadForm(links=(("Back to the sign-in", desk.page_url(pending)),))
         client = await desk.client_of(pending)
-        if decision == "other":
-            return await trips.begin(desk, pending, browser, prompt="consent")
+        if decision in {"other", "check"}:
+            prompt = "consent" if decision == "other" else "none"
+            return await trips.begin(desk, pending, browser, prompt=prompt)
         if decision == "continue":
             await desk.requests.put(replace(pending, selected=True))
             return Redirect(desk.page_url(pending))
-        if decision not in {"allow", "deny"}:
+        if decision not in {"allow", "deny", "leave"}:
             raise InvalidRequest("The form holds no decision")
         if await desk.requests.finish(pending.request_id) is None:
             raise RequestUnknown
         try:
             if decision == "deny":
                 raise await self._declined(pending, session)
+            if decision == "leave":
+                raise await self._left(pending)
             return await self._allowed(pending, client, session, browser)
         except StoreUnavailable as error:
             with suppress(StoreUnavailable):
@@ -101,6 +104,11 @@ class Decisions:
         return await trips.begin(
             desk, desk.new_pending(request), browser, prompt=upstream_prompt(request, browser)
         )
+
+    async def _left(self, pending: PendingRequest) -> AuthorizationRefused:
+        """Nobody said no but we: that was audited when it was."""
+        await deny(self._desk, pending.request)
+        return refusal(pending.request, AccessDenied())
 
     async def _declined(self, pending: PendingRequest, session: Handle) -> AuthorizationRefused:
         desk, request = self._desk, pending.request

@@ -20,14 +20,14 @@ from broker.core.device.approval import shown_code
 from broker.core.errors import ConsentRequired, LoginRequired
 from broker.core.handles import Handle
 from broker.core.model import AuthorizationRequest, Client, Facts, PendingRequest, Session
-from broker.core.outcomes import Browser, ConsentPage, Redirect, SelectPage
+from broker.core.outcomes import AccessRefusedPage, Browser, ConsentPage, Redirect, SelectPage
 from broker.core.parameters import Parameters
 from broker.core.pkce import encode
 from broker.core.ports import CodeRefused, Refusal
 from broker.core.responses import refusal
 from broker.core.subjects import subject_for
 
-Step = Redirect | ConsentPage | SelectPage
+Step = Redirect | ConsentPage | SelectPage | AccessRefusedPage
 
 _NEEDS_LOGIN = frozenset(
     (

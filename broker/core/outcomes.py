@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from broker.core.model import Client
+from broker.core.policy.words import Obstacles
 
 SIGNED_OUT = "signed-out"
 """What the session cookie holds after a sign-out: the next sign-in asks at Discord who it is."""
@@ -80,6 +81,34 @@ class SelectPage:
     client: Client
     claims: Mapping[str, Any]
     redirect_origin: str
+    browser: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRefusedPage:
+    """Say why the person may not use the app; answered by POST /interaction, ``decision``.
+
+    ``check`` makes a fresh trip upstream and judges again, ``other`` lets somebody else sign in,
+    ``leave`` goes back to the app, which is told access_denied.
+
+    Attributes:
+        request: the request's handle, a hidden field.
+        csrf: token, a hidden field.
+        client: the app.
+        claims: who is signed in, as standard claims.
+        redirect_origin: scheme and authority of the validated redirect URI (CSP form-action).
+        obstacles: what stands in the way, as ``policy.words.obstacles`` tells it.
+        device: whether a device asked, so that there is no app to go back to here.
+        browser: binding cookie to set, or None.
+    """
+
+    request: str
+    csrf: str
+    client: Client
+    claims: Mapping[str, Any]
+    redirect_origin: str
+    obstacles: Obstacles
+    device: bool = False
     browser: str | None = None
 
 

@@ -17,6 +17,7 @@ from broker.core import redirects
 from broker.core.errors import Link, Way
 from broker.core.model import Client
 from broker.core.outcomes import (
+    AccessRefusedPage,
     ConsentPage,
     DeviceCodePage,
     DeviceDonePage,
@@ -24,6 +25,7 @@ from broker.core.outcomes import (
     SelectPage,
     SignedOutPage,
 )
+from broker.core.policy import words
 from broker.web.answers import Answer, Header, html_answer
 from broker.web.documents import static_files
 from broker.web.knowledge import Learned, learned
@@ -139,6 +141,21 @@ class Pages:
             page=page,
             app=self._app(page.client),
             person=self._person(page.claims),
+        )
+
+    def access_refused(self, page: AccessRefusedPage) -> Answer:
+        """Say why the person may not use the app, and what can be done about it."""
+        mended_at = page.obstacles.mended_at
+        return self._render(
+            "access_refused.html",
+            csp=self.form_csp(page.redirect_origin),
+            status=403,
+            page=page,
+            app=self._app(page.client),
+            person=self._person(page.claims),
+            found=page.obstacles,
+            mended=words.moment(mended_at) if mended_at else None,
+            invited=self._harmless,
         )
 
     def device_code(self, page: DeviceCodePage) -> Answer:

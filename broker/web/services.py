@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from broker.core.dpop import Presented
 from broker.core.outcomes import (
+    AccessRefusedPage,
     Browser,
     ConsentPage,
     DeviceCodePage,
@@ -24,13 +25,13 @@ class SignIn(Protocol):
 
     async def authorize(
         self, params: Parameters, browser: Browser, /, *, posted: bool
-    ) -> Redirect | ConsentPage | SelectPage:
+    ) -> Redirect | ConsentPage | SelectPage | AccessRefusedPage:
         """Judge an authorization request and say what comes next."""
         ...
 
     async def interact(
         self, handle: str | None, browser: Browser, /
-    ) -> Redirect | ConsentPage | SelectPage:
+    ) -> Redirect | ConsentPage | SelectPage | AccessRefusedPage:
         """Go on with a request that is under way."""
         ...
 

@@ -215,6 +215,9 @@ def test_whether_reading_more_might_change_it(
             facts(standing(timed_out_until=NOW + 9), standing(HARBOUR, member=False)), 9),
         (policy(guilds=[{"id": LIGHTHOUSE}, {"id": HARBOUR}], match="any"),
             facts(standing(member=False), standing(HARBOUR, member=False)), None),
+        (policy(guilds=[{"id": LIGHTHOUSE, "any_role": [KEEPER], "not_timed_out": True},
+                        {"id": HARBOUR}], match="any"),
+            facts(standing(timed_out_until=NOW + 9), standing(HARBOUR, member=False)), None),
     ],
 )  # fmt: skip
 def test_when_time_alone_mends_it(rules: Policy, person: Facts, after: float | None) -> None:

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 
-from broker.core.policy.model import Missing, Policy, Reason
+from broker.core.policy.model import Missing, Policy, Reason, Verdict
 from broker.core.policy.reading import read
-from broker.core.policy.words import Obstacle, moment, obstacle, said
+from broker.core.policy.words import Obstacle, Obstacles, moment, obstacle, obstacles, said
 from tests.core.helpers import NOW
 from tests.core.policies import (
     GUILDS,
@@ -97,7 +97,7 @@ TOLD = {
 @pytest.mark.parametrize("missing", TOLD)
 def test_what_is_missing_in_words(missing: Missing) -> None:
     """To the person, in one sentence."""
-    assert obstacle(missing, GUILDS) == Obstacle(TOLD[missing])
+    assert obstacle(missing, GUILDS) == Obstacle(missing.reason, TOLD[missing])
 
 
 def test_every_reason_has_its_words() -> None:
@@ -108,10 +108,29 @@ def test_every_reason_has_its_words() -> None:
 def test_how_to_join_a_guild() -> None:
     """Where the operator gave an invitation, and only to who is not in it."""
     assert obstacle(Missing(Reason.NOT_MEMBER, LIGHTHOUSE), GUILDS) == Obstacle(
-        "You need to be a member of The Lighthouse.", "The Lighthouse", "https://discord.gg/light"
+        Reason.NOT_MEMBER,
+        "You need to be a member of The Lighthouse.",
+        "The Lighthouse",
+        "https://discord.gg/light",
     )
     assert obstacle(Missing(Reason.NOT_MEMBER, HARBOUR), GUILDS).invite is None
     assert obstacle(Missing(Reason.PENDING, LIGHTHOUSE), GUILDS).invite is None
+
+
+def test_all_that_stands_in_the_way() -> None:
+    """As the verdict has it: each for itself, choices, and whether time or nothing mends it."""
+    email, young = Missing(Reason.EMAIL), Missing(Reason.TOO_YOUNG, until=NOW)
+    choice = ((Missing(Reason.NOT_MEMBER, HARBOUR),), (email, young))
+    found = obstacles(Verdict((email,), (choice,)), GUILDS)
+    assert found.each == (obstacle(email, GUILDS),)
+    assert found.choices == (tuple(tuple(obstacle(m, GUILDS) for m in way) for way in choice),)
+    assert (found.mended_at, found.final) == (None, False)
+    assert obstacles(Verdict((young,)), GUILDS).mended_at == NOW
+    for reason in Reason:
+        assert obstacles(Verdict((Missing(reason),)), GUILDS).final == (
+            reason in {Reason.DENIED, Reason.NOT_ALLOWED}
+        )
+    assert obstacles(Verdict(), GUILDS) == Obstacles()
 
 
 def test_names_are_not_read_as_more_than_names() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from broker.core.dpop import Presented
 from broker.core.model import Client
 from broker.core.outcomes import (
+    AccessRefusedPage,
     Browser,
     ConsentPage,
     LogoutPage,
@@ -15,6 +16,8 @@ from broker.core.outcomes import (
     SignedOutPage,
 )
 from broker.core.parameters import Parameters
+from broker.core.policy.model import Reason
+from broker.core.policy.words import Obstacle, Obstacles
 from broker.web.services import Check, EdgeConfig, Services
 from keys.jwks import JwksDocument
 
@@ -55,6 +58,16 @@ CONSENT = ConsentPage(
     browser="browser-1",
 )
 SELECT = SelectPage("handle-1", "csrf-1", APP, CLAIMS, "https://lantern.example")
+NOT_MEMBER = Obstacle(
+    Reason.NOT_MEMBER,
+    "You need to be a member of The Lighthouse.",
+    "The Lighthouse",
+    "https://discord.gg/light",
+)
+EMAIL = Obstacle(Reason.EMAIL, "You need a verified e-mail address.")
+REFUSED = AccessRefusedPage(
+    "handle-1", "csrf-1", APP, CLAIMS, "https://lantern.example", Obstacles((NOT_MEMBER, EMAIL))
+)
 LOGOUT = LogoutPage("csrf-1", CLAIMS, APP, {"state": "s1"}, "https://lantern.example")
 SIGNED_OUT = SignedOutPage(APP)
 

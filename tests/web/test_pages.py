@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 
 from broker.core import errors as e
-from broker.core.outcomes import ConsentPage, LogoutPage, SelectPage, SignedOutPage
+from broker.core.outcomes import (
+    AccessRefusedPage,
+    ConsentPage,
+    LogoutPage,
+    SelectPage,
+    SignedOutPage,
+)
+from broker.core.policy.model import Reason
+from broker.core.policy.words import Obstacle, Obstacles
 from broker.web.knowledge import learned
 from broker.web.render import form_source, leads_on
 from tests.web import fakes
@@ -23,6 +31,9 @@ EVIL = replace(
 EVIL_CLAIMS = {"name": HOSTILE, "email": HOSTILE, "picture": "javascript:alert(1)"}
 
 
+EVIL_OBSTACLE = Obstacle(Reason.NOT_MEMBER, HOSTILE, HOSTILE, "javascript:alert(1)")
+
+
 async def shown(outcome, path: str = "/interaction?request=r", **config) -> tuple[str, str]:
     """Return a page and its Content-Security-Policy."""
     async with edge(fakes.Core(outcome), **config) as client:
@@ -38,6 +49,10 @@ def hostile_pages() -> list:
             "https://a.example; script-src *", HOSTILE,
         ),
         SelectPage(HOSTILE, HOSTILE, EVIL, EVIL_CLAIMS, "javascript:alert(1)"),
+        AccessRefusedPage(
+            HOSTILE, HOSTILE, EVIL, EVIL_CLAIMS, "javascript:alert(1)",
+            Obstacles((EVIL_OBSTACLE,), (((EVIL_OBSTACLE, EVIL_OBSTACLE), (EVIL_OBSTACLE,)),)),
+        ),
         LogoutPage(HOSTILE, EVIL_CLAIMS, EVIL, {HOSTILE: HOSTILE}, HOSTILE),
         SignedOutPage(EVIL),
         e.PageError(HOSTILE, HOSTILE, links=[(HOSTILE, "javascript:alert(1)")]),
@@ -59,7 +74,11 @@ async def test_hostile_names_stay_text(outcome) -> None:
 
 
 @pytest.mark.parametrize(
-    "outcome", [fakes.CONSENT, fakes.SELECT, fakes.LOGOUT, fakes.SIGNED_OUT, e.RequestExpired()],
+    "outcome",
+    [
+        fakes.CONSENT, fakes.SELECT, fakes.REFUSED, fakes.LOGOUT, fakes.SIGNED_OUT,
+        e.RequestExpired(),
+    ],
     ids=lambda o: type(o).__name__,
 )  # fmt: skip
 async def test_pages_are_whole(outcome) -> None:
@@ -121,7 +140,7 @@ def test_an_unverified_address_is_said_to_be_so() -> None:
 
 async def test_forms_lead_where_they_must() -> None:
     """form-action has us, the validated redirect origin and the upstream (Chromium checks all)."""
-    for outcome in (fakes.CONSENT, fakes.SELECT, fakes.LOGOUT):
+    for outcome in (fakes.CONSENT, fakes.SELECT, fakes.REFUSED, fakes.LOGOUT):
         _, policy = await shown(outcome)
         wanted = "form-action 'self' https://lantern.example https://discord.com"
         assert policy.endswith(wanted)
@@ -158,6 +177,50 @@ def test_policy_sources(origin: str, source: str | None) -> None:
 def test_links(address: str, leads: bool) -> None:
     """The web and an app's own scheme may be linked; nothing that runs."""
     assert leads_on(address) is leads
+
+
+async def test_a_refusal_says_what_is_missing() -> None:
+    """Each thing, the way to join, when nothing but time is missing; and all ways on."""
+    text, _ = await shown(fakes.REFUSED)
+    for words in (
+        "You cannot use Lantern Board yet", "Ada Lindqvist",
+        "You need to be a member of The Lighthouse.", "You need a verified e-mail address.",
+        'href="https://discord.gg/light"', "Join The Lighthouse",
+        'name="decision" value="check"', 'name="decision" value="leave"',
+        'name="decision" value="other"', 'name="request" value="handle-1"',
+        'name="csrf" value="csrf-1"', "Back to Lantern Board",
+    ):  # fmt: skip
+        assert words in text
+    assert "Nothing else is missing" not in text
+    assert "enough" not in text
+    found = replace(fakes.REFUSED.obstacles, mended_at=1_800_000_000.0)
+    soon, _ = await shown(replace(fakes.REFUSED, obstacles=found))
+    assert "come back after 15 January 2027, 08:00 UTC" in soon
+
+
+async def test_a_refusal_is_no_success() -> None:
+    """Neither for whoever watches, nor for a program that took the wrong door."""
+    async with edge(fakes.Core(fakes.REFUSED)) as client:
+        assert (await client.get("/interaction?request=r")).status_code == 403
+
+
+async def test_a_refusal_with_a_choice() -> None:
+    """What is enough by itself is told apart from what is needed in any case."""
+    one, two = fakes.REFUSED.obstacles.each
+    found = Obstacles(choices=(((one,), (two, two)),))
+    text, _ = await shown(replace(fakes.REFUSED, obstacles=found))
+    assert "Any one of these is enough" in text
+    both, _ = await shown(replace(fakes.REFUSED, obstacles=replace(found, each=(one,))))
+    assert "And any one of these is enough" in both
+
+
+async def test_a_refusal_for_good() -> None:
+    """Nothing that would not help is offered, and no way to an app that is not here."""
+    found = Obstacles((fakes.EMAIL,), final=True)
+    text, _ = await shown(replace(fakes.REFUSED, obstacles=found, device=True))
+    assert "You cannot use Lantern Board</h1>" in text
+    assert 'value="check"' not in text
+    assert "Back to Lantern" not in text
 
 
 async def test_logout_fields_travel_on() -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from broker.core import durations
 from broker.core.community.needs import by_id
 from broker.core.community.registry import Guild
-from broker.core.policy.model import GuildRule, Missing, Policy, Reason
+from broker.core.policy.model import GuildRule, Missing, Policy, Reason, Verdict
 
 DAY: Final = 86400
 MAX_LISTED: Final = 5  # people of a list that are named
@@ -33,6 +33,7 @@ _OBSTACLES: Final[Mapping[Reason, str]] = {
     Reason.EMAIL: "You need a verified e-mail address in the account that you sign in with.",
     Reason.UNKNOWN: "We could not learn from Discord whether you are a member of {guild}.",
 }
+_FINAL: Final = frozenset((Reason.DENIED, Reason.NOT_ALLOWED))
 _JOINED_BY_OR: Final = frozenset((Reason.ANY_ROLE, Reason.NO_ROLE))
 
 
@@ -41,14 +42,51 @@ class Obstacle:
     """One thing that stands in a person's way, as it is told.
 
     Attributes:
+        reason: which kind of thing.
         text: a sentence.
         guild: name of the guild to join, or empty.
         invite: https address by which to join it, or None.
     """
 
+    reason: Reason
     text: str
     guild: str = ""
     invite: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacles:
+    """All that stands in a person's way.
+
+    Attributes:
+        each: what has to be gone in any case.
+        choices: of each of these, one way has to be gone; a way is all that it takes.
+        mended_at: when time alone will have mended all of it (UTC seconds), or None.
+        final: whether there is nothing that the person could do about it.
+    """
+
+    each: tuple[Obstacle, ...] = ()
+    choices: tuple[tuple[tuple[Obstacle, ...], ...], ...] = ()
+    mended_at: float | None = None
+    final: bool = False
+
+
+def obstacles(verdict: Verdict, guilds: Mapping[str, Guild]) -> Obstacles:
+    """Return what to tell a person who is refused.
+
+    Args:
+        verdict: which refuses.
+        guilds: the registered ones, by their ids.
+    """
+    return Obstacles(
+        tuple(obstacle(one, guilds) for one in verdict.missing),
+        tuple(
+            tuple(tuple(obstacle(one, guilds) for one in way) for way in choice)
+            for choice in verdict.choices
+        ),
+        verdict.mended_at,
+        final=any(one.reason in _FINAL for one in verdict.missing),
+    )
 
 
 def obstacle(missing: Missing, guilds: Mapping[str, Guild]) -> Obstacle:
@@ -67,8 +105,8 @@ def obstacle(missing: Missing, guilds: Mapping[str, Guild]) -> Obstacle:
         when="" if missing.until is None else moment(missing.until),
     )
     if missing.reason is not Reason.NOT_MEMBER or guild is None or guild.invite is None:
-        return Obstacle(text)
-    return Obstacle(text, guild.name, guild.invite)
+        return Obstacle(missing.reason, text)
+    return Obstacle(missing.reason, text, guild.name, guild.invite)
 
 
 def said(policy: Policy, guilds: Mapping[str, Guild]) -> tuple[str, ...]:

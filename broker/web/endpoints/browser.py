@@ -5,13 +5,20 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from broker.core.outcomes import ConsentPage, LogoutPage, Redirect, SelectPage, SignedOutPage
+from broker.core.outcomes import (
+    AccessRefusedPage,
+    ConsentPage,
+    LogoutPage,
+    Redirect,
+    SelectPage,
+    SignedOutPage,
+)
 from broker.core.parameters import Parameters
 from broker.web import forms
 from broker.web.answers import Answer, Header, redirect_answer
 from broker.web.edge import Edge
 
-Outcome = Redirect | ConsentPage | SelectPage | LogoutPage | SignedOutPage
+Outcome = Redirect | ConsentPage | SelectPage | AccessRefusedPage | LogoutPage | SignedOutPage
 
 # RP-Initiated Logout §2.
 _LOGOUT_PARAMETERS: Final = (
@@ -92,6 +99,9 @@ def _show(outcome: Outcome, edge: Edge) -> Answer:
             changes = edge.cookies.changes(browser=outcome.browser)
         case SelectPage():
             answer = edge.pages.select(outcome)
+            changes = edge.cookies.changes(browser=outcome.browser)
+        case AccessRefusedPage():
+            answer = edge.pages.access_refused(outcome)
             changes = edge.cookies.changes(browser=outcome.browser)
         case _:
             answer = edge.pages.logout(outcome)
