@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -27,6 +28,11 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
         yield found
 
 
+def host(origin: str) -> dict[str, str]:
+    """The header by which a proxy knows whom a request is for."""
+    return {"host": f"{HOST}:{urlsplit(origin).port}"}
+
+
 @contextmanager
 def started(command: list[str], port: int) -> Iterator[str]:
     """Run a proxy until the block ends; yields its origin."""
@@ -45,7 +51,7 @@ async def _answering(origin: str, proxy: subprocess.Popen[bytes]) -> None:
         for _ in range(200):
             assert proxy.poll() is None, proxy.stdout.read() if proxy.stdout else ""
             try:
-                answer = await client.get(f"{origin}/readyz", headers={"host": HOST})
+                answer = await client.get(f"{origin}/readyz", headers=host(origin))
                 if answer.status_code == 200:
                     return
             except httpx2.HTTPError:
@@ -56,7 +62,7 @@ async def _answering(origin: str, proxy: subprocess.Popen[bytes]) -> None:
 
 async def through(origin: str, issuer: str, too_large: set[int]) -> None:
     """What has to hold in front of every proxy."""
-    async with httpx2.AsyncClient(base_url=origin, trust_env=False, headers={"host": HOST}) as one:
+    async with httpx2.AsyncClient(base_url=origin, trust_env=False, headers=host(origin)) as one:
         jwks = await one.get("/.well-known/jwks.json")
         assert jwks.status_code == 200
         assert "max-age" in jwks.headers["cache-control"]
@@ -97,7 +103,7 @@ def test_nginx(broker: RunningBroker, tmp_path: Path) -> None:
     subprocess.run([*command, "-t"], check=True, capture_output=True)
     with started(command, port) as origin:
         asyncio.run(through(origin, broker.issuer, {413}))
-        httpx2.get(f"{origin}/authorize?state=sesame", headers={"host": HOST}, trust_env=False)
+        httpx2.get(f"{origin}/authorize?state=sesame", headers=host(origin), trust_env=False)
     logged = (tmp_path / "access.log").read_text()
     assert "/authorize" in logged
     assert "sesame" not in logged, "a state in a log"
@@ -115,9 +121,9 @@ def test_caddy(broker: RunningBroker, tmp_path: Path) -> None:
     (tmp_path / "Caddyfile").write_text(f"{{\n\tadmin off\n}}\n{text}")
     command = [str(caddy), "run", "--adapter", "caddyfile", "--config", str(tmp_path / "Caddyfile")]
     with started(command, port) as origin:
-        # Caddy before 2.7 takes its own limit for a fault of the server behind it.
-        asyncio.run(through(origin, broker.issuer, {413, 502}))
-        headers = {"host": HOST, "authorization": "Bearer sesame"}
+        # Caddy cuts the body off; what it answers then depends on how far the broker has read.
+        asyncio.run(through(origin, broker.issuer, {400, 413, 502}))
+        headers = host(origin) | {"authorization": "Bearer sesame"}
         httpx2.get(f"{origin}/authorize?state=sesame", headers=headers, trust_env=False)
     lines = [json.loads(line)["request"]["uri"] for line in log.read_text().splitlines()]
     assert any(uri.startswith("/authorize") for uri in lines)
