@@ -7,6 +7,7 @@ A store's step is atomic: it happens whole or not at all, and it answers with a 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from broker.core.community.model import Community
 from broker.core.model import AuditEvent, Client, Facts, PendingRequest, Profile, Session
 from broker.core.steps import (
     CodeIssued,
@@ -103,7 +104,10 @@ class Sessions(Protocol):
     async def look(
         self, account_id: str, sid: str, generation: int, *, now: float
     ) -> tuple[Session, Facts] | None:
-        """Return the living session and its account's facts, else None."""
+        """Return the living session and its account's facts, else None.
+
+        The facts are whole: every consent, the identities, all that was read of communities.
+        """
         ...
 
     async def issue_code(self, wanted: CodeRequest) -> CodeIssued | CodeRefused:
@@ -134,10 +138,12 @@ class Grants(Protocol):
         now: float,
         unique: int | None = None,
         proof: Proof | None = None,
+        community: CommunityWanted | None = None,
     ) -> GrantAlive | GrantRefused:
         """Return the living grant and its account's facts; a DPoP proof is used up by it.
 
-        With ``unique`` it is for one access token, which may have been ended by itself.
+        With ``unique`` it is for one access token, which may have been ended by itself. With
+        ``community`` the facts hold those community facts, of whatever age.
         """
         ...
 
@@ -168,7 +174,15 @@ class AccountStates(Protocol):
     """Facts of accounts beside their grants, and ends of whole accounts (Redis)."""
 
     async def put_facts(self, account_id: str, facts: Facts) -> None:
-        """Put facts unless newer ones are there."""
+        """Put facts unless newer ones are there.
+
+        Community facts have times of their own: each part is put, whatever the version, unless
+        one that was read as late is there. Other identities drop those that are there.
+        """
+        ...
+
+    async def put_community(self, account_id: str, community: Community) -> None:
+        """Put each part of what was read unless one that was read as late is there."""
         ...
 
     async def end_all(self, account_id: str, facts: Facts) -> Ended:
@@ -187,10 +201,23 @@ class Clients(Protocol):
 class Accounts(Protocol):
     """Accounts and identities (SQL)."""
 
-    async def sign_in(self, profile: Profile, *, now: float) -> tuple[str, Facts]:
+    async def sign_in(
+        self, profile: Profile, *, now: float, community: Community | None = None
+    ) -> tuple[str, Facts]:
         """Find or make the account of an identity and update its profile, in one transaction.
 
+        What was read of communities at this sign-in is kept with the identity, each part unless
+        one that was read as late is there.
+
         Returns the account_id and its facts; the caller looks at ``disabled``.
+        """
+        ...
+
+    async def keep_community(self, account_id: str, upstream: str, community: Community) -> None:
+        """Keep what was read of the account's identity at the upstream, merged as by ``sign_in``.
+
+        Nothing is written where it says what is kept already, unless that was read more than an
+        hour before. Nothing happens where the account has no identity there (any more).
         """
         ...
 

@@ -86,6 +86,9 @@ class CodeRequest:
 class CommunityWanted:
     """Which community facts a step is to answer with, and how old they may be.
 
+    The facts that a step answers with hold the account's identities where one of these is given,
+    even one that names no guild and no list; where none is given, they hold neither.
+
     Attributes:
         standings: ids of guilds.
         listing: whether the list of guilds is wanted too.
@@ -131,7 +134,8 @@ class CodeRedemption:
         grant_lifetime, grant_idle: seconds.
         proof: the request's DPoP proof, or None; it is used up where the code is.
         bind: whether the grant's refresh tokens are bound to its key (RFC 9449 §5).
-        community: which community facts are wanted, whatever their age; None for none.
+        community: which community facts are wanted; here of any age, absent ones too
+            (``read_after`` is not looked at). None for none.
     """
 
     account_id: str
@@ -154,7 +158,7 @@ class RefreshRequest:
     """What the refresh step checks, in this order.
 
     known → client → DPoP key → proof unused → unexpired → session or offline → account → scope →
-    resource → generation.
+    resource → age of the community facts → generation.
 
     Attributes:
         account_id, grant_id, generation: out of the refresh token.

@@ -65,3 +65,15 @@ class Community:
 
     standings: Mapping[str, Standing] = field(default_factory=dict)
     listed: GuildList | None = None
+
+    def merged(self, other: "Community") -> "Community":
+        """Return what is known with another reading: of each part the one that was read last."""
+        standings = dict(self.standings)
+        for guild_id, standing in other.standings.items():
+            known = standings.get(guild_id)
+            if known is None or known.read_at < standing.read_at:
+                standings[guild_id] = standing
+        listed = self.listed
+        if other.listed and (listed is None or listed.read_at < other.listed.read_at):
+            listed = other.listed
+        return Community(standings, listed)

@@ -1,5 +1,6 @@
 """Facts of accounts beside their grants, and ends of whole accounts."""
 
+from broker.core.community.model import Community
 from broker.core.model import Facts
 from broker.core.ports import Ended
 from broker.stores.redis import codec
@@ -16,12 +17,23 @@ class RedisAccountStates:
         self._names = names
         self._notices = notices
         self._put = script("account_put")
+        self._put_community = script("community_put")
         self._end = script("account_end")
 
     async def put_facts(self, account_id: str, facts: Facts) -> None:
-        """Put facts unless the same or newer ones are there."""
+        """Put facts unless the same or newer ones are there.
+
+        Each part of the community facts is put, whatever the version, unless one that was read as
+        late is there.
+        """
         key = self._names.account(account_id) + "facts"
         await self._steps.run(self._put, (key,), *codec.facts_arguments(facts))
+
+    async def put_community(self, account_id: str, community: Community) -> None:
+        """Put each part of what was read unless one that was read as late is there."""
+        if arguments := codec.parts(community):
+            key = self._names.account(account_id) + "facts"
+            await self._steps.run(self._put_community, (key,), *arguments)
 
     async def end_all(self, account_id: str, facts: Facts) -> Ended:
         """Put the facts (they carry disabled or not_before), end all sessions, codes and grants.

@@ -5,9 +5,17 @@ Times go in as decimal seconds with milliseconds.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
+from broker.core.community.model import Community
 from broker.core.model import AuthorizationRequest, Facts, Grant, PendingRequest, Session
+from broker.core.ports import CommunityWanted
+from broker.stores import community as documents
+
+IDENTITIES: Final = "i"
+LIST: Final = "gl"
+STANDING: Final = "g:"
 
 
 def at(seconds: float) -> str:
@@ -18,6 +26,11 @@ def at(seconds: float) -> str:
 def words(values: Sequence[str]) -> str:
     """Return scopes or resources as one text."""
     return " ".join(values)
+
+
+def compact(value: Any) -> str:
+    """Return JSON without a blank."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def facts_arguments(facts: Facts) -> list[str]:
@@ -32,17 +45,44 @@ def facts_arguments(facts: Facts) -> list[str]:
         "nb",
         at(facts.not_before),
         "c",
-        json.dumps(dict(facts.claims), ensure_ascii=False, separators=(",", ":")),
+        compact(dict(facts.claims)),
+        IDENTITIES,
+        compact(dict(sorted(facts.identities.items()))),
     ]
     for client_id, scopes in facts.consents.items():
         arguments += ("k:" + client_id, scopes)
+    return arguments + parts(facts.community)
+
+
+def parts(community: Community) -> list[str]:
+    """Return each part of what is known of communities as field, value, field, value."""
+    arguments: list[str] = []
+    for guild_id, standing in community.standings.items():
+        told = compact(documents.standing_document(standing))
+        arguments += (STANDING + guild_id, f"{at(standing.read_at)}|{told}")
+    if community.listed is not None:
+        told = compact(documents.list_document(community.listed))
+        arguments += (LIST, f"{at(community.listed.read_at)}|{told}")
     return arguments
 
 
-def facts(reply: Sequence[str | None], client_id: str = "") -> Facts:
-    """Return the facts out of [v, sub, d, nb, c, consent]; consent is this client's, or none."""
-    version, sub, disabled, not_before, claims, consent = reply
-    return Facts(
+def wanted_fields(wanted: CommunityWanted | None) -> tuple[str, ...]:
+    """Return the fields of the facts that a step is asked for beside the usual ones."""
+    if wanted is None:
+        return ()
+    listing = (LIST,) if wanted.listing else ()
+    return (IDENTITIES, *listing, *(STANDING + guild_id for guild_id in wanted.standings))
+
+
+def facts(
+    reply: Sequence[str | None], client_id: str = "", wanted: CommunityWanted | None = None
+) -> Facts:
+    """Return the facts out of [v, sub, d, nb, c, consent, what was wanted…].
+
+    The consent is this client's, or none.
+    """
+    version, sub, disabled, not_before, claims, consent = reply[:6]
+    found = Facts(
         int(version or 0),
         sub or "",
         disabled == "1",
@@ -50,14 +90,36 @@ def facts(reply: Sequence[str | None], client_id: str = "") -> Facts:
         json.loads(claims or "{}"),
         {} if consent is None else {client_id: consent},
     )
+    if wanted is None:
+        return found
+    return _with_community(found, dict(zip(wanted_fields(wanted), reply[6:], strict=True)))
 
 
 def all_facts(reply: Sequence[str]) -> Facts:
-    """Return the facts out of field, value, …, with every consent."""
+    """Return the facts out of field, value, …, with every consent and all of communities."""
     fields = dict(zip(reply[::2], reply[1::2], strict=True))
     found = facts([fields.get(name) for name in ("v", "sub", "d", "nb", "c", "")])
     consents = {name[2:]: value for name, value in fields.items() if name.startswith("k:")}
-    return Facts(found.version, found.sub, found.disabled, found.not_before, found.claims, consents)
+    return _with_community(replace(found, consents=consents), fields)
+
+
+def _with_community(found: Facts, fields: Mapping[str, str | None]) -> Facts:
+    """Return the facts with the identities and the community facts among these fields."""
+    standings = {}
+    for name, value in fields.items():
+        if name.startswith(STANDING) and value is not None:
+            guild_id = name.removeprefix(STANDING)
+            standings[guild_id] = documents.standing(guild_id, *_part(value))
+    listed = fields.get(LIST)
+    community = Community(standings, documents.guild_list(*_part(listed)) if listed else None)
+    identities = json.loads(fields.get(IDENTITIES) or "{}")
+    return replace(found, identities=identities, community=community)
+
+
+def _part(value: str) -> tuple[float, dict[str, Any]]:
+    """Return the time and the document of one part."""
+    read_at, _, document = value.partition("|")
+    return float(read_at), json.loads(document)
 
 
 def session(account_id: str, sid: str, reply: Sequence[str]) -> Session:
@@ -77,7 +139,7 @@ def session(account_id: str, sid: str, reply: Sequence[str]) -> Session:
 
 def claims_text(claims: Mapping[str, Any] | None) -> str:
     """Return a claims request as text; empty where there is none."""
-    return json.dumps(claims, ensure_ascii=False, separators=(",", ":")) if claims else ""
+    return compact(claims) if claims else ""
 
 
 def grant(account_id: str, grant_id: str, reply: Sequence[str], nonce: str = "") -> Grant:
@@ -124,8 +186,7 @@ def pending_text(pending: PendingRequest) -> str:
         "fresh": pending.fresh,
         "selected": pending.selected,
     }
-    text = json.dumps(rest, ensure_ascii=False, separators=(",", ":"))
-    return f"{pending.attempt}|{pending.verifier}|{text}"
+    return f"{pending.attempt}|{pending.verifier}|{compact(rest)}"
 
 
 def pending(request_id: str, text: str) -> PendingRequest:

@@ -5,6 +5,7 @@ from typing import Final
 from broker.core.handles import NOBODY
 from broker.core.ports import (
     CodeRedemption,
+    CommunityWanted,
     GrantAlive,
     GrantRefused,
     Proof,
@@ -22,7 +23,8 @@ ROTATIONS: Final = {rotation.value: rotation for rotation in Rotation}
 class RedisGrants:
     """``broker.core.ports.Grants`` in Redis.
 
-    The facts in its answers hold no consents: those were judged when the code was written.
+    The facts in its answers hold no consents: those were judged when the code was written. They
+    hold identities and community facts only where those are wanted.
 
     Args:
         steps: runs the scripts.
@@ -63,13 +65,15 @@ class RedisGrants:
             codec.words(wanted.resources),
             *_proof(wanted.proof),
             "1" if wanted.bind else "",
+            *codec.wanted_fields(wanted.community),
         )
         if answer[0]:
             reason = Refusal(answer[0])
             return GrantRefused(reason, answer[1] if reason is Refusal.REPLAYED else None)
         _, record, facts, nonce = answer
         return GrantAlive(
-            codec.grant(wanted.account_id, wanted.grant_id, record, nonce), codec.facts(facts)
+            codec.grant(wanted.account_id, wanted.grant_id, record, nonce),
+            codec.facts(facts, wanted=wanted.community),
         )
 
     async def refresh(self, wanted: RefreshRequest) -> GrantAlive | GrantRefused:
@@ -88,13 +92,14 @@ class RedisGrants:
             str(wanted.grant_idle),
             _rotates(wanted),
             *_proof(wanted.proof),
+            *_fresh(wanted.community),
         )
         rotation = ROTATIONS.get(answer[0])
         if rotation is None:
             reason = Refusal(answer[0])
             return GrantRefused(reason, wanted.grant_id if reason is Refusal.REUSED else None)
         record = codec.grant(wanted.account_id, wanted.grant_id, answer[1])
-        return GrantAlive(record, codec.facts(answer[2]), rotation)
+        return GrantAlive(record, codec.facts(answer[2], wanted=wanted.community), rotation)
 
     async def look(
         self,
@@ -104,16 +109,19 @@ class RedisGrants:
         now: float,
         unique: int | None = None,
         proof: Proof | None = None,
+        community: CommunityWanted | None = None,
     ) -> GrantAlive | GrantRefused:
         """Return the living grant and its account's facts, in one round trip."""
         base = self._names.account(account_id)
         keys: tuple[str, ...] = (base + "facts", f"{base}grant:{grant_id}")
         if unique is not None:
             keys += (self._names.token(account_id, grant_id, unique),)
-        answer = await self._steps.run(self._look, keys, codec.at(now), *_proof(proof)[1:])
+        wanted = codec.wanted_fields(community)
+        answer = await self._steps.run(self._look, keys, codec.at(now), *_proof(proof)[1:], *wanted)
         if answer[0]:
             return GrantRefused(Refusal(answer[0]))
-        return GrantAlive(codec.grant(account_id, grant_id, answer[1]), codec.facts(answer[2]))
+        facts = codec.facts(answer[2], wanted=community)
+        return GrantAlive(codec.grant(account_id, grant_id, answer[1]), facts)
 
     async def end(self, account_id: str, grant_id: str, client_id: str) -> bool:
         """End a grant of this client (RFC 7009); False when it is another client's."""
@@ -138,6 +146,14 @@ class RedisGrants:
 def _proof(proof: Proof | None) -> tuple[str, str, str]:
     """Return a proof's key, digest and lifetime as steps want them; all empty without one."""
     return ("", "", "") if proof is None else (proof.jkt, proof.digest, str(proof.ttl))
+
+
+def _fresh(wanted: CommunityWanted | None) -> tuple[str, ...]:
+    """Return how old community facts may be, and which; nothing where none are wanted."""
+    if wanted is None:
+        return ()
+    bound = "" if wanted.read_after is None else codec.at(wanted.read_after)
+    return (bound, *codec.wanted_fields(wanted))
 
 
 def _rotates(wanted: RefreshRequest) -> str:

@@ -62,7 +62,8 @@ class RedisSessions:
         """Return the living session and its account's facts, else None."""
         base = self._names.account(account_id)
         keys = (base + "facts", f"{base}session:{sid}")
-        answer = await self._steps.run(self._look, keys, str(generation), codec.at(now))
+        wanted = (str(generation), codec.at(now), codec.IDENTITIES)
+        answer = await self._steps.run(self._look, keys, *wanted)
         if answer is None:
             return None
         return codec.session(account_id, sid, answer[0]), codec.all_facts(answer[1])

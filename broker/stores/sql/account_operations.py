@@ -11,8 +11,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from broker.core.model import AuditEvent, Facts
+from broker.stores.cleaning import clean
 from broker.stores.sql import records
-from broker.stores.sql.account_rows import clean, facts_of, locked, queue, record_of, remember
+from broker.stores.sql.account_rows import facts_of, locked, queue, record_of, remember
 from broker.stores.sql.errors import NotFound
 from broker.stores.sql.records import AccountRecord
 from broker.stores.sql.tables import AccountRow, IdentityRow

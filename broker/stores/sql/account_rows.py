@@ -1,13 +1,16 @@
 """Pieces of the transactions on accounts: locking, facts, profiles, records."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from broker.core import vocabulary as v
+from broker.core.community.model import Community
 from broker.core.model import AuditEvent, Facts, JsonValue, Profile
+from broker.stores import community as documents
+from broker.stores.cleaning import clean, clean_or_none
 from broker.stores.sql.errors import NotFound
 from broker.stores.sql.records import AccountRecord, IdentityRecord
 from broker.stores.sql.tables import (
@@ -43,6 +46,10 @@ async def locked(session: AsyncSession, account_id: str) -> AccountRow:
 
 async def facts_of(session: AsyncSession, row: AccountRow) -> Facts:
     """Return what tokens need to know of the account."""
+    identities = await identities_of(session, row.id)
+    known = Community()
+    for one in identities:
+        known = known.merged(documents.community(one.community))
     return Facts(
         version=row.version,
         sub=row.sub,
@@ -50,7 +57,15 @@ async def facts_of(session: AsyncSession, row: AccountRow) -> Facts:
         not_before=row.not_before,
         claims=_claims(row),
         consents=await consents_of(session, row.id),
+        identities={one.upstream: one.subject for one in identities},
+        community=known,
     )
+
+
+async def identities_of(session: AsyncSession, account_id: str) -> Sequence[IdentityRow]:
+    """Return the account's identities, the oldest first."""
+    wanted = select(IdentityRow).where(col(IdentityRow.account_id) == account_id)
+    return (await session.exec(wanted.order_by(col(IdentityRow.id)))).all()
 
 
 async def consents_of(session: AsyncSession, account_id: str) -> dict[str, str]:
@@ -72,25 +87,17 @@ def _claims(row: AccountRow) -> dict[str, JsonValue]:
 
 
 def profile_columns(profile: Profile) -> dict[str, Any]:
-    """Return the account's columns as the profile has them."""
-    return {
+    """Return the account's columns as the profile has them, but for what could not be read."""
+    columns: dict[str, Any] = {
         "name": clean(profile.display_name),
         "username": clean(profile.username),
         "picture": clean_or_none(profile.picture),
-        "email": clean_or_none(profile.email),
-        "email_verified": profile.email is not None and profile.email_verified,
         "locale": clean_or_none(profile.locale),
     }
-
-
-def clean(text: str) -> str:
-    """Return text that every database takes: no NUL, no half of a surrogate pair."""
-    return text.encode(errors="replace").decode().replace("\0", "")
-
-
-def clean_or_none(text: str | None) -> str | None:
-    """Return clean text, or None for None."""
-    return None if text is None else clean(text)
+    if profile.email_read:
+        columns["email"] = clean_or_none(profile.email)
+        columns["email_verified"] = profile.email is not None and profile.email_verified
+    return columns
 
 
 def merged_scope(earlier: str, added: tuple[str, ...]) -> str:
@@ -128,10 +135,9 @@ def _plain(detail: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 
 async def record_of(session: AsyncSession, row: AccountRow) -> AccountRecord:
     """Return the account as operators see it."""
-    wanted = select(IdentityRow).where(col(IdentityRow.account_id) == row.id)
     identities = tuple(
         IdentityRecord(i.upstream, i.subject, i.username, i.created_at, i.last_seen_at)
-        for i in await session.exec(wanted.order_by(col(IdentityRow.id)))
+        for i in await identities_of(session, row.id)
     )
     columns = row.model_dump(exclude={"id"})
     consents = await consents_of(session, row.id)

@@ -6,16 +6,19 @@ sign-in that brings nothing new leaves it.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from broker.core.community.model import Community
 from broker.core.model import AuditEvent, Facts, Profile
 from broker.core.ports import Entropy
+from broker.stores import community as documents
+from broker.stores.cleaning import clean
 from broker.stores.sql import records
 from broker.stores.sql.account_operations import AccountOperations
 from broker.stores.sql.account_rows import (
-    clean,
     facts_of,
     locked,
     merged_scope,
@@ -25,6 +28,8 @@ from broker.stores.sql.account_rows import (
 )
 from broker.stores.sql.tables import AccountRow, ConsentRow, IdentityRow
 from broker.stores.sql.unit import Units
+
+KEPT_TIME: Final = 3600.0  # seconds by which the time of a reading may be behind in SQL
 
 
 class SqlAccounts(AccountOperations):
@@ -39,10 +44,19 @@ class SqlAccounts(AccountOperations):
         super().__init__(units)
         self._entropy = entropy
 
-    async def sign_in(self, profile: Profile, *, now: float) -> tuple[str, Facts]:
+    async def sign_in(
+        self, profile: Profile, *, now: float, community: Community | None = None
+    ) -> tuple[str, Facts]:
         """Find or make the account of an identity and update its profile, in one transaction.
 
-        Of several first sign-ins of one identity at once, one makes the account.
+        Of several first sign-ins of one identity at once, one makes the account. An e-mail address
+        known from before stays where the profile could not be asked for one.
+
+        Args:
+            profile: what the upstream says.
+            now: UTC seconds.
+            community: what was read of communities at this sign-in; each part is kept unless one
+                that was read as late is there.
 
         Returns:
             The account_id and its facts; the caller looks at ``disabled``.
@@ -51,10 +65,13 @@ class SqlAccounts(AccountOperations):
         async def work(session: AsyncSession) -> tuple[str, Facts]:
             identity = await _identity(session, profile)
             if identity is None:
-                row = await self._make(session, profile, now)
+                row, identity = await self._make(session, profile, now)
             else:
                 row = await locked(session, identity.account_id)
+                await session.refresh(identity)  # as it is now that nobody else may change it
                 _update(row, identity, profile, now)
+            if community is not None and _learn(identity, community):
+                row.version += 1
             await session.flush()
             return row.id, await facts_of(session, row)
 
@@ -68,6 +85,26 @@ class SqlAccounts(AccountOperations):
             return None if row is None else await facts_of(session, row)
 
         return await self._units.read(work)
+
+    async def keep_community(self, account_id: str, upstream: str, community: Community) -> None:
+        """Keep what was read of the account's identity at the upstream, each part by its time.
+
+        No transaction is begun that writes where it says what is kept already, unless that was
+        read more than an hour before. The facts' version grows only where it says something else.
+        """
+
+        async def look(session: AsyncSession) -> bool:
+            identity = await _identity_at(session, account_id, upstream)
+            return identity is not None and _worth_writing(identity, community)
+
+        async def work(session: AsyncSession) -> None:
+            row = await locked(session, account_id)
+            identity = await _identity_at(session, account_id, upstream)
+            if identity is not None and _learn(identity, community):
+                row.version += 1
+
+        if await self._units.read(look):
+            await self._units.write(work)
 
     async def consent(
         self, account_id: str, client_id: str, scope: Sequence[str], *, now: float
@@ -123,7 +160,9 @@ class SqlAccounts(AccountOperations):
 
         return await self._units.write(work)
 
-    async def _make(self, session: AsyncSession, profile: Profile, now: float) -> AccountRow:
+    async def _make(
+        self, session: AsyncSession, profile: Profile, now: float
+    ) -> tuple[AccountRow, IdentityRow]:
         row = AccountRow(
             id=self._entropy.token(16).hex(),
             sub=self._entropy.token(16).hex(),
@@ -135,19 +174,18 @@ class SqlAccounts(AccountOperations):
         )
         session.add(row)
         await session.flush()
-        session.add(
-            IdentityRow(
-                account_id=row.id,
-                upstream=profile.upstream,
-                subject=profile.subject,
-                username=clean(profile.username),
-                raw=dict(profile.raw),
-                created_at=now,
-                last_seen_at=now,
-            )
+        identity = IdentityRow(
+            account_id=row.id,
+            upstream=profile.upstream,
+            subject=profile.subject,
+            username=clean(profile.username),
+            raw=dict(profile.raw),
+            created_at=now,
+            last_seen_at=now,
         )
+        session.add(identity)
         remember(session, AuditEvent("account.created", now, "person", row.id))
-        return row
+        return row, identity
 
 
 async def _identity(session: AsyncSession, profile: Profile) -> IdentityRow | None:
@@ -155,6 +193,32 @@ async def _identity(session: AsyncSession, profile: Profile) -> IdentityRow | No
         col(IdentityRow.upstream) == profile.upstream, col(IdentityRow.subject) == profile.subject
     )
     return (await session.exec(wanted)).one_or_none()
+
+
+async def _identity_at(session: AsyncSession, account_id: str, upstream: str) -> IdentityRow | None:
+    wanted = select(IdentityRow).where(
+        col(IdentityRow.account_id) == account_id, col(IdentityRow.upstream) == upstream
+    )
+    return (await session.exec(wanted.order_by(col(IdentityRow.id)).limit(1))).one_or_none()
+
+
+def _learn(identity: IdentityRow, read: Community) -> bool:
+    """Keep what was read with the identity; return whether it says anything new."""
+    known = documents.community(identity.community)
+    merged = known.merged(read)
+    if merged != known:
+        identity.community = documents.document(merged)
+    return documents.content(merged) != documents.content(known)
+
+
+def _worth_writing(identity: IdentityRow, read: Community) -> bool:
+    """Whether what was read says anything new, or what is kept of it has grown old."""
+    known = documents.community(identity.community)
+    merged = known.merged(read)
+    if documents.content(merged) != documents.content(known):
+        return True
+    before, after = documents.times(known), documents.times(merged)
+    return any(after[part] - before[part] > KEPT_TIME for part in after)
 
 
 def _update(row: AccountRow, identity: IdentityRow, profile: Profile, now: float) -> None:

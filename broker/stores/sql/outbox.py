@@ -11,7 +11,7 @@ from sqlalchemy import delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from broker.stores.sql.account_rows import clean
+from broker.stores.cleaning import clean
 from broker.stores.sql.records import OutboxItem
 from broker.stores.sql.tables import OutboxRow
 from broker.stores.sql.unit import Units

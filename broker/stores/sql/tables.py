@@ -68,7 +68,10 @@ class AccountRow(SQLModel, table=True):
 
 
 class IdentityRow(SQLModel, table=True):
-    """How an upstream knows an account; (upstream, subject) is the only thing that joins them."""
+    """How an upstream knows an account; (upstream, subject) is the only thing that joins them.
+
+    ``community`` is what was read of the person's communities there (``broker.stores.community``).
+    """
 
     __tablename__ = "identity"
     __table_args__ = (UniqueConstraint("upstream", "subject", name="uq_identity_subject"),)
@@ -83,6 +86,9 @@ class IdentityRow(SQLModel, table=True):
     subject: str = Field(sa_column=Column(String(255), nullable=False, index=True))
     username: str = Field(sa_column=Column(Text, nullable=False))
     raw: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    community: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSON(none_as_null=True), nullable=True)
+    )
     created_at: float = Field(sa_column=Column(Double, nullable=False))
     last_seen_at: float = Field(sa_column=Column(Double, nullable=False))
 

@@ -7,7 +7,7 @@
 -- once) end what was begun up to their not-before, and leave those who signed in since alone.
 -- Every client that took part in a session ended here gets a notice in the same step.
 --@include records
---@include facts
+--@include facts_put
 --@include index
 --@include grants
 --@include ending

@@ -11,6 +11,7 @@
 -- Invariant: a code exists only for a person who was signed in, and had agreed, at that instant.
 --@include records
 --@include facts
+--@include facts_put
 --@include index
 --@include scopes
 

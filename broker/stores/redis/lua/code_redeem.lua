@@ -5,6 +5,7 @@
 --       6 now  7 grant lifetime  8 grant idle seconds  9 index cap  10 resources asked for or ''
 --       11 jkt  12 digest and  13 seconds of a DPoP proof, or '' each  14 whether the grant's refresh
 --       tokens are bound to its key (1 or '')
+--       15… further fields of the facts to answer with, i the first of them, or none
 -- Answers {'', grant, facts, nonce}, or {reason}, or {'replayed', grant_id it has ended}.
 -- Checks in this order: known → client → redirect URI and challenge → DPoP key → proof unused →
 -- unspent → unexpired → session → account → resource. A failed check changes nothing, nor uses a
@@ -28,7 +29,7 @@ local function made_before(key, grant)
   if not holds(grant[G.JKT], ARGV[11]) then
     return { 'key' }
   end
-  local reason, _, facts = stopped(key, grant, ARGV[6], KEYS[1])
+  local reason, _, facts = stopped(key, grant, ARGV[6], KEYS[1], 15)
   if reason then
     return { reason }
   end
@@ -77,7 +78,7 @@ session, now = living_session(base .. 'session:' .. code[C.SID], now)
 if not session then
   return { 'no_session' }
 end
-local facts = read_facts(KEYS[1], '')
+local facts = read_facts(KEYS[1], '', 15)
 -- A session that a sign-in has renewed began after its earlier codes.
 local begun = code[C.SEEN]
 if tonumber(session[S.CREATED]) < tonumber(begun) then

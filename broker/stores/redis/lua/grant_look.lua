@@ -2,6 +2,7 @@
 --
 -- KEYS  1 facts  2 grant  3 a token of the grant that may have been ended by itself, or none
 -- ARGV  1 now  2 digest and  3 seconds of a DPoP proof, or '' each
+--       4… further fields of the facts to answer with, i the first of them, or none
 -- Answers {'', grant, facts} or {reason}.
 -- Invariant: changes nothing, but that a grant seen over stays over, and that a proof is used up by
 -- the one look that answers with a grant.
@@ -21,7 +22,7 @@ end
 if used_up(ARGV[2]) then
   return { 'proof' }
 end
-local reason, _, facts = stopped(KEYS[2], grant, ARGV[1], KEYS[1])
+local reason, _, facts = stopped(KEYS[2], grant, ARGV[1], KEYS[1], 4)
 if reason then
   return { reason }
 end

@@ -5,10 +5,13 @@
 --       7 grace seconds  8 grant idle seconds
 --       9 whether to rotate: 1, 0, or 2 for unless the grant is bound to a key (RFC 9449 §5)
 --       10 jkt  11 digest and  12 seconds of a DPoP proof, or '' each
+--       13 the moment before which no community fact may have been read, or '' for any age, and
+--       14… further fields of the facts to answer with, i the first of them; or none of the two
 -- Answers {'rotated' or 'repeated' or 'adopted' or 'kept', grant, facts}, or {reason}; for 'reused'
 -- the grant is ended. Where it is not to rotate, the current generation stays ('kept').
 -- Checks in this order: known → client → DPoP key → proof unused → unexpired → session or offline →
--- account → scope → resource → generation. A failed check changes nothing, nor uses a proof up.
+-- account → scope → resource → community facts → generation. A failed check changes nothing, nor
+-- uses a proof up.
 -- Invariant: at most one generation is live; a spent one answers with the live one during the
 -- grace time counted from its first spending, and ends the grant after it.
 --@include records
@@ -33,7 +36,7 @@ end
 if used_up(ARGV[11]) then
   return { 'proof' }
 end
-local reason, now, facts = stopped(KEYS[3], grant, ARGV[6], KEYS[1])
+local reason, now, facts = stopped(KEYS[3], grant, ARGV[6], KEYS[1], 14)
 if reason then
   return { reason }
 end
@@ -42,6 +45,13 @@ if not covers(grant[G.SCOPE], ARGV[4]) then
 end
 if not covers(grant[G.RESOURCES], ARGV[5]) then
   return { 'resource' }
+end
+if (ARGV[13] or '') ~= '' then
+  for i = 8, #facts do -- those after i
+    if not facts[i] or tonumber(string.match(facts[i], '^[^|]+')) < tonumber(ARGV[13]) then
+      return { 'stale_facts' }
+    end
+  end
 end
 
 -- Spent generations within the grace time: 'first-last:milliseconds since the grant began'.

@@ -8,6 +8,7 @@
 -- Invariant: the generation of a session never goes down, so an older cookie stays dead.
 --@include records
 --@include facts
+--@include facts_put
 --@include index
 
 put_facts(KEYS[1], 11)

@@ -21,8 +21,8 @@ local function end_grant(index, key, id, grant)
 end
 
 -- Why a grant may not go on (expired → session or offline → account), and the latest time; or nil,
--- that time and the account's facts.
-local function stopped(key, grant, now, facts_key)
+-- that time and the account's facts, with the fields that ARGV names from [first] on.
+local function stopped(key, grant, now, facts_key, first)
   now = later(now, grant[G.SEEN])
   local at = tonumber(now)
   if at >= tonumber(grant[G.EXPIRES]) or at >= tonumber(grant[G.IDLE]) then
@@ -33,6 +33,6 @@ local function stopped(key, grant, now, facts_key)
   if grant[G.OFFLINE] == '0' and not living_session(base .. 'session:' .. grant[G.SID], now) then
     return 'no_session', now
   end
-  local facts = read_facts(facts_key, '')
+  local facts = read_facts(facts_key, '', first)
   return barred(facts, grant[G.CREATED]), now, facts
 end
