@@ -163,6 +163,7 @@ async def test_limits_count_per_token_and_route(discord: Discord):
     assert refused.status_code == 429
     assert refused.json() == {
         "message": "You are being rate limited.",
+        "code": 0,
         "retry_after": 299.5,
         "global": False,
     }

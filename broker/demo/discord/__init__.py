@@ -11,9 +11,11 @@ from broker.demo.discord.people import Guild, Membership, Person
 from broker.demo.discord.ratelimit import Limit
 from broker.demo.discord.records import Application
 from broker.demo.discord.state import InvalidGrantError, SimulatedDiscord
+from broker.demo.discord.traffic import Ban
 
 __all__ = [
     "Application",
+    "Ban",
     "Delivery",
     "EndpointRefusedError",
     "Fault",

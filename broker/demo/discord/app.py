@@ -11,10 +11,9 @@ from starlette.responses import Response
 from starlette.routing import Route, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from broker.demo.discord import pages, resources, tokens
+from broker.demo.discord import control, pages, places, resources, tokens
 from broker.demo.discord.authorize import authorize
 from broker.demo.discord.avatars import avatar
-from broker.demo.discord.control import misbehave
 from broker.demo.discord.misbehaving import Misbehaving
 from broker.demo.discord.replies import api_error
 from broker.demo.discord.state import SimulatedDiscord
@@ -56,11 +55,11 @@ def create_app(state: SimulatedDiscord) -> Starlette:
         for path in paths
     ]
     routes += [
-        Route("/", pages.home),
         Route("/style.css", pages.stylesheet),
         Route("/avatars/{person_id}/{hash}", avatar),
         Route("/embed/avatars/{index}", avatar),
-        Route("/_simulator/misbehave", misbehave, methods=["POST", "DELETE"]),
+        *places.ROUTES,
+        *control.ROUTES,
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _not_served})
     app.add_middleware(_LoopbackOnly)

@@ -1,21 +1,23 @@
-"""The wrapper around every endpoint that counts requests and, when told to, misbehaves."""
+"""The wrapper around every endpoint: it counts, shuts out, and misbehaves when told to."""
 
 import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
 
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from broker.demo.discord.faults import Fault
-from broker.demo.discord.replies import api_error
+from broker.demo.discord.ratelimit import refusal_headers
+from broker.demo.discord.replies import api_error, rate_limited
 from broker.demo.discord.state import SimulatedDiscord
 
 CLOUDFLARE_1015 = """<!doctype html><html><head><title>Access denied | discord.com used Cloudflare
 to restrict access</title></head><body><h1>Error 1015</h1><h2>You are being rate limited</h2>
 <p>The owner of this website (discord.com) has banned you temporarily from accessing this
 website.</p></body></html>"""
+BROWSED = frozenset({"/oauth2/authorize"})
 _CHUNK = 64 * 1024
 
 
@@ -29,7 +31,16 @@ class Misbehaving:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        self._discord.calls[self._route] += 1
+        traffic, address = self._discord.traffic, (scope.get("client") or ("", 0))[0]
+        traffic.calls[self._route] += 1
+        send = traffic.watched(self._route, address, send)
+        # People browse from addresses of their own: what a server does shuts out that server.
+        if self._route not in BROWSED and traffic.is_banned(address):
+            await HTMLResponse(CLOUDFLARE_1015, 429)(scope, receive, send)
+            return
+        await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         fault = self._discord.faults.take(self._route)
         if fault is None:
             await self._inner(scope, receive, send)
@@ -59,15 +70,8 @@ def _instead(fault: Fault) -> Response:
         return HTMLResponse(CLOUDFLARE_1015, fault.status)
     if fault.kind == "status":
         return api_error(fault.status, 0, f"{fault.status}: simulated failure")
-    headers = {"Retry-After": str(max(1, round(fault.seconds))), "X-RateLimit-Scope": fault.scope}
-    if fault.scope == "global":
-        headers["X-RateLimit-Global"] = "true"
-    body = {
-        "message": "You are being rate limited.",
-        "retry_after": fault.seconds,
-        "global": fault.scope == "global",
-    }
-    return JSONResponse(body, 429, headers)
+    headers = refusal_headers(fault.seconds, fault.scope)
+    return rate_limited(fault.seconds, headers, is_global=fault.scope == "global")
 
 
 def _without_email(profile: dict[str, Any]) -> dict[str, Any]:
@@ -93,9 +97,10 @@ def _spoiled(fault: Fault, body: bytes) -> bytes:
         document = json.loads(body)
     except ValueError:
         return body
-    if not isinstance(document, dict):
-        return body
-    return json.dumps(_PROFILE[fault.kind](document, fault)).encode()
+    spoil = _PROFILE[fault.kind]
+    if isinstance(document, list):
+        return json.dumps([spoil(each, fault) for each in document]).encode()
+    return json.dumps(spoil(document, fault)).encode()
 
 
 async def _captured(

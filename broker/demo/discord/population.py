@@ -171,6 +171,11 @@ def _others(person: Person, guild_id: str) -> tuple[Membership, ...]:
     return tuple(m for m in person.memberships if m.guild_id != guild_id)
 
 
+def from_iso(text: str) -> float:
+    """Return the epoch seconds of a time as Discord writes it."""
+    return datetime.fromisoformat(text).timestamp()
+
+
 def iso(seconds: float) -> str:
     """Return epoch seconds as Discord writes times: ISO 8601 with microseconds and an offset."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")

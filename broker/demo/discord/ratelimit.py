@@ -1,4 +1,8 @@
-"""Rate limits as Discord counts them: for each user token and route, and one over all routes."""
+"""Rate limits as Discord counts them.
+
+For each user token and route, for each token over all routes, and, where told to, for a route or
+for everything over all tokens.
+"""
 
 import hashlib
 import math
@@ -41,47 +45,75 @@ class Verdict:
 
 
 class RateLimits:
-    """Counts requests in fixed windows that open with their first request."""
+    """Counts requests in fixed windows that open with their first request.
+
+    Args:
+        now: epoch seconds.
+        limits: route → limit of each user token; of each application at the token endpoint.
+        everything: of each user token, over all routes together; answered as `global`.
+        shared: route → limit over all tokens together; answered as `shared`.
+        together: over all routes and tokens, or None; answered as `global`.
+    """
 
     def __init__(
         self,
         now: Callable[[], float],
         limits: Mapping[str, Limit] = DEFAULT_LIMITS,
         everything: Limit = DEFAULT_GLOBAL,
+        shared: Mapping[str, Limit] | None = None,
+        together: Limit | None = None,
     ) -> None:
         self._now = now
         self.limits = dict(limits)
-        self.everything = everything
+        self.everything: Limit | None = everything
+        self.shared = dict(shared or {})
+        self.together = together
         self._windows: dict[tuple[str, str], tuple[float, int]] = {}
 
-    def count(self, token: str, route: str) -> Verdict:
-        """Count one request of a token on a route and say what the answer must carry."""
+    def count(self, who: str, route: str, *, by_user: bool = True) -> Verdict:
+        """Count one request on a route and say what the answer must carry.
+
+        Args:
+            who: the user token; the application where no token comes with the request.
+            route: which.
+            by_user: whether `who` is a user token.
+        """
         now = self._now()
-        _, over = self._take((token, "*"), self.everything, now)
-        if over:
-            return Verdict(_refusal_headers(over, "global"), over, is_global=True)
-        limit = self.limits.get(route)
-        if limit is None:
-            return Verdict({}, 0, is_global=False)
-        used, over = self._take((token, route), limit, now)
-        ends = self._windows[token, route][0] + limit.seconds
-        headers = {
+        wide = [(("", ""), self.together), ((who, ""), self.everything if by_user else None)]
+        for key, limit in wide:
+            _, over = self._take(key, limit, now)
+            if over:
+                return Verdict(refusal_headers(over, "global"), over, is_global=True)
+        headers: dict[str, str] = {}
+        narrow = [("shared", "", self.shared.get(route)), ("user", who, self.limits.get(route))]
+        for scope, name, limit in narrow:
+            if limit is not None:
+                _, over = self._take((name, route), limit, now)
+                headers = self._headers(name, route, limit, now)
+                if over:
+                    return Verdict(headers | refusal_headers(over, scope), over, is_global=False)
+        return Verdict(headers, 0, is_global=False)
+
+    def _headers(self, who: str, route: str, limit: Limit, now: float) -> dict[str, str]:
+        """Return the headers of a bucket as its window stands."""
+        opened, used = self._windows.get((who, route), (now, 0))
+        ends = opened + limit.seconds
+        return {
             "X-RateLimit-Limit": str(limit.requests),
             "X-RateLimit-Remaining": str(max(0, limit.requests - used)),
             "X-RateLimit-Reset": f"{ends:.3f}",
             "X-RateLimit-Reset-After": f"{max(0.0, ends - now):.3f}",
             "X-RateLimit-Bucket": hashlib.sha256(route.encode()).hexdigest()[:32],
         }
-        if over:
-            headers |= _refusal_headers(over, "user")
-        return Verdict(headers, over, is_global=False)
 
     def forget(self) -> None:
         """Open every window anew."""
         self._windows.clear()
 
-    def _take(self, key: tuple[str, str], limit: Limit, now: float) -> tuple[int, float]:
+    def _take(self, key: tuple[str, str], limit: Limit | None, now: float) -> tuple[int, float]:
         """Return the requests used in the window, and the seconds to wait if it was full."""
+        if limit is None:
+            return 0, 0.0
         opened, used = self._windows.get(key, (now, 0))
         if now >= opened + limit.seconds:
             opened, used = now, 0
@@ -93,6 +125,7 @@ class RateLimits:
         return used + 1, 0.0
 
 
-def _refusal_headers(seconds: float, scope: str) -> dict[str, str]:
+def refusal_headers(seconds: float, scope: str) -> dict[str, str]:
+    """Return the headers of a 429: how long to wait, in whole seconds, and whose limit it is."""
     headers = {"Retry-After": str(math.ceil(seconds)), "X-RateLimit-Scope": scope}
     return headers | ({"X-RateLimit-Global": "true"} if scope == "global" else {})

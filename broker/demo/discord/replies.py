@@ -31,6 +31,17 @@ def unauthorized() -> JSONResponse:
     return api_error(401, 0, "401: Unauthorized")
 
 
+def rate_limited(seconds: float, headers: Mapping[str, str], *, is_global: bool) -> JSONResponse:
+    """Return a 429 that says how long to wait (seconds)."""
+    body = {
+        "message": "You are being rate limited.",
+        "code": 0,
+        "retry_after": seconds,
+        "global": is_global,
+    }
+    return JSONResponse(body, 429, headers)
+
+
 def oauth_error(error: str, description: str, status: int = 400) -> JSONResponse:
     """Return an error of the token endpoints (RFC 6749 §5.2)."""
     return JSONResponse({"error": error, "error_description": description}, status)

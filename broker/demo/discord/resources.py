@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from broker.demo.discord.people import Person, guild_of, member_of, own_user, public_user
 from broker.demo.discord.records import Authorization
-from broker.demo.discord.replies import api_error, simulator, unauthorized
+from broker.demo.discord.replies import api_error, rate_limited, simulator, unauthorized
 from broker.demo.discord.state import SimulatedDiscord
 
 MAX_GUILDS = 200
@@ -40,7 +40,7 @@ def guarded(route: str, scope: str | None, resource: Resource) -> Endpoint:
             return unauthorized()
         verdict = discord.limits.count(token, route)
         if verdict.refused:
-            return _rate_limited(verdict.retry_after, verdict.is_global, dict(verdict.headers))
+            return rate_limited(verdict.retry_after, verdict.headers, is_global=verdict.is_global)
         grant, expires_at = found
         if scope is not None and scope not in grant.scopes:
             answer: Response = api_error(403, 50026, "Missing required OAuth2 scope")
@@ -51,11 +51,6 @@ def guarded(route: str, scope: str | None, resource: Resource) -> Endpoint:
         return answer
 
     return endpoint
-
-
-def _rate_limited(seconds: float, is_global: bool, headers: dict[str, str]) -> Response:
-    body = {"message": "You are being rate limited.", "retry_after": seconds, "global": is_global}
-    return JSONResponse(body, 429, headers)
 
 
 def me(_: Request, caller: Caller) -> Response:

@@ -6,7 +6,6 @@ callables, so that a test can hold both still.
 
 import secrets
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from joserfc.jwk import RSAKey
@@ -19,6 +18,7 @@ from broker.demo.discord.people import Guild, Person, public_user
 from broker.demo.discord.population import Population
 from broker.demo.discord.ratelimit import DEFAULT_GLOBAL, DEFAULT_LIMITS, Limit, RateLimits
 from broker.demo.discord.records import Authorization
+from broker.demo.discord.traffic import Ban, Traffic
 
 __all__ = ["InvalidGrantError", "SimulatedDiscord"]
 
@@ -36,7 +36,15 @@ class SimulatedDiscord(Population, Approvals):
         people: who exists at the start.
         guilds: which guilds exist at the start.
         limits: the rate limit of each route, for each user token.
-        everything: the rate limit over all routes together.
+        everything: the rate limit of each user token over all routes together.
+        shared: the rate limit of each route over all tokens, where there is one.
+        together: the rate limit over everything, where there is one.
+        ban: when an address that sends invalid requests is shut out.
+
+    Attributes:
+        limits: what is left under the limits, which can be changed there.
+        traffic: what came in and what was answered; `calls` is its count of requests by route.
+        events: the event URLs of applications, and what was sent there.
     """
 
     def __init__(
@@ -50,13 +58,17 @@ class SimulatedDiscord(Population, Approvals):
         guilds: Iterable[Guild] = GUILDS,
         limits: Mapping[str, Limit] = DEFAULT_LIMITS,
         everything: Limit = DEFAULT_GLOBAL,
+        shared: Mapping[str, Limit] | None = None,
+        together: Limit | None = None,
+        ban: Ban = Ban(),  # noqa: B008 - it is frozen
     ) -> None:
         Population.__init__(self, people, guilds, now)
         Approvals.__init__(self, now, token_bytes)
-        self.limits = RateLimits(self._time, limits, everything)
+        self.limits = RateLimits(self._time, limits, everything, shared, together)
         self.events = Events(self._time, sleep, send)
         self.faults = Faults()
-        self.calls: Counter[str] = Counter()
+        self.traffic = Traffic(self._time, ban)
+        self.calls = self.traffic.calls
         self._signing_key: RSAKey | None = None
 
     def misbehave(self, route: str, fault: Fault) -> None:

@@ -7,7 +7,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from broker.demo.discord.records import ACCESS_TOKEN_SECONDS, Application, Authorization
-from broker.demo.discord.replies import client_credentials, oauth_error, read_form, simulator
+from broker.demo.discord.replies import (
+    client_credentials,
+    oauth_error,
+    rate_limited,
+    read_form,
+    simulator,
+)
 from broker.demo.discord.state import InvalidGrantError, SimulatedDiscord
 
 
@@ -18,6 +24,9 @@ async def token(request: Request) -> Response:
         return read
     discord, application, form = read
     client_id = application.client_id
+    verdict = discord.limits.count(client_id, "/oauth2/token", by_user=False)
+    if verdict.refused:
+        return rate_limited(verdict.retry_after, verdict.headers, is_global=verdict.is_global)
     try:
         match form.get("grant_type"):
             case "authorization_code":
@@ -44,7 +53,7 @@ async def token(request: Request) -> Response:
     }
     if "openid" in grant.scopes:
         body["id_token"] = _id_token(discord, grant, str(request.base_url).rstrip("/"))
-    return JSONResponse(body, headers={"Cache-Control": "no-store"})
+    return JSONResponse(body, headers={"Cache-Control": "no-store", **verdict.headers})
 
 
 async def revoke(request: Request) -> Response:

@@ -51,11 +51,6 @@ def page(name: str, status: int = 200, **context: Any) -> Response:
     return HTMLResponse(html, status, headers)
 
 
-async def home(_: Request) -> Response:
-    """Say what this place is, to whoever opens it by itself."""
-    return page("home.html")
-
-
 async def stylesheet(_: Request) -> Response:
     """Serve the one stylesheet."""
     css = (_HERE / "style.css").read_text(encoding="utf-8")
