@@ -33,8 +33,11 @@ PROGRAMS: Final[dict[str, tuple[str, ...]]] = {
     "nginx": ("nginx",),
     "caddy": ("caddy",),
     "hadolint": ("hadolint",),
+    "apache": ("apache2", "mod_auth_openidc.so"),
 }
-LIBRARY_PLACES: Final = ("usr/lib/softhsm", "usr/lib/*/softhsm", "usr/lib*/pkcs11")
+LIBRARY_PLACES: Final = (
+    "usr/lib/softhsm", "usr/lib/*/softhsm", "usr/lib*/pkcs11", "usr/lib/apache2/modules",
+)  # fmt: skip
 OTHER_NAMES: Final = {"chromium": ("chromium", "chromium-browser", "google-chrome")}
 BESIDE: Final = str(Path(sys.executable).parent)
 LEAST: Final = {"redis-server": 7, "node": 18}
@@ -64,7 +67,7 @@ def find(program: str) -> Path | None:
 
 
 def _candidates(program: str) -> Iterator[Path]:
-    """PATH first, every entry of it; then where Debian keeps PostgreSQL, and libraries."""
+    """PATH first, every entry of it; then where Debian keeps servers, PostgreSQL and libraries."""
     for name in OTHER_NAMES.get(program, (program,)):
         # Some come with a package, beside the interpreter; daemons are in sbin.
         for folder in (*os.environ.get("PATH", "").split(os.pathsep), BESIDE, "/usr/sbin"):

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import gzip
+import ipaddress
 import ssl
 from contextlib import asynccontextmanager
 
@@ -94,7 +95,10 @@ async def receiving(reply, *, host="127.0.0.1", tls=None):
 
 
 def certified(folder, name=HOST):
-    """Return a server's context with a certificate for a name, and one that trusts its maker."""
+    """Return a server's context with a certificate for a name, and one that trusts its maker.
+
+    Both are made of one file in the folder: the name (or the address) followed by ``.pem``.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     now = dt.datetime.now(dt.UTC)
     who = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Test authority")])
@@ -106,7 +110,7 @@ def certified(folder, name=HOST):
         .serial_number(1)
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([called(name)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -122,3 +126,11 @@ def certified(folder, name=HOST):
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(file)
     return server, ssl.create_default_context(cafile=str(file))
+
+
+def called(name):
+    """Return how a certificate calls a server: by its name, or by its address."""
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
