@@ -97,6 +97,17 @@ class FapiClient:
         headers = [("dpop", proof) for proof in proofs]
         return await self.world.api.post(path, data=data, headers=headers)
 
+    async def knocks(
+        self, path: str, fields: dict[str, str | None] | None = None, **assertion: Any
+    ) -> httpx2.Response:
+        """Ask what a client that has authenticated is not refused for being somebody else."""
+        if path == "/par":
+            return await self.post(
+                path, self.app.asks(client_id=None) | (fields or {}), **assertion
+            )
+        asked: dict[str, str | None] = {"grant_type": "refresh_token", "refresh_token": "garbage"}
+        return await self.post(path, asked | (fields or {}), self.proof(path), **assertion)
+
     async def push(self, *proofs: str, **changes: str | None) -> httpx2.Response:
         """POST /par."""
         return await self.post("/par", self.app.asks(client_id=None, **changes), *proofs)

@@ -384,14 +384,48 @@ async def test_audiences_of_assertions(client: FapiClient, aud: Any) -> None:
     refused(answer, "invalid_client", status=401)
 
 
-async def test_assertions_that_are_not_good(client: FapiClient) -> None:
-    """…-client-assertion-with-exp-is-5-minutes-in-past-fails, …-with-no-sub-fails, reuse."""
-    now, asks = int(client.world.clock.at), client.app.asks(client_id=None)
-    for bad in ({"exp": now - 300, "iat": now - 360}, {"sub": None}, {"jti": None}, {"exp": None}):
-        refused(await client.post("/par", dict(asks), **bad), "invalid_client", status=401)
-    once = client.assertion()
-    assert (await client.push(client_assertion=once)).status_code == 201
-    refused(await client.push(client_assertion=once), "invalid_client", status=401)
+BAD_ASSERTIONS: dict[str, dict[str, Any]] = {
+    "no sub": {"sub": None},
+    "another sub": {"sub": "somebody"},
+    "no iss": {"iss": None},
+    "another iss": {"iss": "somebody"},
+    "no aud": {"aud": None},
+    "our issuer and another": {"aud": [ISSUER, "https://other.example"]},
+    "our issuer in a list": {"aud": [ISSUER]},
+    "no jti": {"jti": None},
+    "no exp": {"exp": None},
+    "five minutes past": {"exp": -300, "iat": -360},
+    "RS256": {"alg": "RS256"},
+}
+
+
+@pytest.mark.parametrize("changes", BAD_ASSERTIONS.values(), ids=BAD_ASSERTIONS)
+@pytest.mark.parametrize("path", ["/par", "/token"])
+async def test_bad_assertions(client: FapiClient, path: str, changes: dict[str, Any]) -> None:
+    """…-invalid-client-assertions-fail, …-with-no-sub-fails, …-exp-is-5-minutes-in-past-fails."""
+    now = int(client.world.clock.at)
+    times = {name: now + changes[name] for name in ("exp", "iat") if changes.get(name)}
+    refused(await client.knocks(path, **(changes | times)), "invalid_client", status=401)
+    assert (await client.knocks(path)).status_code != 401
+
+
+@pytest.mark.parametrize("path", ["/par", "/token"])
+async def test_bad_assertions_of_other_makings(client: FapiClient, path: str) -> None:
+    """…-invalid-client-assertions-fail: no type, another, alg none, a broken signature; reuse."""
+    head, body, _ = client.assertion().split(".")
+    none = b64(b'{"alg":"none"}')
+    for fields in (
+        {"client_assertion_type": None},
+        {"client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"},
+        {"client_assertion": f"{none}.{body}."},
+        {"client_assertion": f"{head}.{body}.{b64(b'x' * 256)}"},
+    ):
+        answer = await client.knocks(path, fields)
+        assert answer.status_code in {400, 401}, fields
+        assert answer.json()["error"] in {"invalid_client", "invalid_request"}
+    once = {"client_assertion": client.assertion()}
+    assert (await client.knocks(path, dict(once))).status_code != 401
+    refused(await client.knocks(path, dict(once)), "invalid_client", status=401)
 
 
 async def test_assertions_of_clocks_that_are_ahead(client: FapiClient) -> None:
@@ -437,6 +471,18 @@ async def test_request_uri_of_another_client(client: FapiClient, other: FapiClie
     """…-request-uri-is-bound-to-client."""
     answer = await other.authorize(await client.pushed())
     assert answer.status_code == 400 or "error=invalid_request" in answer.headers["location"]
+
+
+async def test_nothing_counts_beside_a_pushed_request(client: FapiClient) -> None:
+    """…-different-nonce-, …-different-state-inside-and-outside-…, …-state-only-outside-…."""
+    outside = {"state": "outside", "nonce": "outside", "scope": "openid", "prompt": "none"}
+    answer = await client.authorize(await client.pushed(), **outside)
+    code = client.rp.code_of(answer)
+    claims = await client.rp.id_token((await client.redeem(code)).json()["id_token"])
+    assert claims["nonce"] == client.app.nonce
+    stateless = await client.authorize(await client.pushed(state=None), state="outside")
+    assert "state" not in query_of(stateless.headers["location"])
+    refused(await client.push(redirect_uri=None), "invalid_request")
 
 
 async def test_request_uri_in_a_push(client: FapiClient) -> None:

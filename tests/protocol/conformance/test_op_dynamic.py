@@ -4,23 +4,30 @@ Its clients register themselves with an initial access token that waives PKCE, w
 OpenID Connect sends.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from joserfc import jwt
+from joserfc.jwk import KeySet
 
-from tests.core.signers import jwks, signs
+from tests.core.signers import Signs, jwks, signs
 from tests.protocol.checks import is_page
 from tests.protocol.conformance.suite import RelyingParty
 from tests.protocol.harness import Shelf, World, begin
-from tests.protocol.registering import app_of, edit, manage, register, ticket
+from tests.protocol.known import ISSUER
+from tests.protocol.registering import app_of, manage, register, ticket
+from tests.protocol.test_private_key_jwt import proof
 from tests.upstream.receiving import answer as http
 from tests.upstream.receiving import receiving
 
 HERE = "https://rp.example"
 CALLBACK = f"{HERE}/callback"
+SIGNING = {"token_endpoint_auth_method": "private_key_jwt"}
+LASTING = ["authorization_code", "refresh_token"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -67,6 +74,16 @@ async def relying_party(world: World, **members: Any) -> RelyingParty:
     return RelyingParty(world, app, world.browser())
 
 
+async def signed_flow(rp: RelyingParty, key: Signs) -> dict[str, Any]:
+    """The whole flow of a client that signs; the token endpoint's answer."""
+    code = rp.code_of(await rp.begin(scope="openid offline_access", prompt="consent"))
+    answer = await rp.app.redeem(code, code_verifier=None, **proof(rp.app, key))
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    await rp.id_token(found["id_token"])
+    return found
+
+
 async def consent_page(rp: RelyingParty) -> str:
     """The page on which a person is asked."""
     page = await rp.browser.go_on(await rp.browser.http.get("/authorize", params=rp.asks()))
@@ -96,6 +113,30 @@ async def test_idtoken_rs256(world: World) -> None:
     await rp.run()
 
 
+async def test_idtoken_unsigned(world: World) -> None:
+    """oidcc-idtoken-unsigned: what the metadata does not name cannot be registered."""
+    answer = await register(world, ticket(world), id_token_signed_response_alg="none")
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
+
+
+async def test_userinfo_rs256(world: World) -> None:
+    """oidcc-userinfo-rs256: a JWT, signed with a key that is published."""
+    rp = await relying_party(world, userinfo_signed_response_alg="RS256")
+    outcome = await rp.run()
+    answer = await world.userinfo(outcome.answer["access_token"])
+    assert answer.headers["content-type"].startswith("application/jwt")
+    keys = KeySet.import_key_set((await world.api.get("/.well-known/jwks.json")).json())
+    claims = jwt.decode(answer.text, keys, algorithms=["RS256"]).claims
+    assert (claims["iss"], claims["aud"]) == (ISSUER, rp.app.client.client_id)
+    assert claims["sub"] == outcome.claims["sub"]
+
+
+async def test_redirect_uri_in_authorization_request(world: World) -> None:
+    """oidcc-ensure-redirect-uri-in-authorization-request: without one there is a page."""
+    rp = await relying_party(world)
+    is_page(await rp.begin(redirect_uri=None))
+
+
 async def test_registration_logo_uri(world: World) -> None:
     """oidcc-registration-logo-uri: the page of consent shows it."""
     rp = await relying_party(world, logo_uri=f"{HERE}/logo.png")
@@ -110,7 +151,7 @@ async def test_registration_pages(world: World, member: str) -> None:
 
 
 async def test_registration_jwks(world: World) -> None:
-    """oidcc-registration-jwks-uri, inline and by address: taken, and told back."""
+    """Inline and by address: taken, and told back; both at once are refused."""
     keys = jwks(signs("RS256"))
     await registers(world, jwks=keys)
     await registers(world, jwks_uri=f"{HERE}/jwks.json")
@@ -170,14 +211,40 @@ async def test_server_rotate_keys(world: World) -> None:
     assert after - before
 
 
+async def test_signing_client(world: World) -> None:
+    """The whole plan's client: it signs with RS256, its keys given when it registered.
+
+    Also oidcc-ensure-client-assertion-with-iss-aud-succeeds, and oidcc-refresh-token.
+    """
+    key = signs("RS256")
+    rp = await relying_party(world, **SIGNING, grant_types=LASTING, jwks=jwks(key))
+    answer = await signed_flow(rp, key)
+    again = await rp.app.refresh(answer["refresh_token"], **proof(rp.app, key, aud=ISSUER))
+    assert again.status_code == 200, again.text
+    await rp.id_token(again.json()["id_token"])
+
+
 async def test_refresh_token_rp_key_rotation(world: World) -> None:
-    """oidcc-refresh-token-rp-key-rotation, for what a client replaces itself: its metadata."""
-    types = ["authorization_code", "refresh_token"]
-    told = await registers(world, grant_types=types, jwks=jwks(signs("RS256")))
-    rp = RelyingParty(world, await app_of(world, told), world.browser())
-    outcome = await rp.run(scope="openid offline_access", prompt="consent")
-    assert (await edit(world, told, jwks=jwks(signs("RS256", "two")))).status_code == 200
-    assert (await rp.app.refresh(outcome.answer["refresh_token"])).status_code == 200
+    """oidcc-registration-jwks-uri, oidcc-refresh-token-rp-key-rotation.
+
+    Its keys are read where it publishes them; sixty seconds after a change the new one is known.
+    """
+    first, second = signs("RS256"), signs("RS256", "two")
+    published = [first]
+
+    async def reply(writer: asyncio.StreamWriter) -> None:
+        writer.write(http(json.dumps(jwks(*published)).encode()))
+        await writer.drain()
+
+    async with receiving(reply) as (port, _):
+        uri = f"http://127.0.0.1:{port}/jwks"
+        rp = await relying_party(world, **SIGNING, grant_types=LASTING, jwks_uri=uri)
+        answer = await signed_flow(rp, first)
+        published[:] = [second]
+        await world.advance(60)
+        again = await rp.app.refresh(answer["refresh_token"], **proof(rp.app, second))
+        assert again.status_code == 200, again.text
+        await rp.userinfo(again.json())
 
 
 async def test_client_configuration_endpoint(world: World) -> None:

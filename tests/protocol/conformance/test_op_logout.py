@@ -9,12 +9,14 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.core.signers import signs
 from tests.protocol.checks import hidden, is_page
 from tests.protocol.conformance.suite import Outcome, RelyingParty
 from tests.protocol.harness import World
+from tests.protocol.tokens import claims_of
 
 BYE = "https://back.example/bye"
-STATE = "logout-state"
+STATE = "logout-state-" + "x" * 115  # the plan's has 128 characters, to see that it stays whole
 
 
 async def leave(rp: RelyingParty, outcome: Outcome, **changes: str | None) -> httpx2.Response:
@@ -73,6 +75,15 @@ async def test_modified_hint(rp: RelyingParty) -> None:
     outcome = await rp.run()
     head, body, signature = outcome.answer["id_token"].split(".")
     page = await leave(rp, outcome, id_token_hint=f"{head}.{body}.{signature[4:]}AAAA")
+    assert not await gone(rp)
+    shown_signed_out(await agree(rp, page))
+
+
+async def test_bad_hint(rp: RelyingParty, world: World) -> None:
+    """oidcc-rp-initiated-logout-bad-id-token-hint: a hint that somebody else has signed."""
+    outcome = await rp.run()
+    hint = signs("RS256").sign(claims_of(outcome.answer["id_token"]))
+    page = await leave(rp, outcome, id_token_hint=hint)
     assert not await gone(rp)
     shown_signed_out(await agree(rp, page))
 
