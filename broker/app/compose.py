@@ -122,6 +122,7 @@ def _parts(
         watch,
         outbound,
         ClientKeys(PublishedKeys(outbound, clock)),
+        stores.redis.limits(settings.limits, clock),
     )
 
 
@@ -153,6 +154,7 @@ def _beside(parts: Parts) -> dict[str, Task]:
         "schema": parts.readiness.follow_schema,
         "outbox": lambda stop: drain(sql.outbox, parts.stores.carry, stop, clock=clock),
         "logout": telling.run,
+        "limits": parts.limits.follow,
         "housekeeping": lambda stop: clean(sql, parts.settings.audit_lifetime, clock, stop),
         **measuring,
     }

@@ -43,6 +43,7 @@ from broker.core.vocabulary import (
     GRANT_EXCHANGE,
     GRANT_REFRESH,
 )
+from broker.stores.redis.limits import RedisLimits
 from broker.upstream.outbound import Outbound
 from broker.web.services import Services
 from keys.keyring import Keyring
@@ -66,6 +67,7 @@ class Parts:
     watch: "Watch | None"
     outbound: Outbound
     client_keys: ClientKeys
+    limits: RedisLimits
 
 
 def services(parts: Parts) -> Services:
@@ -98,6 +100,7 @@ def services(parts: Parts) -> Services:
         entropy=parts.entropy,
         registration=_enrolment(parts, handles),
         dpop_nonce=counter.proofs.next_nonce,
+        limits=parts.limits,
     )
 
 
@@ -146,6 +149,7 @@ def _counter(parts: Parts, handles: Handles, mint: Mint) -> Counter:
             skew=parts.settings.lifetimes.skew,
         ),
         proofs=_proofs(parts),
+        limits=parts.limits,
     )
 
 

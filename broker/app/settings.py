@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from broker.app.sources import SecretFiles, SettingsFile
 from broker.core import durations
+from broker.core.limits import Kind
 from broker.core.model import Lifetimes
 from keys.policy import Policy
 
@@ -42,6 +43,8 @@ def _workers(value: Any) -> Any:
 Duration = Annotated[int, BeforeValidator(durations.parse), "seconds"]
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+
+Rate = Annotated[str, StringConstraints(pattern=r"^(off|[1-9][0-9]{0,8}/(second|minute|hour))$")]
 
 DAY = 86400
 
@@ -204,6 +207,18 @@ class Settings(BaseSettings):
         "addresses of although they are private or plain http. Others must be public and https.",
     )
 
+    limit_address: Rate = Field(
+        "1200/minute",
+        description="Most requests of one address, such as 1200/minute, or off. This machine's own "
+        "addresses, public documents and probes do not count.",
+    )
+    limit_client: Rate = Field(
+        "off", description="Most requests of one client that authenticates, or off."
+    )
+    limit_account: Rate = Field(
+        "600/minute", description="Most token requests for one account, or off."
+    )
+
     metrics_address: str = Field(
         "",
         description="Address to serve Prometheus metrics on, such as 127.0.0.1:9464; not for the "
@@ -262,6 +277,16 @@ class Settings(BaseSettings):
             refresh_grace=self.refresh_grace,
             skew=self.clock_skew,
         )
+
+    @property
+    def limits(self) -> dict[Kind, str]:
+        """How much may be asked for, by whom is counted; what is off is left out."""
+        rates = {
+            Kind.ADDRESS: self.limit_address,
+            Kind.CLIENT: self.limit_client,
+            Kind.ACCOUNT: self.limit_account,
+        }
+        return {kind: rate for kind, rate in rates.items() if rate != "off"}
 
     @property
     def algorithms(self) -> tuple[str, ...]:

@@ -262,18 +262,25 @@ class InvalidClientMetadata(ProtocolError):
 
 
 class TooManyRequests(ProtocolError):
-    """More than one address may ask for in a while (RFC 6585 §4).
+    """More than somebody may ask for in a while (RFC 6585 §4).
 
     Args:
         retry_after: seconds after which to try again.
+        kind: who was counted: ``address``, ``client``, ``account``.
+        quota: how many requests are let through in a window; 0 where that is not said.
+        window: seconds of a window.
     """
 
     code = "too_many_requests"
-    title = "Too many requests from this address"
 
-    def __init__(self, retry_after: int) -> None:
-        super().__init__()
+    def __init__(
+        self, retry_after: int, kind: str = "address", quota: int = 0, window: int = 0
+    ) -> None:
+        super().__init__(f"Too many requests from this {kind}")
         self.retry_after = retry_after
+        self.kind = kind
+        self.quota = quota
+        self.window = window
 
 
 class InvalidDpopProof(ProtocolError):

@@ -21,6 +21,15 @@ def asker(request: Request, config: EdgeConfig) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
+def counted(request: Request, config: EdgeConfig) -> str | None:
+    """Return whose requests are counted together; None for this very machine.
+
+    A proxy on it that BROKER_TRUSTED_PROXIES does not name would make one asker of everybody.
+    """
+    found = asker(request, config)
+    return None if found == "::1" or found.startswith(("127.", "::/64")) else found
+
+
 @lru_cache(maxsize=8)
 def _networks(proxies: tuple[str, ...]) -> tuple[Network, ...]:
     return tuple(ip_network(text) for text in proxies)

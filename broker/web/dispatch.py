@@ -9,7 +9,9 @@ from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
 from broker.core.errors import Unavailable
+from broker.core.limits import Kind
 from broker.web import cors, errors
+from broker.web.addresses import counted
 from broker.web.answers import Answer
 from broker.web.edge import Edge
 from broker.web.problems import BodyTooSlow, ClientGone, NoSuchPath, WrongMethod
@@ -76,6 +78,8 @@ class Dispatch:
     async def _attempt(self, entry: Entry, request: Request, trace: Trace) -> Answer:
         """Return the endpoint's answer, or what HTTP makes of its failure."""
         try:
+            if entry.limited and (who := counted(request, self._edge.config)):
+                self._edge.services.limits.take(Kind.ADDRESS, who)
             return await self._in_time(entry, request, trace)
         except ClientGone:
             raise

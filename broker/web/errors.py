@@ -145,6 +145,8 @@ def _headers(failure: Failure) -> list[Header]:
         found.append((b"retry-after", b"%d" % max(1, error.retry_after)))
     elif failure.status == 503:
         found.append((b"retry-after", b"5"))
+    if isinstance(error, e.TooManyRequests) and error.quota:
+        found += _limited(error)
     if isinstance(error, p.WrongMethod):
         found.append((b"allow", ", ".join(error.allowed).encode()))
     if isinstance(error, e.UseDpopNonce):
@@ -152,6 +154,13 @@ def _headers(failure: Failure) -> list[Header]:
     if isinstance(error, _UNREAD):
         found.append((b"connection", b"close"))
     return found
+
+
+def _limited(error: e.TooManyRequests) -> list[Header]:
+    """RateLimit header fields for HTTP (draft-ietf-httpapi-ratelimit-headers §3, §4)."""
+    policy = f'"{error.kind}";q={error.quota};w={error.window}'
+    left = f'"{error.kind}";r=0;t={error.retry_after}'
+    return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", left.encode())]
 
 
 def _challenge(error: e.BrokerError, request: Request, issuer: str) -> list[Header]:
@@ -197,6 +206,8 @@ def _view(failure: Failure, request: Request) -> ErrorView:
     elif isinstance(error, e.Unavailable):
         advice = f"Nothing is lost. Please try again in {_seconds(error.retry_after)}."
         links = error.links
+    elif isinstance(error, e.TooManyRequests):
+        advice = f"Please wait {_seconds(error.retry_after)}, then try again."
     elif isinstance(error, p.NoSuchPath):
         advice = "Check the address, or go back to the app you came from."
     elif not failure.foreseen:

@@ -55,6 +55,7 @@ class Entry:
         voice: to whom its errors speak.
         cache: its cache class.
         cors: its CORS class.
+        counted: whether its requests count towards the limit of their address.
         needs: the service without which there is nothing at this address; empty for none.
     """
 
@@ -65,6 +66,12 @@ class Entry:
     cache: Cache = Cache.NEVER
     cors: Cors = Cors.NONE
     needs: str = ""
+    counted: bool = True
+
+    @property
+    def limited(self) -> bool:
+        """Whether an address may ask too often: verifiers are never kept from public documents."""
+        return self.counted and self.cache is Cache.NEVER
 
 
 _READ: Final = ("GET", "HEAD")
@@ -108,6 +115,6 @@ ROUTES: Final = (
     ),
     Entry("/static/{name}", _READ, documents.static, Voice.PAGE, Cache.PUBLIC),
     # probes
-    Entry("/livez", _READ, documents.livez, Voice.OAUTH),
-    Entry("/readyz", _READ, documents.readyz, Voice.OAUTH),
+    Entry("/livez", _READ, documents.livez, Voice.OAUTH, counted=False),
+    Entry("/readyz", _READ, documents.readyz, Voice.OAUTH, counted=False),
 )  # fmt: skip

@@ -1,10 +1,11 @@
 """What the edge is made with: the core's services, as narrow contracts, and its own settings."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from broker.core.dpop import Presented
+from broker.core.limits import Limits, Unlimited
 from broker.core.outcomes import (
     AccessRefusedPage,
     Browser,
@@ -218,6 +219,7 @@ class Services:
     entropy: Entropy
     registration: Registration | None = None
     dpop_nonce: Callable[[], str | None] = lambda: None
+    limits: Limits = field(default_factory=Unlimited)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ is issued, the proof too → mint.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from broker.core.clients import Signed, authenticate, may_use
@@ -14,6 +14,7 @@ from broker.core.dpop import Proofs
 from broker.core.errors import InvalidRequest, UnauthorizedClient, UnsupportedGrantType
 from broker.core.facts import restore
 from broker.core.handles import Handles
+from broker.core.limits import Kind, Limits, Unlimited
 from broker.core.model import Client, Lifetimes
 from broker.core.parameters import Parameters
 from broker.core.ports import (
@@ -54,21 +55,35 @@ class Counter:
     lifetimes: Lifetimes
     assertions: Signed
     proofs: Proofs
+    limits: Limits = field(default_factory=Unlimited)
 
     async def client(self, params: Parameters, authorization: str | None) -> Client:
-        """Return the client that a request proves to be, as ``clients.authenticate`` says."""
-        return await authenticate(
+        """Return the client that a request proves to be, as ``clients.authenticate`` says.
+
+        Raises:
+            TooManyRequests: it has asked too often. One that only names itself is not counted:
+                anybody could use its share up.
+        """
+        client = await authenticate(
             self.clients,
             params,
             authorization,
             now=self.clock.now(),
             assertions=self.assertions,
         )
+        if not client.public:
+            self.limits.take(Kind.CLIENT, client.client_id)
+        return client
 
     async def step(
         self, account_id: str, take: Callable[[], Awaitable[GrantAlive | GrantRefused]]
     ) -> GrantAlive | GrantRefused:
-        """Take an atomic step; if facts are missing, restore them from SQL and take it again."""
+        """Take an atomic step; if facts are missing, restore them from SQL and take it again.
+
+        Raises:
+            TooManyRequests: too much was asked for this account; nothing was changed.
+        """
+        self.limits.take(Kind.ACCOUNT, account_id)
         result = await take()
         if isinstance(result, GrantRefused) and result.reason is Refusal.NO_FACTS:
             await restore(self.accounts, self.states, account_id)

@@ -1,7 +1,9 @@
 """All Redis stores of one client."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from broker.core.limits import Kind
 from broker.core.ports import Clock
 from broker.stores.redis.accounts import RedisAccountStates
 from broker.stores.redis.connect import Client
@@ -19,6 +21,7 @@ from broker.stores.redis.turns import RedisTurns
 if TYPE_CHECKING:
     from broker.stores.redis.admissions import RedisAdmissions
     from broker.stores.redis.guesses import RedisGuesses
+    from broker.stores.redis.limits import RedisLimits
 
 
 class RedisStores:
@@ -70,6 +73,13 @@ class RedisStores:
         from broker.stores.redis.guesses import RedisGuesses  # noqa: PLC0415
 
         return RedisGuesses(self._steps, self._names, clock)
+
+    def limits(self, rates: Mapping[Kind, str], clock: Clock) -> "RedisLimits":
+        """Return what counts requests; ``rates`` as the ``limits`` library writes them."""
+        from broker.stores.redis.guesses import Counters  # noqa: PLC0415 - as above
+        from broker.stores.redis.limits import RedisLimits  # noqa: PLC0415 - as above
+
+        return RedisLimits(Counters(self._steps, self._names, clock), rates, clock)
 
     def admissions(self, clock: Clock) -> "RedisAdmissions":
         """Return what counts clients that register themselves."""
