@@ -2,12 +2,24 @@
 
 from broker.core.handles import Handles
 from tests.protocol.actors import App, Browser
-from tests.protocol.checks import is_token_error
+from tests.protocol.checks import answered, is_token_error
 from tests.protocol.harness import World
 from tests.protocol.known import BACK, OPERATOR_SECRET
-from tests.protocol.watching import round_trips, statements
+from tests.protocol.proving import Prover
+from tests.protocol.watching import called, round_trips, statements
 
 HANDLES = Handles([OPERATOR_SECRET.encode()])
+
+# Where the features are that a client may do without; and what sees that it does.
+FEATURES = tuple(
+    f"core/{name}"
+    for name in (
+        "dpop", "htu", "client_jwts", "client_keys", "assertions", "published_keys", "pushed",
+        "request_objects", "device", "community", "policy", "federation", "backchannel",
+        "grants/exchange", "grants/machine", "grants/device", "registration", "introspection",
+    )
+)  # fmt: skip
+LOOKS = {"core/dpop.py::Proofs.of_client", "core/dpop.py::Proofs.next_nonce"}
 
 
 # ── the hot path ───────────────────────────────────────────────────────────────────────────
@@ -29,6 +41,38 @@ async def test_one_redis_round_trip_and_no_sql(world: World, browser: Browser) -
                 assert (await call()).status_code == 200
         assert [trip.split()[0] for trip in trips] == ["EVALSHA"]
         assert seen == []
+
+
+async def test_a_pushed_request_and_dpop_add_none(world: World, browser: Browser) -> None:
+    """Neither costs the token endpoint a round trip: a proof is spent in the step of the grant."""
+    prover = Prover(await world.new_app(BACK, require_pushed_authorization_requests=True))
+    pushed = await prover.app.post("/par", **prover.app.asks(client_id=None))
+    asks = {"client_id": prover.app.client.client_id, "request_uri": pushed.json()["request_uri"]}
+    answer = await browser.go_on(await browser.http.get("/authorize", params=asks))
+    code = answered(answer, prover.app)["code"]
+    with statements(world.sql.engine) as seen:
+        async with round_trips(world.redis) as trips:
+            redeemed = await prover.redeem(code)
+    assert redeemed.json()["token_type"] == "DPoP"
+    assert [trip.split()[0] for trip in trips] == ["EVALSHA"]
+    assert seen == []
+
+
+async def test_a_refresh_runs_no_code_of_features_that_are_off(
+    world: World, browser: Browser
+) -> None:
+    """A client that uses none of them pays for none: of all that, nothing runs."""
+    app, prover = world.app(BACK), Prover(await world.new_app(BACK))
+    token = (await browser.tokens(app))["refresh_token"]
+    bound = (await prover.redeem(await browser.code(prover.app))).json()["refresh_token"]
+    await app.refresh(token)
+    with called() as plain:
+        assert (await app.refresh(token)).status_code == 200
+    with called() as proven:
+        assert (await prover.refresh(bound)).status_code == 200
+    assert any("refresh.py::" in name for name in plain)
+    assert {name for name in plain if name.startswith(FEATURES)} <= LOOKS
+    assert {name for name in proven if name.startswith(FEATURES)} > LOOKS
 
 
 async def test_facts_missing_in_redis_are_restored_once(

@@ -1,14 +1,19 @@
-"""Seeing which SQL and which Redis commands a request of ours causes."""
+"""Seeing which SQL, which Redis commands and which code a request of ours causes."""
 
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from typing import Any
+from types import FrameType
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+import broker
+
+OURS: Final = broker.__path__[0] + "/"
 _watched: ContextVar[bool] = ContextVar("watched", default=False)
 
 
@@ -31,6 +36,24 @@ def statements(engine: AsyncEngine) -> Iterator[list[str]]:
     finally:
         _watched.reset(token)
         event.remove(engine.sync_engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def called() -> Iterator[set[str]]:
+    """Yield the set of our functions that the block enters, as ``core/dpop.py::Proofs.judge``."""
+    seen: set[str] = set()
+
+    def note(frame: FrameType, event: str, _: Any) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(OURS):
+            seen.add(f"{code.co_filename.removeprefix(OURS)}::{code.co_qualname}")
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        yield seen
+    finally:
+        sys.setprofile(before)
 
 
 @asynccontextmanager
