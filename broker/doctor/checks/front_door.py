@@ -84,10 +84,10 @@ def speed(name: str, looks: Iterable[Look]) -> Finding | None:
     took = sorted(look.took for look in looks if isinstance(look, Answer))
     if not took:
         return None
-    usual, slowest = took[len(took) // 2], took[-1]
+    usual, slowest = took[(len(took) - 1) // 2], took[-1]
     seen = f"{usual * 1000:.0f} ms"
     if len(took) > 1:
-        seen += f", the slowest of {len(took)} {slowest * 1000:.0f} ms"
+        seen += f"; the slowest of {len(took)} took {slowest * 1000:.0f} ms"
     cure = "look at the proxy's and the broker's load: a verifier waits for it with a request"
     if slowest > TOO_SLOW:
         return fail(name, f"{seen}: verifiers give up (npm jose after 5 s)", cure)
