@@ -91,11 +91,11 @@ async def verified(
     if alg not in {None, jwt.alg}:
         raise BadJwt("alg is not the one that the client is registered for")
     known = await keys.of(client)
-    if _signed(jwt, known):
+    if signed(jwt, known):
         return jwt.claims
     if jwt.kid is None or not choose(known, jwt.alg, jwt.kid):
         newer = await keys.newer(client)
-        if newer is not None and _signed(jwt, newer):
+        if newer is not None and signed(jwt, newer):
             return jwt.claims
     raise BadJwt("no key of the client's made this signature")
 
@@ -170,7 +170,8 @@ def audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _signed(jwt: Unverified, known: KeySet) -> bool:
+def signed(jwt: Unverified, known: KeySet) -> bool:
+    """Whether one of these keys made the signature."""
     return any(
         verifies(jwt.alg, one.key, jwt.message, jwt.signature)
         for one in choose(known, jwt.alg, jwt.kid)

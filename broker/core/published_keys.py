@@ -1,4 +1,4 @@
-"""Key sets that clients publish (``jwks_uri``), kept as long as their headers allow.
+"""Key sets that others publish (``jwks_uri``), kept as long as their headers allow.
 
 A hot client's requests find parsed keys and make no call. A key that its set does not hold makes
 the set be read again, once a minute at the most, whoever asks. While the address gives no answer
@@ -8,13 +8,13 @@ the last set counts for another hour.
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
 from broker.core.client_keys import KeySet, UnusableKey, read
 from broker.core.errors import OutboundError
-from broker.core.ports import Clock, Outbound
+from broker.core.ports import Clock, Fetched
 
 LIMIT: Final = 65536  # bytes of one set
 SHORTEST, USUAL, LONGEST = 60.0, 600.0, 3600.0  # seconds that a set is fresh
@@ -35,17 +35,29 @@ class _Entry:
     ends_at: float
 
 
+class Source(Protocol):
+    """Where sets are read from: ``broker.core.ports.Outbound`` for addresses that clients name."""
+
+    async def get_json(self, url: str, *, limit: int) -> Fetched:
+        """Return the JSON behind an address; ``limit`` is the most bytes of it.
+
+        Raises:
+            OutboundError: there is none to be had.
+        """
+        ...
+
+
 class PublishedKeys:
-    """``broker.core.client_keys.Published`` over outbound calls.
+    """``broker.core.client_keys.Published`` over calls.
 
     Args:
-        outbound: makes the calls.
+        source: makes the calls.
         clock: time.
         size: how many sets are kept.
     """
 
-    def __init__(self, outbound: Outbound, clock: Clock, *, size: int = 512) -> None:
-        self._outbound = outbound
+    def __init__(self, source: Source, clock: Clock, *, size: int = 512) -> None:
+        self._source = source
         self._clock = clock
         self._size = size
         self._kept: OrderedDict[str, _Entry] = OrderedDict()
@@ -81,7 +93,7 @@ class PublishedKeys:
     async def _read(self, uri: str) -> KeySet | None:
         asked_at = self._clock.now()
         try:
-            value, max_age = await self._outbound.get_json(uri, limit=LIMIT)
+            value, max_age = await self._source.get_json(uri, limit=LIMIT)
             found = read(value)
         except (OutboundError, UnusableKey) as error:
             _log.warning("jwks_uri.unread", uri=uri, reason=getattr(error, "private", str(error)))

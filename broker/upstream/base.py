@@ -122,6 +122,21 @@ async def keep_silent(pauses: Pauses, upstream: str, clock: Clock) -> None:
         )
 
 
+def read_json(answer: httpx2.Response, what: str) -> Any:
+    """Return the JSON of an answer.
+
+    Raises:
+        UpstreamUnavailable: it is HTML, cut short or otherwise no JSON.
+    """
+    try:
+        return json.loads(answer.content)
+    except (ValueError, RecursionError):
+        kind = answer.headers.get("content-type", "")[:60]
+        raise UpstreamUnavailable(
+            private=f"{what}: {answer.status_code} with a body that is no JSON ({kind!r})"
+        ) from None
+
+
 def read_object(answer: httpx2.Response, what: str) -> dict[str, Any]:
     """Return the JSON object of an answer.
 
@@ -129,13 +144,7 @@ def read_object(answer: httpx2.Response, what: str) -> dict[str, Any]:
         UpstreamUnavailable: it is HTML, cut short or otherwise no JSON.
         UpstreamRejected: it is JSON, but no object.
     """
-    try:
-        value = json.loads(answer.content)
-    except (ValueError, RecursionError):
-        kind = answer.headers.get("content-type", "")[:60]
-        raise UpstreamUnavailable(
-            private=f"{what}: {answer.status_code} with a body that is no JSON ({kind!r})"
-        ) from None
+    value = read_json(answer, what)
     if not isinstance(value, dict):
         raise UpstreamRejected(private=f"{what}: JSON, but no object")
     return value

@@ -9,12 +9,11 @@ from typing import Any, Final
 
 from broker.core.errors import UpstreamRejected
 from broker.core.model import Profile
+from broker.upstream import fields
+from broker.upstream.fields import matching
 
 SNOWFLAKE: Final = re.compile(r"[1-9][0-9]{0,19}", re.ASCII)
 AVATAR: Final = re.compile(r"(a_)?[0-9a-zA-Z]{1,64}", re.ASCII)
-LOCALE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", re.ASCII)
-EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,253}")
-MAX_NAME: Final = 100
 KEPT: Final = ("discriminator", "avatar", "mfa_enabled")
 
 
@@ -34,20 +33,20 @@ def profile_of(user: Mapping[str, Any], cdn_url: str) -> Profile:
             private="discord: a bot or system account",
         )
     subject = snowflake(user.get("id"))
-    username = _name(user.get("username"))
+    username = fields.name(user.get("username"))
     if not username:
         raise UpstreamRejected(private="discord: users/@me without a username")
-    email = _email(user.get("email"))
+    email = fields.email(user.get("email"))
     return Profile(
         upstream="discord",
         subject=subject,
         username=username,
-        display_name=_name(user.get("global_name")) or username,
+        display_name=fields.name(user.get("global_name")) or username,
         email=email,
         # Discord's field speaks of the e-mail; anything but a plain true is no.
         email_verified=email is not None and user.get("verified") is True,
         picture=avatar_url(user, subject, cdn_url),
-        locale=_matching(LOCALE, user.get("locale")),
+        locale=fields.locale(user.get("locale")),
         raw={name: user[name] for name in KEPT if isinstance(user.get(name), str | bool)},
     )
 
@@ -58,7 +57,7 @@ def snowflake(value: Any) -> str:
     Raises:
         UpstreamRejected: it is not one.
     """
-    text = _matching(SNOWFLAKE, value)
+    text = matching(SNOWFLAKE, value)
     if text is None or int(text) >= 2**64:
         raise UpstreamRejected(private="discord: users/@me without a sound id")
     return text
@@ -70,27 +69,10 @@ def avatar_url(user: Mapping[str, Any], subject: str, cdn_url: str) -> str:
     Source: Discord's API v10, "Image Formatting": animated ones begin with ``a_``; the default is
     chosen by the snowflake, for names of the old kind by the discriminator.
     """
-    avatar = _matching(AVATAR, user.get("avatar"))
+    avatar = matching(AVATAR, user.get("avatar"))
     if avatar is not None:
         ending = "gif" if avatar.startswith("a_") else "png"
         return f"{cdn_url}/avatars/{subject}/{avatar}.{ending}"
-    old = _matching(re.compile(r"[0-9]{4}", re.ASCII), user.get("discriminator"))
+    old = matching(re.compile(r"[0-9]{4}", re.ASCII), user.get("discriminator"))
     number = int(old) % 5 if old and old != "0000" else (int(subject) >> 22) % 6
     return f"{cdn_url}/embed/avatars/{number}.png"
-
-
-def _name(value: Any) -> str:
-    """Return a name without control characters and of bounded length; empty when it is none."""
-    if not isinstance(value, str):
-        return ""
-    kept = "".join(c for c in value if c >= " " and not "\x7f" <= c <= "\x9f")
-    return kept.encode("utf-8", "ignore").decode().strip()[:MAX_NAME]
-
-
-def _email(value: Any) -> str | None:
-    return _matching(EMAIL, value)
-
-
-def _matching(pattern: re.Pattern[str], value: Any) -> str | None:
-    """Return the value if it is text of this form, else None."""
-    return value if isinstance(value, str) and pattern.fullmatch(value) else None
