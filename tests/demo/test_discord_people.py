@@ -71,6 +71,15 @@ async def test_a_new_guild_has_members(discord: Discord):
     assert [person.id for person, _ in discord.state.members(guild.id)] == [CHIYO.id]
 
 
+async def test_a_person_can_be_in_more_guilds_than_a_page_has(discord: Discord):
+    """Promise: all of them are listed, in pages of 200."""
+    made = discord.state.add_guilds(CHIYO.id, 201)
+    await discord.sign_in("chiyo")
+    first = [guild["id"] for guild in (await discord.get("/users/@me/guilds")).json()]
+    rest = (await discord.get("/users/@me/guilds", after=first[-1])).json()
+    assert [*first, *(guild["id"] for guild in rest)] == [guild.id for guild in made]
+
+
 async def test_fields_nobody_documented_and_nulls_go_over_the_wire(discord: Discord):
     """Promise: `more` adds to the documented object, or takes the place of a field."""
     discord.state.change_person(ADA.id, more={"clan": {"tag": "x"}, "locale": None})

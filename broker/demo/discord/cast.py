@@ -43,6 +43,23 @@ CHIYO = Person(
     locale="ja",
 )
 DMITRI = Person("418203375561932800", "dmitri7", locale="ru", verified=False)
+NOA = Person(
+    "512004881739612160",
+    "noa.bd",
+    "נועה בן־דוד",
+    avatar="4be0a7c3d1c84f0fa1f4d0c7b1a9e2d5",
+    email="noa@example.com",
+    locale="he",
+    memberships=(Membership(LIGHTHOUSE.id, pending=True),),
+)
+LAMP = Person(
+    "603319157042511872",
+    "lamplighter",
+    discriminator="4071",
+    bot=True,
+    verified=False,
+    memberships=(Membership(LIGHTHOUSE.id),),
+)
 
 GUILDS = (LIGHTHOUSE, GREENHOUSE)
-CAST = (ADA, BEN, CHIYO, DMITRI)
+CAST = (ADA, BEN, CHIYO, DMITRI, NOA, LAMP)

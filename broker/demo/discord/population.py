@@ -80,6 +80,13 @@ class Population:
         self.guilds[guild.id] = guild
         return guild
 
+    def add_guilds(self, person_id: str, count: int) -> list[Guild]:
+        """Make so many guilds that a person is in; returns them."""
+        guilds = [self.add_guild(f"Guild {number + 1}") for number in range(count)]
+        for guild in guilds:
+            self.join(person_id, guild.id)
+        return guilds
+
     def delete_guild(self, guild_id: str) -> None:
         """Delete a guild, members and all: to everybody it is unknown from now on."""
         del self.guilds[self.guild(guild_id).id]
