@@ -136,6 +136,21 @@ async def test_revoking_either_token_ends_the_authorization(discord: Discord, wh
     assert answer.json()["error"] == "invalid_grant"
 
 
+async def test_revoking_ends_the_authorization_of_every_sign_in(discord: Discord):
+    """Promise: the app leaves the person's authorized apps; others' tokens live on."""
+    first = await discord.sign_in()
+    held = dict(discord.headers)
+    await discord.sign_in("ben_okafor")
+    bens = dict(discord.headers)
+    await discord.sign_in()
+    url = f"{discord.origin}/api/oauth2/token/revoke"
+    await discord.client.post(url, data={"token": first["refresh_token"]}, auth=discord.credentials)
+    for headers, status in ((discord.headers, 401), (held, 401), (bens, 200)):
+        discord.headers = headers
+        assert (await discord.get("/users/@me")).status_code == status
+    assert discord.state.approved(discord.state.person("ada.lindqvist").id) == {}
+
+
 async def test_revoking_an_unknown_token_changes_nothing(discord: Discord):
     """Promise: RFC 7009 §2.2: 200, and others live on."""
     await discord.sign_in()

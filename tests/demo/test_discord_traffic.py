@@ -85,7 +85,9 @@ async def test_too_many_invalid_requests_shut_an_address_out(discord: Discord, k
         assert answer.headers["content-type"].startswith("text/html")
         assert "1015" in answer.text
     assert (await discord.client.get(discord.authorize_url())).status_code == 200
-    discord.clock.seconds += 900
+    discord.clock.seconds += 899
+    assert (await discord.get(ME)).status_code == 429
+    discord.clock.seconds += 1
     assert (await discord.get(ME)).status_code == 200
 
 
