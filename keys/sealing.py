@@ -3,8 +3,8 @@
     sealed = version (1 byte) ‖ key id (4) ‖ nonce (12) ‖ AES-256-GCM ciphertext and tag
 
 Each secret yields a sealing key and its id by HKDF-SHA256 (RFC 5869) under one label, so the
-same secret can serve other purposes. The `kid` is associated data: a sealed key moved to another
-row does not open.
+same secret can serve other purposes, and a sealer what else is secret, under a label of its own.
+The `kid` is associated data: a sealed key moved to another row does not open.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,17 +29,20 @@ class Sealer:
     Args:
         secrets: The operator's secrets, each of 32 bytes or more; the first seals.
         entropy: Returns that many random bytes.
+        label: What is sealed; what is sealed under one label does not open under another.
 
     Raises:
         ValueError: No secret, one that is too short, or the same one twice.
     """
 
-    def __init__(self, secrets: Sequence[bytes], entropy: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, secrets: Sequence[bytes], entropy: Callable[[int], bytes], *, label: bytes = LABEL
+    ) -> None:
         if not secrets:
             raise ValueError("at least one secret is needed to seal keys")
         if any(len(secret) < SECRET_LENGTH for secret in secrets):
             raise ValueError(f"each secret must have at least {SECRET_LENGTH} bytes")
-        derived = [_derive(secret) for secret in secrets]
+        derived = [_derive(secret, label) for secret in secrets]
         self._ciphers = dict(derived)
         if len(self._ciphers) != len(secrets):
             raise ValueError("the same secret is given twice")
@@ -101,6 +104,6 @@ class Sealer:
         return sealed[len(VERSION) : len(VERSION) + _ID]
 
 
-def _derive(secret: bytes) -> tuple[bytes, AESGCM]:
-    material = HKDF(algorithm=SHA256(), length=32 + _ID, salt=None, info=LABEL).derive(secret)
+def _derive(secret: bytes, label: bytes) -> tuple[bytes, AESGCM]:
+    material = HKDF(algorithm=SHA256(), length=32 + _ID, salt=None, info=label).derive(secret)
     return material[32:], AESGCM(material[:32])

@@ -124,7 +124,7 @@ async def open_stores(
     """
     secrets = effective_secrets(settings, entropy)
     engine = sql_engine.create(database_address(settings), pool_size=settings.database_pool)
-    sql = SqlStores(engine, entropy, clock)
+    sql = SqlStores(engine, entropy, clock, secrets)
     redis = RedisStores(
         connect(redis_url, pool_size=settings.redis_pool),
         prefix=f"{settings.redis_prefix}:",

@@ -21,46 +21,54 @@ app = typer.Typer(
 
 @app.command("rewrap")
 def rewrap(json: show.Json = False) -> None:
-    """Seal every signing key with the first secret, so that the others can be dropped."""
+    """Seal everything with the first secret, so that the others can be dropped.
+
+    That is signing keys, and tokens that upstreams have given us.
+    """
 
     async def work(
         stores: "Stores", _settings: "Settings", clock: "SystemClock"
-    ) -> tuple[str, ...]:
+    ) -> tuple[tuple[str, ...], int]:
         from broker.core.model import AuditEvent
         from keys.upkeep import rewrap as reseal
 
-        changed = await reseal(stores.keys, stores.vault)
-        if changed:
-            event = AuditEvent(
-                "secrets.rewrap", clock.now(), "operator", detail={"keys": list(changed)}
-            )
+        keys = await reseal(stores.keys, stores.vault)
+        tokens = await stores.sql.authorizations.rewrap()
+        if keys or tokens:
+            detail = {"keys": list(keys), "upstream_tokens": tokens}
+            event = AuditEvent("secrets.rewrap", clock.now(), "operator", detail=detail)
             await stores.sql.audit.record(event)
-        return changed
+        return keys, tokens
 
-    changed = with_stores(work)
+    keys, tokens = with_stores(work)
     if json:
-        show.document({"rewrapped": list(changed)})
-    elif changed:
-        typer.echo(f"Sealed {len(changed)} signing keys with the first secret.")
+        show.document({"rewrapped": list(keys), "rewrapped_upstream_tokens": tokens})
+    elif keys or tokens:
+        typer.echo(
+            f"Sealed {len(keys)} signing keys and the upstream tokens of {tokens} identities "
+            "with the first secret."
+        )
     else:
-        typer.echo("Every signing key was sealed with the first secret already.")
+        typer.echo("Everything was sealed with the first secret already.")
 
 
 @app.command("retire")
 def retire(json: show.Json = False) -> None:
     """Say what dropping the last of several secrets would end. Changes nothing.
 
-    Exit code 4 where signing keys are still sealed with it: the broker would not start again.
+    Exit code 4 where anything is still sealed with it. Without its signing keys the broker would
+    not start again; without their upstream tokens people are asked to sign in again.
     """
 
     async def work(
         stores: "Stores", settings: "Settings", _clock: "SystemClock"
-    ) -> tuple[list[str], "Settings"]:
+    ) -> tuple[list[str], int, "Settings"]:
         if len(stores.secrets) < 2:
             raise Failure(Exit.REFUSED, "there is only one secret; append a new one first")
-        return await _sealed_with_last(stores), settings
+        tokens = await stores.sql.authorizations.sealed_with_last()
+        return await _sealed_with_last(stores), tokens, settings
 
-    sealed, settings = with_stores(work)
+    sealed, tokens, settings = with_stores(work)
     lasting = {
         "sign-ins under way": settings.request_lifetime,
         "browser sessions (and their cookies)": settings.session_lifetime,
@@ -68,10 +76,16 @@ def retire(json: show.Json = False) -> None:
         "access tokens, at userinfo": settings.longest_token_lifetime,
     }
     if json:
-        show.document({"sealed_keys": sealed, "handles_live_for_seconds": lasting})
+        show.document(
+            {
+                "sealed_keys": sealed,
+                "sealed_upstream_tokens": tokens,
+                "handles_live_for_seconds": lasting,
+            }
+        )
     else:
-        _tell(sealed, lasting)
-    if sealed:
+        _tell(sealed, tokens, lasting)
+    if sealed or tokens:
         raise typer.Exit(Exit.REFUSED)
 
 
@@ -93,7 +107,7 @@ async def _sealed_with_last(stores: "Stores") -> list[str]:
     return found
 
 
-def _tell(sealed: list[str], lasting: dict[str, int]) -> None:
+def _tell(sealed: list[str], tokens: int, lasting: dict[str, int]) -> None:
     from broker.core import durations
 
     if sealed:
@@ -103,6 +117,11 @@ def _tell(sealed: list[str], lasting: dict[str, int]) -> None:
         typer.echo("Run: broker secrets rewrap. Without it the broker would not start again.")
     else:
         typer.echo("No signing key is sealed with the last secret.")
+    if tokens:
+        typer.echo(f"The upstream tokens of {tokens} identities are sealed with it.")
+        typer.echo(
+            "Run: broker secrets rewrap. Without it their people are asked to sign in again."
+        )
     typer.echo("What was made with it before another became the first ends when it is dropped:")
     for what, seconds in lasting.items():
         typer.echo(f"  {what}: live for up to {durations.show(seconds)}")

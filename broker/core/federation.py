@@ -166,9 +166,19 @@ class Authorizations(Protocol):
     """
 
     async def keep(
-        self, account_id: str, upstream: str, authorization: UpstreamAuthorization, *, now: float
-    ) -> None:
-        """Replace what is kept for the account's identity at the upstream; ends a lease."""
+        self,
+        account_id: str,
+        upstream: str,
+        authorization: UpstreamAuthorization,
+        *,
+        now: float,
+        version: int | None = None,
+    ) -> bool:
+        """Replace what is kept for the account's identity at the upstream; ends a lease.
+
+        Whoever has renewed a version names it: what a sign-in has put in its place since stays.
+        Returns whether it was kept; it is not where the account has no identity there (any more).
+        """
         ...
 
     async def get(self, account_id: str, upstream: str) -> KeptAuthorization | None:

@@ -8,6 +8,7 @@ import pytest
 from broker.app.clock import SystemClock, SystemEntropy
 from broker.app.loading import load
 from broker.app.stores import open_stores
+from broker.core.federation import UpstreamAuthorization
 from broker.core.model import Profile
 from broker.stores.sql import schema
 
@@ -150,6 +151,36 @@ def test_secrets_change_without_losing_a_key(cli, monkeypatch):
     assert cli.json("secrets", "retire")["sealed_keys"] == []
     monkeypatch.setenv("BROKER_SECRETS", TWO)
     assert cli.json("keys", "rotate")["changed"] is False
+
+
+def test_secrets_change_without_losing_an_upstream_token(cli, monkeypatch):
+    """They are counted, sealed anew and opened as the signing keys are."""
+    monkeypatch.setenv("BROKER_SECRETS", ONE)
+    cli("db", "upgrade")
+    granted = UpstreamAuthorization("access", "refresh", ("identify",))
+
+    def of(account_id):
+        return within(lambda stores: stores.sql.authorizations.get(account_id, "discord"))
+
+    nelly = sign_in()
+    within(
+        lambda stores: stores.sql.authorizations.keep(
+            nelly, "discord", granted, now=1_700_000_000.0
+        )
+    )
+    monkeypatch.setenv("BROKER_SECRETS", f"{TWO},{ONE}")
+    told = cli("secrets", "retire", code=4).stdout
+    assert "upstream tokens of 1 identities" in told
+    assert cli.json("secrets", "retire", code=4)["sealed_upstream_tokens"] == 1
+    assert cli.json("secrets", "rewrap")["rewrapped_upstream_tokens"] == 1
+    assert cli.json("secrets", "rewrap")["rewrapped_upstream_tokens"] == 0
+    assert "already" in cli("secrets", "rewrap").stdout
+    assert cli.json("secrets", "retire")["sealed_upstream_tokens"] == 0
+    monkeypatch.setenv("BROKER_SECRETS", TWO)
+    assert of(nelly).authorization == granted
+    monkeypatch.setenv("BROKER_SECRETS", ONE)
+    assert of(nelly) is None
+    assert audited().count("secrets.rewrap") == 1
 
 
 def test_config_shows_sources_and_no_secret(cli, monkeypatch):

@@ -20,7 +20,7 @@ def in_sql(broker: RunningBroker, work: Callable[[SqlStores, float], Awaitable[N
 
     async def run() -> None:
         engine = sql_engine.create(f"sqlite:///{broker.data_dir / 'broker.db'}")
-        stores = SqlStores(engine, SystemEntropy(), SystemClock())
+        stores = SqlStores(engine, SystemEntropy(), SystemClock(), (b"x" * 32,))
         try:
             await work(stores, SystemClock().now())
         finally:

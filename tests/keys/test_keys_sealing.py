@@ -32,6 +32,14 @@ def test_a_secret_that_is_not_configured_is_named_as_the_cause():
     assert e.value.kid == "kid"
 
 
+def test_what_is_sealed_under_one_label_does_not_open_under_another():
+    """One secret serves several purposes, and none of them opens what another has sealed."""
+    other = Sealer([SECRET], entropy(), label=b"something else")
+    with pytest.raises(KeyRecordCorrupt, match="secret that is not configured"):
+        other.open("kid", sealer(SECRET).seal("kid", b"x"))
+    assert set(other.ids).isdisjoint(sealer(SECRET).ids)
+
+
 def test_a_key_in_another_row_does_not_open():
     """The `kid` is bound in: sealed halves cannot be exchanged in the database."""
     with pytest.raises(KeyRecordCorrupt, match="altered"):

@@ -18,6 +18,7 @@ from broker.stores.sql.facade import SqlStores
 from tests.postgresql import Cluster, run_aside
 
 NOW = 1_700_000_000.0
+SECRETS = (b"a secret of the operator's, for tests alone",)
 ADA = Profile(
     upstream="discord",
     subject="80351110224678912",
@@ -114,7 +115,9 @@ async def another(migrated_url: str, clock: Hands) -> AsyncIterator[Callable[[],
 
     def make() -> SqlStores:
         entropy = Counted(seed=f"process {next(seeds)}".encode())
-        opened.append(SqlStores(engine.create(migrated_url), entropy, clock, follow_interval=0.05))
+        opened.append(
+            SqlStores(engine.create(migrated_url), entropy, clock, SECRETS, follow_interval=0.05)
+        )
         return opened[-1]
 
     yield make

@@ -13,7 +13,16 @@ from broker.stores.sql import engine
 from broker.stores.sql.audit import AuditFilter
 from broker.stores.sql.errors import AlreadyExists, EditConflict, NotFound
 from broker.stores.sql.facade import SqlStores
-from tests.stores.sql_fixtures import NOW, Counted, Hands, another, clock, migrated_url, stores
+from tests.stores.sql_fixtures import (
+    NOW,
+    SECRETS,
+    Counted,
+    Hands,
+    another,
+    clock,
+    migrated_url,
+    stores,
+)
 from tests.stores.test_sql_clients import Statements
 
 __all__ = ["another", "clock", "migrated_url", "stores"]
@@ -137,7 +146,7 @@ async def test_without_a_follower_a_reading_counts_for_an_interval(
 
 async def test_apis_never_read_are_not_taken_for_none(tmp_path: Path, clock: Hands) -> None:
     """A token signed otherwise than its API wants would be refused there: 503 is better."""
-    away = SqlStores(engine.create(f"sqlite:///{tmp_path}/none/x.db"), Counted(), clock)
+    away = SqlStores(engine.create(f"sqlite:///{tmp_path}/none/x.db"), Counted(), clock, SECRETS)
     with pytest.raises(StoreUnavailable):
         await away.followed_apis.registered()
     await away.close()

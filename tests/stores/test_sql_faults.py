@@ -25,6 +25,7 @@ from tests.stores.sql_fixtures import (
     ADA,
     APP,
     NOW,
+    SECRETS,
     Counted,
     Hands,
     Line,
@@ -56,6 +57,8 @@ def _calls(stores: SqlStores) -> list[Callable[[], Awaitable[object]]]:
         lambda: accounts.facts("0" * 32),
         lambda: stores.followed_clients.find("app"),
         stores.followed_apis.registered,
+        lambda: stores.authorizations.get("0" * 32, "discord"),
+        lambda: stores.authorizations.lease("0" * 32, "discord", version=1, now=NOW, seconds=1),
         lambda: stores.audit.record(AuditEvent("x.y", NOW, "system")),
         lambda: stores.outbox.claim(1, NOW),
         stores.ping,
@@ -69,7 +72,9 @@ async def over_line(
     """Stores whose line to PostgreSQL can be cut and frozen."""
     url = make_url(postgresql_cluster.fresh(migrated_postgresql(postgresql_cluster)))
     url = url.set(port=line.port)
-    made = SqlStores(engine.create(url, pool_size=4), Counted(), clock, follow_interval=0.05)
+    made = SqlStores(
+        engine.create(url, pool_size=4), Counted(), clock, SECRETS, follow_interval=0.05
+    )
     yield made
     await made.close()
 
@@ -198,7 +203,7 @@ async def test_a_locked_sqlite_is_a_refusal_in_time(tmp_path: Path, clock: Hands
     """A stuck writer in another process stops writes, not reads, and not for ever."""
     (tmp_path / "broker.db").write_bytes(migrated_sqlite())
     url = f"sqlite:///{tmp_path / 'broker.db'}"
-    stores = SqlStores(engine.create(url), Counted(), clock)
+    stores = SqlStores(engine.create(url), Counted(), clock, SECRETS)
     account_id, _ = await stores.accounts.sign_in(ADA, now=NOW)
     stuck = sqlite3.connect(tmp_path / "broker.db", isolation_level=None)
     stuck.execute("BEGIN EXCLUSIVE")
@@ -276,10 +281,10 @@ import asyncio, sys
 from dataclasses import replace
 from broker.stores.sql import engine
 from broker.stores.sql.facade import SqlStores
-from tests.stores.sql_fixtures import ADA, NOW, Counted, Hands
+from tests.stores.sql_fixtures import ADA, NOW, SECRETS, Counted, Hands
 
 async def main():
-    stores = SqlStores(engine.create(sys.argv[1]), Counted(), Hands())
+    stores = SqlStores(engine.create(sys.argv[1]), Counted(), Hands(), SECRETS)
     for n in range(100_000):
         account_id, _ = await stores.accounts.sign_in(replace(ADA, subject=str(n)), now=NOW)
         await stores.accounts.disable(account_id, "test", NOW)

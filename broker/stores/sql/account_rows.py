@@ -68,6 +68,14 @@ async def identities_of(session: AsyncSession, account_id: str) -> Sequence[Iden
     return (await session.exec(wanted.order_by(col(IdentityRow.id)))).all()
 
 
+async def identity_at(session: AsyncSession, account_id: str, upstream: str) -> IdentityRow | None:
+    """Return the account's identity at an upstream, or None."""
+    wanted = select(IdentityRow).where(
+        col(IdentityRow.account_id) == account_id, col(IdentityRow.upstream) == upstream
+    )
+    return (await session.exec(wanted.order_by(col(IdentityRow.id)).limit(1))).one_or_none()
+
+
 async def consents_of(session: AsyncSession, account_id: str) -> dict[str, str]:
     """Return client_id → scope."""
     wanted = select(ConsentRow).where(col(ConsentRow.account_id) == account_id)

@@ -20,6 +20,7 @@ from broker.stores.sql import records
 from broker.stores.sql.account_operations import AccountOperations
 from broker.stores.sql.account_rows import (
     facts_of,
+    identity_at,
     locked,
     merged_scope,
     profile_columns,
@@ -94,12 +95,12 @@ class SqlAccounts(AccountOperations):
         """
 
         async def look(session: AsyncSession) -> bool:
-            identity = await _identity_at(session, account_id, upstream)
+            identity = await identity_at(session, account_id, upstream)
             return identity is not None and _worth_writing(identity, community)
 
         async def work(session: AsyncSession) -> None:
             row = await locked(session, account_id)
-            identity = await _identity_at(session, account_id, upstream)
+            identity = await identity_at(session, account_id, upstream)
             if identity is not None and _learn(identity, community):
                 row.version += 1
 
@@ -193,13 +194,6 @@ async def _identity(session: AsyncSession, profile: Profile) -> IdentityRow | No
         col(IdentityRow.upstream) == profile.upstream, col(IdentityRow.subject) == profile.subject
     )
     return (await session.exec(wanted)).one_or_none()
-
-
-async def _identity_at(session: AsyncSession, account_id: str, upstream: str) -> IdentityRow | None:
-    wanted = select(IdentityRow).where(
-        col(IdentityRow.account_id) == account_id, col(IdentityRow.upstream) == upstream
-    )
-    return (await session.exec(wanted.order_by(col(IdentityRow.id)).limit(1))).one_or_none()
 
 
 def _learn(identity: IdentityRow, read: Community) -> bool:

@@ -1,5 +1,7 @@
 """All that SQL keeps, over one engine."""
 
+from collections.abc import Sequence
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from broker.core.ports import Clock, Entropy
@@ -7,6 +9,7 @@ from broker.stores.sql import followed
 from broker.stores.sql.accounts import SqlAccounts
 from broker.stores.sql.apis import SqlApis
 from broker.stores.sql.audit import SqlAudit
+from broker.stores.sql.authorizations import SqlAuthorizations
 from broker.stores.sql.clients import SqlClients
 from broker.stores.sql.followed import FollowedClients
 from broker.stores.sql.followed_apis import FollowedApis
@@ -21,6 +24,7 @@ class SqlStores:
         engine: from ``broker.stores.sql.engine.create``; ``close`` disposes of it.
         entropy: makes identifiers.
         clock: ages what is kept of clients and APIs.
+        secrets: the operator's secrets; the first seals upstream tokens, all open them.
         follow_interval: seconds between two looks at their tables.
         stale_after: seconds for which clients and APIs are served while SQL is down.
 
@@ -31,6 +35,7 @@ class SqlStores:
         followed_clients: the ``Clients`` port; run its ``follow``.
         apis: the APIs' repository.
         followed_apis: the ``Apis`` port; run its ``follow``.
+        authorizations: the ``Authorizations`` port, and sealing them anew.
         audit: the ``Audit`` port, and its pages.
         outbox: what must still be carried to Redis.
     """
@@ -40,6 +45,7 @@ class SqlStores:
         engine: AsyncEngine,
         entropy: Entropy,
         clock: Clock,
+        secrets: Sequence[bytes],
         *,
         follow_interval: float = followed.INTERVAL,
         stale_after: float = followed.STALE_AFTER,
@@ -55,6 +61,7 @@ class SqlStores:
         self.followed_apis = FollowedApis(
             self.apis, clock, interval=follow_interval, stale_after=stale_after
         )
+        self.authorizations = SqlAuthorizations(self._units, secrets, entropy.token)
         self.audit = SqlAudit(self._units)
         self.outbox = SqlOutbox(self._units)
 

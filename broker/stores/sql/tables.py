@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     Text,
     UniqueConstraint,
@@ -34,6 +35,7 @@ __all__ = [
     "OutboxRow",
     "SchemaCompatibilityRow",
     "SigningKeyRow",
+    "UpstreamTokenRow",
 ]
 
 # SQLite numbers rows by itself only in a column declared INTEGER, which has 64 bits there.
@@ -91,6 +93,33 @@ class IdentityRow(SQLModel, table=True):
     )
     created_at: float = Field(sa_column=Column(Double, nullable=False))
     last_seen_at: float = Field(sa_column=Column(Double, nullable=False))
+
+
+class UpstreamTokenRow(SQLModel, table=True):
+    """What an upstream lets us do for an identity; ``sealed`` holds its tokens.
+
+    ``version`` grows with each replacement, and is never used again for the identity.
+    ``lease_until`` is until when one process alone may renew it, ``lost_at`` since when it is
+    known to be refused.
+    """
+
+    __tablename__ = "upstream_token"
+
+    identity_id: int = Field(
+        sa_column=Column(
+            SERIAL,
+            ForeignKey("identity.id", ondelete="CASCADE"),
+            primary_key=True,
+            autoincrement=False,
+        )
+    )
+    sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    scope: str = Field(sa_column=Column(Text, nullable=False))
+    expires_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    version: int = Field(sa_column=Column(BigInteger, nullable=False))
+    lease_until: float = Field(default=0.0, sa_column=Column(Double, nullable=False))
+    lost_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    updated_at: float = Field(sa_column=Column(Double, nullable=False))
 
 
 class ClientRow(SQLModel, table=True):
