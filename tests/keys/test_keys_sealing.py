@@ -34,7 +34,7 @@ def test_a_secret_that_is_not_configured_is_named_as_the_cause():
 
 def test_what_is_sealed_under_one_label_does_not_open_under_another():
     """One secret serves several purposes, and none of them opens what another has sealed."""
-    other = Sealer([SECRET], entropy(), label=b"something else")
+    other = Sealer([SECRET], entropy, label=b"something else")
     with pytest.raises(KeyRecordCorrupt, match="secret that is not configured"):
         other.open("kid", sealer(SECRET).seal("kid", b"x"))
     assert set(other.ids).isdisjoint(sealer(SECRET).ids)
