@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from broker.demo.discord.driver import approve
-from broker.demo.forms import read_forms
+from broker.demo.forms import Form, read_forms
 
 MAX_STEPS = 12
 
@@ -37,10 +37,33 @@ async def sign_in(
     Raises:
         Lost: a page offers nothing to agree to, or there is no end of redirects.
     """
+    answer = await _answer(browser, url, until, discord, person)
+    if isinstance(answer, Form):
+        raise Lost(f"the answer is to be posted to {answer.action}")
+    return answer
+
+
+async def sign_in_and_arrive(
+    browser: httpx2.AsyncClient, url: str, until: str, *, discord: str
+) -> httpx2.Response:
+    """As ``sign_in``, and on into the app, by redirect or by form post; returns its page."""
+    answer = await _answer(browser, url, until, discord, "ada.lindqvist")
+    if isinstance(answer, Form):
+        return await browser.post(answer.action, data=answer.fields, follow_redirects=True)
+    return await browser.get(answer, follow_redirects=True)
+
+
+async def _answer(
+    browser: httpx2.AsyncClient, url: str, until: str, discord: str, person: str
+) -> str | Form:
     answer = await browser.get(url, follow_redirects=False)
     for _ in range(MAX_STEPS):
         if not answer.is_redirect:
-            answer = await _agree(browser, answer)
+            forms = read_forms(answer.text, str(answer.url))
+            for form in forms:
+                if form.action.startswith(until):
+                    return form
+            answer = await _agree(browser, answer, forms)
             continue
         target = str(answer.url.join(answer.headers["location"]))
         if target.startswith(until):
@@ -51,9 +74,11 @@ async def sign_in(
     raise Lost(f"still at {answer.url} after {MAX_STEPS} steps")
 
 
-async def _agree(browser: httpx2.AsyncClient, page: httpx2.Response) -> httpx2.Response:
+async def _agree(
+    browser: httpx2.AsyncClient, page: httpx2.Response, forms: list[Form]
+) -> httpx2.Response:
     """Press the button that allows: on the consent page."""
-    for form in read_forms(page.text, str(page.url)):
+    for form in forms:
         if form.offers("decision", "allow"):
             here = urlsplit(str(page.url))
             return await browser.post(

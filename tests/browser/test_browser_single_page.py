@@ -63,14 +63,17 @@ async def seen(page: Page) -> dict[str, Any]:
     return found
 
 
-async def test_it_signs_in_refreshes_and_signs_out(page: Page, stage: Stage, address: str) -> None:
+@pytest.mark.parametrize("mode", ["query", "fragment"])
+async def test_it_signs_in_refreshes_and_signs_out(
+    page: Page, stage: Stage, address: str, mode: str
+) -> None:
     """Discovery, code, tokens and userinfo are read across origins; then back, signed out."""
     made = stage.broker(
         "clients", "add", "Single page", "--public", "--redirect-uri", f"{address}/callback",
         "--post-logout-redirect-uri", f"{address}/", "--json",
     )  # fmt: skip
     client_id = json.loads(made)["client_id"]
-    await page.goto(f"{address}/?client_id={client_id}&issuer={stage.issuer}")
+    await page.goto(f"{address}/?client_id={client_id}&issuer={stage.issuer}&mode={mode}")
     await page.get_by_role("button", name="Sign in").click()
     await approve_at_discord(page)
     await allow(page)

@@ -109,15 +109,17 @@ class Guarded:
     Attributes:
         port: where it is.
         method: how it authenticates to the token endpoint.
+        mode: how the answer comes to it.
     """
 
     port: int
     method: str
+    mode: str
 
     @classmethod
-    def anywhere(cls, method: str) -> Self:
+    def anywhere(cls, method: str, mode: str) -> Self:
         """An app on a free port."""
-        return cls(free_port(), method)
+        return cls(free_port(), method, mode)
 
     @property
     def origin(self) -> str:
@@ -160,6 +162,7 @@ class Guarded:
     OIDCCryptoPassphrase nobody-keeps-this-one
     OIDCScope "openid profile email"
     OIDCPKCEMethod S256
+    OIDCResponseMode {self.mode}
     OIDCInfoHook access_token id_token userinfo refresh_token
     <Location /private>
         AuthType openid-connect

@@ -15,7 +15,7 @@ import pytest_asyncio
 from cryptography.hazmat.primitives import serialization
 
 from broker.demo.forms import read_forms
-from tests.browsing import sign_in
+from tests.browsing import sign_in_and_arrive
 from tests.clients.apache import LOOPBACK, Apache, Guarded, front_door
 from tests.core.signers import jwks, signs
 from tests.protocol.tokens import claims_of, header_of
@@ -24,7 +24,12 @@ from tests.upstream.receiving import certified
 
 pytestmark = pytest.mark.apache
 
-METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
+# How an app authenticates, and how the answer comes to it.
+METHODS = {
+    "client_secret_basic": "query",
+    "client_secret_post": "form_post",
+    "private_key_jwt": "query",
+}
 KEY = signs("RS256", "apache")
 JWKS = "/.well-known/jwks.json"
 
@@ -46,7 +51,7 @@ def site() -> Iterator[Site]:
     with tempfile.TemporaryDirectory(prefix="broker-apache-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        apps = {method: Guarded.anywhere(method) for method in METHODS}
+        apps = {method: Guarded.anywhere(method, mode) for method, mode in METHODS.items()}
         _, trust = certified(folder, LOOPBACK)
         certificate, port = folder / f"{LOOPBACK}.pem", free_port()
         broker = RunningBroker(folder / "broker", settings(apps))
@@ -127,9 +132,9 @@ async def enter(site: Site, browser: httpx2.AsyncClient, app: Guarded) -> dict[s
     assert sent.status_code == 302
     url = sent.headers["location"]
     assert url.startswith(f"{site.broker.issuer}/authorize?")
-    assert "code_challenge_method=S256" in url
-    back = await sign_in(browser, url, app.back, discord=site.broker.discord_origin)
-    page = await browser.get(back, follow_redirects=True)
+    assert {"code_challenge_method=S256", f"response_mode={app.mode}"} <= set(url.split("&"))
+    discord = site.broker.discord_origin
+    page = await sign_in_and_arrive(browser, url, app.back, discord=discord)
     assert (page.status_code, str(page.url)) == (200, app.private), page.text
     assert page.headers["seen-name"] == "Ada Lindqvist"
     return await held(browser, app)

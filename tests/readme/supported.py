@@ -127,6 +127,7 @@ ROWS = (
             "::test_nobody_gives_himself_what_operators_give",
             "::test_an_initial_access_token_lets_in",
             "::test_where_registration_is_off_there_is_nothing",
+            "clients/test_openid_client_more.py::test_it_registers_itself",
         ),
     ),
     Row(
@@ -205,6 +206,7 @@ ROWS = (
             "::test_policy",
             "::test_scope_never_grows",
             "::test_it_dies_with_the_grant",
+            "clients/test_openid_client_more.py::test_it_acts_for_somebody",
         ),
     ),
     Row(
@@ -341,6 +343,8 @@ ROWS = (
             "::test_form_post",
             "::test_errors_go_the_same_way",
             "::test_modes_that_are_not_known",
+            "browser/test_browser_single_page.py::test_it_signs_in_refreshes_and_signs_out",
+            "clients/test_mod_auth_openidc.py::test_in_and_out",
         ),
     ),
     Row(
