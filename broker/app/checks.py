@@ -13,8 +13,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from broker.app.addresses import host_and_port
 from broker.app.key_checks import key_place_faults
-from broker.app.settings import Settings, is_loopback
+from broker.app.settings import Settings
 from broker.app.sources import variable
+from broker.app.upstream_settings import faults, is_loopback
 from keys.algorithms import ALGORITHMS
 from keys.errors import PolicyImpossible
 
@@ -180,6 +181,12 @@ def simulated_discord(settings: Settings) -> Iterator[Problem]:
             yield Problem(variable(field), "must be https: it carries the client secret and codes")
 
 
+def upstreams_sound(settings: Settings) -> Iterator[Problem]:
+    """Other places to sign in are described whole, and are reached by everybody's browser."""
+    for reason in faults(settings.upstreams, loopback=settings.loopback):
+        yield Problem(variable("upstreams"), reason)
+
+
 def proxies_named(settings: Settings) -> Iterator[Problem]:
     """Proxies are trusted by address; trusting everybody would let anybody forge theirs."""
     for entry in settings.trusted_proxies:
@@ -264,11 +271,14 @@ def lifetimes_ordered(settings: Settings) -> Iterator[Problem]:
 
 
 def discord_application(settings: Settings) -> Iterator[Problem]:
-    """Nobody can sign in without an application at Discord."""
+    """Nobody can sign in without an application at Discord, or somewhere else to sign in."""
+    secret = settings.discord_client_secret.get_secret_value()
+    if settings.upstreams and not settings.discord_client_id and not secret:
+        return
     where = "create an application at https://discord.com/developers/applications"
     if not settings.discord_client_id:
         yield Problem(variable("discord_client_id"), f"not set; {where}, or try: broker demo")
-    if not settings.discord_client_secret.get_secret_value():
+    if not secret:
         yield Problem(variable("discord_client_secret"), f"not set; {where}, OAuth2 page")
 
 
@@ -279,6 +289,7 @@ RULES: Final[tuple[Rule, ...]] = (
     secrets_shared,
     stores_together,
     simulated_discord,
+    upstreams_sound,
     proxies_named,
     allowed_hosts_named,
     key_times,

@@ -1,10 +1,9 @@
 """The composition root: makes every part, hands each what it needs, runs what runs beside."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import structlog
 from starlette.types import ASGIApp
@@ -18,13 +17,14 @@ from broker.app.serving import Parts, mint_of, services
 from broker.app.settings import Settings
 from broker.app.stores import KeyNews, Stores, open_stores
 from broker.app.telling import Telling
+from broker.app.upstreams import follow, origins, providers, upstreams_of
 from broker.core.client_keys import ClientKeys
+from broker.core.federation import Upstream
 from broker.core.handles import Handles
 from broker.core.ports import Clock, Entropy
 from broker.core.published_keys import PublishedKeys
 from broker.stores.sql.drain import drain
 from broker.upstream.base import BoundedTransport
-from broker.upstream.discord import Discord, DiscordSettings
 from broker.upstream.outbound import Outbound
 from broker.web.app import build
 from broker.web.services import EdgeConfig
@@ -84,7 +84,7 @@ async def compose(
             parts = _parts(settings, stores, transport, clock, entropy, watch=watch)
             await _first_look(parts)
             async with running(_beside(parts)):
-                web = build(services(parts), edge_config(settings))
+                web = build(services(parts), edge_config(settings, parts.upstreams))
                 yield Broker(web, stores, parts.keyring, parts.readiness)
     finally:
         await transport.shut()
@@ -116,7 +116,7 @@ def _parts(
         keyring,
         Readiness(stores, keyring.ready, clock),
         Origins(stores.sql.clients, clock),
-        Discord(discord_settings(settings), transport, clock, pauses),
+        upstreams_of(settings, transport, clock, pauses),
         clock,
         entropy,
         watch,
@@ -151,6 +151,7 @@ def _beside(parts: Parts) -> dict[str, Task]:
         "clients": sql.followed_clients.follow,
         "apis": sql.followed_apis.follow,
         "origins": parts.origins.follow,
+        "upstreams": lambda stop: follow(parts.upstreams, stop),
         "schema": parts.readiness.follow_schema,
         "outbox": lambda stop: drain(sql.outbox, parts.stores.carry, stop, clock=clock),
         "logout": telling.run,
@@ -160,32 +161,15 @@ def _beside(parts: Parts) -> dict[str, Task]:
     }
 
 
-def discord_settings(settings: Settings) -> DiscordSettings:
-    """Return how to reach Discord, and as whom."""
-    return DiscordSettings(
-        client_id=settings.discord_client_id,
-        client_secret=settings.discord_client_secret.get_secret_value(),
-        redirect_uri=f"{settings.public_issuer}/login/discord/callback",
-        authorize_url=settings.discord_authorize_url,
-        api_url=settings.discord_api_url.rstrip("/"),
-        cdn_url=settings.discord_cdn_url.rstrip("/"),
-        timeout=settings.discord_timeout,
-    )
-
-
-def edge_config(settings: Settings) -> EdgeConfig:
+def edge_config(settings: Settings, upstreams: Mapping[str, Upstream]) -> EdgeConfig:
     """Return the edge's settings."""
     return EdgeConfig(
         issuer=settings.public_issuer,
         secure=settings.public_issuer.startswith("https:"),
         brand=settings.brand_name,
-        upstream_origins=(_origin(settings.discord_authorize_url),),
+        providers=providers(settings),
+        upstream_origins=lambda: origins(settings, upstreams),
         trusted_proxies=settings.trusted_proxies,
         session_lifetime=settings.session_lifetime,
         browser_lifetime=settings.session_lifetime,
     )
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

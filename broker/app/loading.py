@@ -10,6 +10,7 @@ from broker.app.checks import Problem, Refused
 from broker.app.data_dir import embedded_secret
 from broker.app.settings import Settings
 from broker.app.sources import UnusableSource, origin, variable
+from broker.app.upstream_settings import UpstreamSettings
 from broker.core import durations
 from broker.core.ports import Entropy
 
@@ -43,9 +44,11 @@ def load(**given: Any) -> Settings:
 
 def _problem(error: dict[str, Any]) -> Problem:
     field = str(error["loc"][0]) if error["loc"] else ""
-    if error["type"] == "extra_forbidden":
+    if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
         return Problem("BROKER_SETTINGS", f"the file names an unknown setting: {field}")
-    return Problem(variable(field), error["msg"].removeprefix("Value error, "))
+    said = error["msg"].removeprefix("Value error, ")
+    within = [str(one + 1) if isinstance(one, int) else one for one in error["loc"][1:]]
+    return Problem(variable(field), ": ".join((*within, said)))
 
 
 def effective_secrets(settings: Settings, entropy: Entropy) -> tuple[bytes, ...]:
@@ -79,10 +82,16 @@ def _visible(name: str, value: Any) -> Any:
     if isinstance(value, SecretStr):
         return MASK if value.get_secret_value() else ""
     if isinstance(value, tuple):
-        return [MASK if isinstance(one, SecretStr) else one for one in value]
+        return [_visible_one(one) for one in value]
     if isinstance(value, Path):
         return str(value)
     return durations.show(value) if is_duration(name) else value
+
+
+def _visible_one(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return MASK
+    return value.shown if isinstance(value, UpstreamSettings) else value
 
 
 def _derived(name: str, settings: Settings) -> Any:

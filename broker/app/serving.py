@@ -61,7 +61,7 @@ class Parts:
     keyring: Keyring
     readiness: Readiness
     origins: Origins
-    upstream: Upstream
+    upstreams: dict[str, Upstream]
     clock: Clock
     entropy: Entropy
     watch: "Watch | None"
@@ -172,7 +172,7 @@ def _desk(parts: Parts, handles: Handles, mint: Mint) -> Desk:
         sessions=redis.sessions,
         requests=redis.requests,
         audit=sql.audit,
-        upstreams={parts.upstream.name: parts.upstream},
+        upstreams=parts.upstreams,
         handles=handles,
         forms=FormTokens(parts.stores.secrets),
         clock=parts.clock,

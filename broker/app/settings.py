@@ -8,7 +8,6 @@ What may not be combined is told in ``broker.app.checks``.
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, field_validator
 from pydantic_settings import (
@@ -19,6 +18,7 @@ from pydantic_settings import (
 )
 
 from broker.app.sources import SecretFiles, SettingsFile
+from broker.app.upstream_settings import Upstreams, is_loopback
 from broker.core import durations
 from broker.core.limits import Kind
 from broker.core.model import Lifetimes
@@ -103,6 +103,12 @@ class Settings(BaseSettings):
     )
     discord_timeout: Duration = Field(
         8, ge=1, le=60, description="Time for Discord's part of one sign-in."
+    )
+    upstreams: Upstreams = Field(
+        (),
+        description="Where else people may sign in, as JSON: a list of objects with name, kind "
+        "(oidc or github), title, issuer, client_id, client_secret (or client_secret_file) and, if "
+        "need be, scopes. In the settings file: [[upstreams]] tables.",
     )
 
     database_url: SecretStr | None = Field(
@@ -306,11 +312,3 @@ class Settings(BaseSettings):
             ),
             hint_retention=self.session_lifetime,
         )
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address names this machine and no other."""
-    host = (urlsplit(url).hostname or "").rstrip(".")
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    return host == "::1" or (host.startswith("127.") and host.replace(".", "").isdigit())

@@ -36,5 +36,7 @@ def config(json: show.Json = False) -> None:
 
 def _text(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(str(one) for one in value)
+        return ", ".join(_text(one) for one in value)
+    if isinstance(value, dict):
+        return " ".join(f"{name}={_text(held)}" for name, held in value.items())
     return str(value)

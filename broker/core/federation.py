@@ -98,6 +98,19 @@ class Upstream(Protocol):
 
 
 @runtime_checkable
+class IssuerUpstream(Upstream, Protocol):
+    """An upstream that has an issuer, which its answers may name (RFC 9207): OpenID providers."""
+
+    async def answered(self, issuer: str | None) -> bool:
+        """Whether a callback that names this issuer, or none, can be its answer (RFC 9207 §2.4).
+
+        Raises:
+            UpstreamUnavailable: its discovery document was never read, and cannot be now.
+        """
+        ...
+
+
+@runtime_checkable
 class CommunityUpstream(Upstream, Protocol):
     """An upstream that goes on telling of its people after they have signed in: Discord."""
 

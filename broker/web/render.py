@@ -209,7 +209,7 @@ class Pages:
 
         Chromium holds the redirects after a form to ``form-action`` as well.
         """
-        sources = [form_source(item) for item in (origin, *self._upstreams) if item]
+        sources = [form_source(item) for item in (origin, *self._upstreams()) if item]
         return " ".join((self._csp, *dict.fromkeys(s for s in sources if s))).encode("ascii")
 
     def _posting_csp(self, address: str) -> str:

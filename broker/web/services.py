@@ -223,6 +223,21 @@ class Services:
 
 
 @dataclass(frozen=True, slots=True)
+class Provider:
+    """Where people sign in, as pages show it.
+
+    Attributes:
+        name: the upstream's.
+        title: what people call it.
+        mark: which mark of ours stands for it; empty for its initial.
+    """
+
+    name: str
+    title: str
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class EdgeConfig:
     """The edge's settings; lifetimes and time-outs in seconds, sizes in bytes.
 
@@ -230,7 +245,8 @@ class EdgeConfig:
         issuer: the issuer, without a path.
         secure: whether the issuer is https; False only for a plain-http loopback issuer.
         brand: the service's name, as people read it.
-        upstream_origins: origins that a sign-in may pass through (CSP form-action).
+        providers: where people sign in, in the order in which pages name them.
+        upstream_origins: returns the origins that a sign-in may pass through (CSP form-action).
         trusted_proxies: addresses or networks whose ``X-Forwarded-For`` counts.
         body_limit: largest request body.
         query_limit: longest query string.
@@ -244,7 +260,8 @@ class EdgeConfig:
     issuer: str
     secure: bool = True
     brand: str = "Token Broker"
-    upstream_origins: tuple[str, ...] = ()
+    providers: tuple[Provider, ...] = (Provider("discord", "Discord", "discord"),)
+    upstream_origins: Callable[[], tuple[str, ...]] = tuple
     trusted_proxies: tuple[str, ...] = ()
     body_limit: int = 65536
     query_limit: int = 16384

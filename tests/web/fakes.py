@@ -185,5 +185,5 @@ def services(core: Core, **changes: Any) -> Services:
 
 def config(**changes: Any) -> EdgeConfig:
     """Return the settings of an https issuer, changed as told."""
-    given: dict[str, Any] = {"issuer": ISSUER, "upstream_origins": ("https://discord.com",)}
+    given: dict[str, Any] = {"issuer": ISSUER, "upstream_origins": lambda: ("https://discord.com",)}
     return EdgeConfig(**(given | changes))
