@@ -142,3 +142,53 @@ async def test_notes_are_bounded(sample: Sample):
     for number in range(MAX_PEOPLE):
         notes.add(f"p{number}", "x")
     assert notes.of("a") == []
+
+
+@pytest.mark.parametrize(
+    ("roles", "reads", "writes"),
+    [
+        (None, 403, 403),
+        ([], 403, 403),
+        (["crew"], 200, 403),
+        (["crew", "keeper"], 200, 201),
+        ("crew keeper", 403, 403),
+    ],
+    ids=["no claim", "none", "crew", "keeper", "no list"],
+)
+async def test_roles_in_the_token_decide(sample: Sample, roles: object, reads: int, writes: int):
+    """Promise: the board is read by the crew and written on by keepers, notes are anybody's."""
+    bearer = sample.bearer(roles=roles)
+    written = await sample.client.post("/api/board", json={"text": "Fog"}, headers=bearer)
+    assert written.status_code == writes
+    read = await sample.client.get("/api/board", headers=bearer)
+    assert read.status_code == reads
+    if reads == 200:
+        assert read.json() == {"notices": ["Fog"] if writes == 201 else []}
+    else:
+        assert read.json()["error"] == "forbidden"
+        assert "takes the role crew" in read.json()["error_description"]
+    assert (await sample.client.get("/api/notes", headers=bearer)).status_code == 200
+
+
+async def test_rights_are_told_in_words(sample: Sample):
+    """Promise: what may be done and what that takes, with the age of the knowledge."""
+    bearer = sample.bearer(roles=["crew"], membership_as_of=1_799_999_990)
+    told = (await sample.client.get("/api/rights", headers=bearer)).json()
+    assert (told["roles"], told["as_of"]) == (["crew"], 1_799_999_990)
+    assert {right["name"]: right["allowed"] for right in told["rights"]} == {
+        "notes": True,
+        "read_board": True,
+        "write_board": False,
+    }
+    assert (await sample.client.get("/api/rights")).status_code == 401
+
+
+async def test_the_board_is_bounded_and_takes_short_texts(sample: Sample):
+    """Promise: the newest fifty, and nothing that is no note."""
+    bearer = sample.bearer(roles=["crew", "keeper"])
+    for number in range(52):
+        await sample.client.post("/api/board", json={"text": str(number)}, headers=bearer)
+    kept = (await sample.client.get("/api/board", headers=bearer)).json()["notices"]
+    assert (len(kept), kept[0], kept[-1]) == (50, "51", "2")
+    answer = await sample.client.post("/api/board", json={"text": ""}, headers=bearer)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_note")

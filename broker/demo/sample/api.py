@@ -1,4 +1,4 @@
-"""The sample's protected API: who am I, and notes of one's own."""
+"""The sample's protected API: who am I, what may I do, notes of one's own, and a notice board."""
 
 import json
 from collections import OrderedDict
@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from broker.demo.sample.rights import READ, WRITE, Right, described, roles_of
 from broker.demo.sample.verifier import (
     InsufficientScopeError,
     KeysUnavailableError,
@@ -57,6 +58,7 @@ class Api:
     verifier: Verifier
     scope: str
     notes: Notes = field(default_factory=Notes)
+    board: list[str] = field(default_factory=list)
 
     async def whoami(self, request: Request) -> Response:
         """`GET /api/whoami`: what the token says, as the API understood it."""
@@ -76,14 +78,37 @@ class Api:
         if request.method == "POST":
             text = await _note_text(request)
             if text is None:
-                problem = f"send a text of 1 to {MAX_NOTE_CHARACTERS} characters"
-                return _private({"error": "invalid_note", "error_description": problem}, 400)
+                return _bad_note()
             self.notes.add(token.subject, text)
         status = 201 if request.method == "POST" else 200
         return _private({"notes": self.notes.of(token.subject)}, status)
 
-    async def _admit(self, request: Request) -> VerifiedToken:
-        """Return the verified token of the Authorization header."""
+    async def rights(self, request: Request) -> Response:
+        """`GET /api/rights`: what the caller may do, by the roles in the token."""
+        return _private(described(await self._admit(request)))
+
+    async def notices(self, request: Request) -> Response:
+        """`GET /api/board` reads the notice board, `POST {"text": …}` writes on it: by role."""
+        posts = request.method == "POST"
+        await self._admit(request, WRITE if posts else READ)
+        if posts:
+            text = await _note_text(request)
+            if text is None:
+                return _bad_note()
+            self.board.insert(0, text)
+            del self.board[MAX_NOTES:]
+        return _private({"notices": self.board}, 201 if posts else 200)
+
+    async def _admit(self, request: Request, right: Right | None = None) -> VerifiedToken:
+        """Return the verified token of the Authorization header; it must give the right."""
+        token = await self._verified(request)
+        if right is not None and not right.allows(roles_of(token)):
+            problem = f"to {right.text} takes the role {right.role}"
+            body = {"error": "forbidden", "error_description": problem}
+            raise RefusedError(_private(body, 403))
+        return token
+
+    async def _verified(self, request: Request) -> VerifiedToken:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             # No error code where no token was sent: RFC 6750 §3.1.
@@ -109,6 +134,11 @@ async def refused(_: Request, error: Exception) -> Response:
 
 def _private(body: dict[str, Any], status: int = 200) -> Response:
     return JSONResponse(body, status, {"Cache-Control": "no-store"})
+
+
+def _bad_note() -> Response:
+    problem = f"send a text of 1 to {MAX_NOTE_CHARACTERS} characters"
+    return _private({"error": "invalid_note", "error_description": problem}, 400)
 
 
 def _challenge(status: int, error: str | None, description: str) -> Response:

@@ -1,5 +1,7 @@
 """The sample app on its own origin: static pages, their configuration, and the protected API."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from broker.demo.sample.api import Api, RefusedError, refused
+from broker.demo.sample.ended import EndedSessions
 from broker.demo.sample.verifier import Verifier
 
 _STATIC = Path(__file__).parent / "static"
@@ -28,6 +31,8 @@ class SampleSettings:
         resource: the resource indicator (RFC 8707) it sends, None for none.
         api_scope: the scope the API demands.
         pictures: the origin profile pictures come from, None to show initials only.
+        guild_page: where people's roles are changed, None for nowhere.
+        apps_page: where a person takes back what they allowed the broker, None for nowhere.
     """
 
     issuer: str
@@ -37,11 +42,26 @@ class SampleSettings:
     resource: str | None = None
     api_scope: str = "openid"
     pictures: str | None = None
+    guild_page: str | None = None
+    apps_page: str | None = None
 
 
-def create_app(settings: SampleSettings, verifier: Verifier | None = None) -> Starlette:
-    """Return the sample app; its verifier may be given, else it is made of the settings."""
-    api = Api(verifier or Verifier(settings.issuer, settings.audience), settings.api_scope)
+def create_app(
+    settings: SampleSettings,
+    verifier: Verifier | None = None,
+    *,
+    now: Callable[[], float] = time.time,
+) -> Starlette:
+    """Return the sample app.
+
+    Args:
+        settings: what it is told.
+        verifier: judges access tokens; made of the settings unless given.
+        now: epoch seconds.
+    """
+    checks = verifier or Verifier(settings.issuer, settings.audience)
+    api = Api(checks, settings.api_scope)
+    ended = EndedSessions(settings.issuer, settings.client_id, checks.keys, now=now)
 
     async def page(_: Request) -> Response:
         answer = _file("index.html")
@@ -58,16 +78,22 @@ def create_app(settings: SampleSettings, verifier: Verifier | None = None) -> St
             "scope": settings.scope,
             "resource": settings.resource,
             "pictures": settings.pictures,
+            "guild_page": settings.guild_page,
+            "apps_page": settings.apps_page,
         }
         return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
     routes = [
         Route("/", page),
         Route("/callback", page),
-        *(Route(f"/{name}", asset) for name in ("style.css", "app.js", "oidc.js")),
+        *(Route(f"/{name}", asset) for name in ("style.css", "app.js", "oidc.js", "community.js")),
         Route("/config.json", configuration),
         Route("/api/whoami", api.whoami),
         Route("/api/notes", api.own_notes, methods=["GET", "POST"]),
+        Route("/api/rights", api.rights),
+        Route("/api/board", api.notices, methods=["GET", "POST"]),
+        Route("/backchannel-logout", ended.logout, methods=["POST"]),
+        Route("/session", ended.session),
     ]
     return Starlette(routes=routes, exception_handlers={RefusedError: refused})
 

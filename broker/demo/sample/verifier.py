@@ -199,6 +199,11 @@ class Verifier:
             raise InsufficientScopeError(f"the token does not carry the scope {scope!r}")
         return VerifiedToken(claims["sub"], claims["client_id"], scopes, claims, kid)
 
+    @property
+    def keys(self) -> JwksCache:
+        """The issuer's keys, for what else it signs."""
+        return self._jwks
+
     async def close(self) -> None:
         """Close the HTTP client."""
         await self._client.aclose()

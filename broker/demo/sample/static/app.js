@@ -1,6 +1,7 @@
 // What people see. The protocol itself is in oidc.js.
 
 import { Client, decode } from "/oidc.js";
+import { showGuilds, showRights } from "/community.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -38,8 +39,11 @@ const MEANINGS = {
   updated_at: "when your profile last changed",
   cnf: "the key it is bound to",
   grant_id: "the grant it belongs to",
+  guilds: "what you are in the servers this app knows of",
+  roles: "this app’s own roles, by your roles at Discord",
+  membership_as_of: "when Discord was last asked about that",
 };
-const TIMES = new Set(["exp", "iat", "nbf", "auth_time", "updated_at"]);
+const TIMES = new Set(["exp", "iat", "nbf", "auth_time", "updated_at", "membership_as_of"]);
 
 let client;
 let tokens;
@@ -125,6 +129,7 @@ function showTokens() {
   const idToken = decode(tokens.id_token);
   const access = decode(tokens.access_token);
   showPerson(idToken.claims);
+  showGuilds(idToken.claims);
   claimList($("id-claims"), idToken.claims);
   claimList($("access-claims"), access.claims);
   $("id-raw").textContent = tokens.id_token;
@@ -152,6 +157,21 @@ async function refresh() {
   showTokens();
 }
 
+async function refreshAndLook() {
+  await refresh();
+  await look();
+}
+
+// What may be done is the API's to say; here it is only shown.
+async function look() {
+  const told = await api("Ask the API what I may do", "/api/rights");
+  showRights(told);
+  const may = Object.fromEntries(told.rights.map((right) => [right.name, right.allowed]));
+  $("board").hidden = !may.read_board;
+  $("board-form").hidden = !may.write_board;
+  if (may.read_board) showNotices(await api("Read the notice board", "/api/board"));
+}
+
 // One retry after a refresh: an expired access token is ordinary, a second refusal is not.
 async function api(what, path, options = {}) {
   const call = () => logged(what, path, {
@@ -171,17 +191,25 @@ function showNotes({ notes }) {
   $("no-notes").hidden = notes.length > 0;
 }
 
-async function addNote(event) {
+function showNotices({ notices }) {
+  $("notices").replaceChildren(...notices.map((text) => element("li", text)));
+  $("no-notices").hidden = notices.length > 0;
+}
+
+async function send(event, what, path, field, showAll) {
   event.preventDefault();
-  const text = $("note").value.trim();
+  const text = $(field).value.trim();
   if (!text) return;
-  showNotes(await api("Add a note", "/api/notes", {
+  showAll(await api(what, path, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ text }),
   }));
-  $("note").value = "";
+  $(field).value = "";
 }
+
+const addNote = (event) => send(event, "Add a note", "/api/notes", "note", showNotes);
+const post = (event) => send(event, "Post a notice", "/api/board", "notice", showNotices);
 
 async function whoami() {
   const seen = await api("Ask the API who I am", "/api/whoami");
@@ -194,6 +222,22 @@ function signOut() {
   location.assign(url);
 }
 
+function forget() {
+  store.clear();
+  tokens = undefined;
+  show("welcome");
+}
+
+// The broker tells this app's server when the session ends; the page asks its server.
+async function watch() {
+  const sid = tokens && decode(tokens.id_token).claims.sid;
+  if (!sid || document.hidden) return;
+  const answer = await fetch(`/session?${new URLSearchParams({ sid })}`).catch(() => undefined);
+  if (!tokens || !answer?.ok || !(await answer.json()).ended) return;
+  forget();
+  problem(new Error("The broker told this app that your session is over. Sign in again to go on."));
+}
+
 function on(id, type, action) {
   $(id).addEventListener(type, async (event) => {
     $("problem").hidden = true;
@@ -201,9 +245,7 @@ function on(id, type, action) {
       await action(event);
     } catch (error) {
       if (error.code === "invalid_grant") {
-        store.clear();
-        tokens = undefined;
-        show("welcome");
+        forget();
         error.message = "Your sign-in has ended. Sign in again to go on.";
       }
       problem(error);
@@ -214,11 +256,16 @@ function on(id, type, action) {
 async function start() {
   on("sign-in", "click", () => client.signIn());
   on("sign-out", "click", signOut);
-  on("refresh", "click", refresh);
+  on("refresh", "click", refreshAndLook);
   on("whoami", "click", whoami);
   on("note-form", "submit", addNote);
+  on("board-form", "submit", post);
   $("problem-close").addEventListener("click", () => { $("problem").hidden = true; });
   client = new Client(await (await fetch("/config.json")).json(), logged);
+  for (const [id, url] of [["guild-page", client.config.guild_page], ["apps-page", client.config.apps_page]]) {
+    if (url) $(id).href = url;
+  }
+  $("elsewhere").hidden = !client.config.guild_page;
   await client.discover();
   if (location.pathname === "/callback") {
     const query = new URLSearchParams(location.search);
@@ -236,15 +283,13 @@ async function start() {
   showTokens();
   show("home");
   setInterval(tick, 1000);
+  setInterval(watch, 2000);
   showNotes(await api("List my notes", "/api/notes"));
+  await look();
 }
 
 start().catch((error) => {
   // An API that is down for a moment is no reason to forget who is signed in.
-  if (!tokens || error.code === "invalid_grant") {
-    store.clear();
-    tokens = undefined;
-    show("welcome");
-  }
+  if (!tokens || error.code === "invalid_grant") forget();
   problem(error);
 });
