@@ -1,6 +1,8 @@
 """Client authentication: proven or not, and always the same words when not."""
 
 import base64
+import hmac
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -61,6 +63,17 @@ async def test_two_secrets_while_one_is_replaced(secret: str, good: bool) -> Non
     else:
         with pytest.raises(InvalidClient):
             await prove(client_id="turning", client_secret=secret)
+
+
+@pytest.mark.parametrize("secret", ["new", "old", "wrong"])
+async def test_every_secret_is_compared(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In constant time, and to the last: how long it takes tells nothing of which one it was."""
+    compared: list[object] = []
+    constant = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", lambda *ab: compared.append(ab) or constant(*ab))
+    with suppress(InvalidClient):
+        await prove(basic("turning", secret))
+    assert len(compared) == 2  # the one that is over is none any more
 
 
 UNPROVEN: dict[str, tuple[str | None, dict[str, str]]] = {

@@ -4,10 +4,13 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.core.signers import jwks, signs
 from tests.protocol.actors import App, Browser
 from tests.protocol.checks import answered, is_page, is_refusal
 from tests.protocol.harness import World
 from tests.protocol.known import API, BACK, CUSTOM, FRONT, ISSUER, NATIVE, ORIGIN, POST, TWO
+from tests.upstream.receiving import answer as http
+from tests.upstream.receiving import receiving
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 EVIL = "https://evil.example/callback"
@@ -225,6 +228,17 @@ async def test_request_uri_not_ours(browser: Browser, app: App, uri: str) -> Non
     is_refusal(await browser.authorize(app, request_uri=uri), app, "request_uri_not_supported")
     posted = await browser.http.post("/authorize", data=app.asks(request_uri=uri))
     is_refusal(posted, app, "request_uri_not_supported")
+
+
+async def test_request_uri_is_not_fetched(world: World, browser: Browser) -> None:
+    """CVE-2020-10770: somebody listens there, and hears nothing; not even of a client with keys."""
+    signing = await world.new_app(BACK, jwks=jwks(signs("RS256")))
+    async with receiving(http(b"{}")) as (port, requests):
+        uri = f"http://127.0.0.1:{port}/request.jwt"
+        for app in (world.app(FRONT), signing):
+            refused = await browser.authorize(app, request_uri=uri)
+            is_refusal(refused, app, "request_uri_not_supported")
+    assert requests == []
 
 
 async def test_request_object_and_registration(browser: Browser, app: App) -> None:

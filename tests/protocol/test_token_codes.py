@@ -21,6 +21,7 @@ from tests.protocol.known import (
     THIRD,
     TWO,
 )
+from tests.protocol.services import introspected
 from tests.protocol.tokens import claims_of
 
 
@@ -47,6 +48,16 @@ async def test_code_twice(world: World, browser: Browser, app: App) -> None:
     (event,) = await world.audit("code.replayed")
     assert event.event.client_id == "front"
     is_token_error(await app.redeem(code), "invalid_grant")
+
+
+async def test_code_twice_as_services_see_it(world: World, browser: Browser) -> None:
+    """Whoever asks what its tokens are worth is told: nothing any more."""
+    app = world.app(BACK)
+    code = await browser.code(app)
+    token = (await app.redeem(code)).json()["access_token"]
+    assert (await introspected(app, token))["active"] is True
+    is_token_error(await app.redeem(code), "invalid_grant")
+    assert await introspected(app, token) == {"active": False}
 
 
 async def test_code_twice_after_a_refresh(world: World, browser: Browser, app: App) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 from typing import Any
 
 import httpx2
@@ -11,12 +12,15 @@ from joserfc.jwk import RSAKey
 
 from broker.core.handles import Handle, Handles, Kind
 from keys.jws import sign_jwt
+from tests.core.signers import jwks, signs
 from tests.protocol.actors import App, Browser
 from tests.protocol.checks import is_challenge
 from tests.protocol.harness import World
 from tests.protocol.known import API, BACK, FRONT, ISSUER, ORIGIN, OTHER_API
 from tests.protocol.tokens import b64, claims_of, header_of
 from tests.signing import at_once
+from tests.upstream.receiving import answer as http
+from tests.upstream.receiving import receiving
 
 
 def signed(world: World, claims: dict[str, Any], *, typ: str = "at+jwt") -> str:
@@ -99,8 +103,6 @@ def public_forms(world: World) -> dict[str, bytes]:
 
 
 def _jwks(world: World) -> list[dict[str, Any]]:
-    import json
-
     document, _ = world.broker.keyring.jwks()
     found: list[dict[str, Any]] = json.loads(document.body)["keys"]
     return found
@@ -156,6 +158,18 @@ async def test_header_that_brings_or_demands_something(
     claims = claims_of(await token_of(browser, app))
     header = header_of(signed(world, claims)) | members
     is_challenge(await world.userinfo(with_header(world, header, claims)))
+
+
+async def test_no_address_in_a_header_is_called(world: World, browser: Browser, app: App) -> None:
+    """Somebody listens there with the very key that signed it, and hears nothing."""
+    claims = claims_of(await token_of(browser, app))
+    kid = header_of(signed(world, claims))["kid"]
+    own = signs("RS256", kid)
+    async with receiving(http(json.dumps(jwks(own)).encode())) as (port, requests):
+        address = f"http://127.0.0.1:{port}/keys"
+        for members in ({"jku": address}, {"x5u": address}, {"kid": address}):
+            is_challenge(await world.userinfo(own.sign(claims, typ="at+jwt", **members)))
+    assert requests == []
 
 
 @pytest.mark.parametrize(
