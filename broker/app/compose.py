@@ -143,9 +143,11 @@ def _beside(parts: Parts) -> dict[str, Task]:
     watch = parts.watch
     mint = mint_of(parts, Handles(parts.stores.secrets))
     telling = Telling(
-        parts.stores.redis.notices, sql.followed_clients, mint, parts.outbound, sql.audit
+        parts.stores.redis.notices, sql.followed_clients, mint, parts.outbound, parts.audit
     )
-    measuring = watch.tasks(keyring, parts.settings.key_policy, clock) if watch else {}
+    measuring = (
+        watch.tasks(keyring, parts.settings.key_policy, clock, parts.stores.pools) if watch else {}
+    )
     return {
         "keys": keyring.follow,
         "clients": sql.followed_clients.follow,

@@ -18,6 +18,8 @@ from typing import Final, Self
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from broker.app.request_metrics import RequestMetrics
+
 PREFIX: Final = "token_broker"
 
 ACCESS_TOKEN: Final = "access_token"
@@ -138,15 +140,17 @@ class Metrics:
     Attributes:
         processes: the processes that serve.
         keys: the signing keys.
+        requests: requests, and what came of them.
     """
 
-    __slots__ = ("keys", "processes")
+    __slots__ = ("keys", "processes", "requests")
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.processes: Final = _gauge(
             registry, "processes", "Processes that serve requests.", "livesum"
         )
         self.keys: Final = KeyMetrics.make(registry)
+        self.requests: Final = RequestMetrics.make(registry)
         self.processes.set(1)
 
 

@@ -30,7 +30,7 @@ from broker.core.handles import Handles
 from broker.core.interaction import SignIn
 from broker.core.introspection import Introspection
 from broker.core.logout import Logout
-from broker.core.ports import Clock, Entropy
+from broker.core.ports import Audit, Clock, Entropy
 from broker.core.pushed import PushedRequests
 from broker.core.request_objects import RequestObjects
 from broker.core.signing import SigningAlgorithms
@@ -69,6 +69,12 @@ class Parts:
     client_keys: ClientKeys
     limits: RedisLimits
 
+    @property
+    def audit(self) -> Audit:
+        """The audit log; counted, where metrics are wanted."""
+        found = self.stores.sql.audit
+        return self.watch.audit(found) if self.watch else found
+
 
 def services(parts: Parts) -> Services:
     """Make everything that the edge calls."""
@@ -85,7 +91,7 @@ def services(parts: Parts) -> Services:
     }
     return Services(
         sign_in=SignIn(desk),
-        token=TokenEndpoint(counter, grants),
+        token=TokenEndpoint(counter, grants, parts.watch.requests.grant if parts.watch else None),
         pushed=PushedRequests(desk, counter),
         token_info=TokenInfo(counter),
         introspection=Introspection(counter),
@@ -101,6 +107,7 @@ def services(parts: Parts) -> Services:
         registration=_enrolment(parts, handles),
         dpop_nonce=counter.proofs.next_nonce,
         limits=parts.limits,
+        observe=parts.watch.requests.request if parts.watch else None,
     )
 
 
@@ -134,7 +141,7 @@ def _counter(parts: Parts, handles: Handles, mint: Mint) -> Counter:
         accounts=sql.accounts,
         states=redis.accounts,
         grants=redis.grants,
-        audit=sql.audit,
+        audit=parts.audit,
         handles=handles,
         mint=mint,
         clock=parts.clock,
@@ -171,7 +178,7 @@ def _desk(parts: Parts, handles: Handles, mint: Mint) -> Desk:
         states=redis.accounts,
         sessions=redis.sessions,
         requests=redis.requests,
-        audit=sql.audit,
+        audit=parts.audit,
         upstreams=parts.upstreams,
         handles=handles,
         forms=FormTokens(parts.stores.secrets),

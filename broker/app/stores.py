@@ -1,6 +1,6 @@
 """Opening what the broker keeps things in: SQL, Redis and the signing keys."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -40,6 +40,11 @@ class Stores:
     keys: KeyStore
     vault: Vault
     secrets: tuple[bytes, ...]
+
+    @property
+    def pools(self) -> dict[str, Callable[[], dict[str, int]]]:
+        """By store, what tells how many of its connections are in which state."""
+        return {"redis": self.redis.connections, "sql": self.sql.connections}
 
     async def carry(self, item: OutboxItem) -> None:
         """Carry one change that was committed in SQL to Redis; safe to repeat.

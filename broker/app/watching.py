@@ -5,6 +5,7 @@ is counted and the metrics library is not even loaded.
 """
 
 import asyncio
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Final
 
@@ -13,7 +14,8 @@ from prometheus_client import CollectorRegistry
 from broker.app import metrics as names
 from broker.app.background import Task, rest
 from broker.app.metrics import KeyMetrics, Metrics
-from broker.core.ports import Clock
+from broker.app.request_metrics import CountedAudit, Levels, RequestWatch
+from broker.core.ports import Audit, Clock
 from broker.core.tokens import Keys
 from keys import policy as rules
 from keys.errors import NoSigningKey, SigningFailed, StaleKeyring
@@ -46,17 +48,30 @@ class Watch:
         """Return a keyring, counted, for what mints and judges tokens."""
         return WatchedKeys(keyring, self.metrics.keys)
 
-    def tasks(self, keyring: Keyring, policy: Policy, clock: Clock) -> dict[str, Task]:
+    @cached_property
+    def requests(self) -> RequestWatch:
+        """What the edge and the token endpoint tell of their requests."""
+        return RequestWatch(self.metrics.requests)
+
+    def audit(self, audit: Audit) -> Audit:
+        """Return an audit log, counted."""
+        return CountedAudit(audit, self.metrics.requests)
+
+    def tasks(
+        self, keyring: Keyring, policy: Policy, clock: Clock, pools: Mapping[str, Levels]
+    ) -> dict[str, Task]:
         """Look for the first time; return what has to run beside the requests, by name.
 
         Args:
             keyring: the keys this process signs with, loaded.
             policy: their times.
             clock: time.
+            pools: by store, what tells of its connections.
         """
         watch = KeyWatch(keyring, policy, self.metrics.keys, clock)
         watch.look()
-        return {"metrics": watch.follow}
+        follow = self.requests.follow
+        return {"metrics": watch.follow, "pools": lambda stop: follow(stop, pools)}
 
 
 class WatchedKeys:

@@ -36,5 +36,5 @@ def build(services: Services, config: EdgeConfig) -> ASGIApp:
     routes = tuple(
         entry for entry in ROUTES if not entry.needs or getattr(services, entry.needs) is not None
     )
-    frame = Frame(Dispatch(routes, edge), config, services.entropy)
-    return Shortcut(frame, edge.documents, config)
+    frame = Frame(Dispatch(routes, edge), config, services.entropy, services.observe)
+    return Shortcut(frame, edge.documents, config, services.observe)

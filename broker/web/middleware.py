@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from broker.core.ports import Entropy
 from broker.web.answers import CLOSED_CSP
-from broker.web.services import EdgeConfig
+from broker.web.services import EdgeConfig, Observe
 from broker.web.trace import Trace, begin
 
 HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
@@ -37,9 +37,17 @@ class Frame:
         app: what is inside.
         config: whether the issuer is https; proxies to trust.
         entropy: begins request identifiers; none is taken from outside.
+        observe: is told of each answer, or None.
     """
 
-    def __init__(self, app: ASGIApp, config: EdgeConfig, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        config: EdgeConfig,
+        entropy: Entropy,
+        observe: Observe | None = None,
+    ) -> None:
+        self._observe = observe
         self._app = app
         self._headers = common_headers(config)
         self._prefix = entropy.token(4).hex()
@@ -81,6 +89,8 @@ class Frame:
 
     def _record(self, scope: Scope, trace: Trace, status: int, seconds: float) -> None:
         """Write the line: no query string, no header, nothing secret."""
+        if self._observe is not None:
+            self._observe(trace.route, scope["method"], status, seconds)
         facts = {
             "request_id": trace.request_id,
             "method": scope["method"],

@@ -180,6 +180,10 @@ class Check:
     reason: str = ""
 
 
+Observe = Callable[[str, str, int, float | None], None]
+"""Is told of each answer: route (empty for none), method, status, seconds (None: not measured)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything the edge calls.
@@ -220,6 +224,7 @@ class Services:
     registration: Registration | None = None
     dpop_nonce: Callable[[], str | None] = lambda: None
     limits: Limits = field(default_factory=Unlimited)
+    observe: Observe | None = None
 
 
 @dataclass(frozen=True, slots=True)

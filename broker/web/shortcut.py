@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from broker.web.cors import ANY, EXPOSE
 from broker.web.documents import Documents, Prebuilt
 from broker.web.middleware import common_headers
-from broker.web.services import EdgeConfig
+from broker.web.services import EdgeConfig, Observe
 
 BODY: Final = "http.response.body"
 _Messages = tuple[Message, Message]
@@ -26,9 +26,17 @@ class Shortcut:
         app: the usual way.
         documents: the public documents.
         config: says whether the issuer is https.
+        observe: is told of each answer, or None.
     """
 
-    def __init__(self, app: ASGIApp, documents: Documents, config: EdgeConfig) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        documents: Documents,
+        config: EdgeConfig,
+        observe: Observe | None = None,
+    ) -> None:
+        self._observe = observe
         self._app = app
         self._common = (ANY, EXPOSE, *common_headers(config))
         self._current: dict[str, Callable[[], Prebuilt]] = {
@@ -44,6 +52,8 @@ class Shortcut:
         if messages is None:
             await self._app(scope, receive, send)
             return
+        if self._observe is not None:
+            self._observe(scope["path"], "GET", 200, None)
         # The server takes what is in a message out of it, so each request sends copies.
         await send(dict(messages[0]))
         await send(dict(messages[1]))

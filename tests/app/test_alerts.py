@@ -28,8 +28,12 @@ def exported():
     """Return the names that a scrape may hold."""
     registry = CollectorRegistry()
     Metrics(registry)
-    suffix = {"counter": "_total"}
-    return {family.name + suffix.get(family.type, "") for family in registry.collect()}
+    suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
+    return {
+        family.name + suffix
+        for family in registry.collect()
+        for suffix in suffixes.get(family.type, ("",))
+    }
 
 
 def test_rules_name_metrics_that_exist():

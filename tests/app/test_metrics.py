@@ -12,16 +12,21 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from broker.web.routes import ROUTES
 from tests.app.served import Served, free_port
 from tests.faults.conftest import fill, prepared
-from tests.faults.people import SECRET, Person
+from tests.faults.people import CLIENT, SECRET, Person
 from tests.faults.waiting import eventually
 from tests.running import RunningBroker
 
 WORKERS = 2
 PERIOD = 30 * 86400
 JWKS = "/.well-known/jwks.json"
-LABELS = {"alg", "state", "where", "reason"}
+LABELS = {
+    "alg", "state", "where", "reason", "route", "method", "status", "le", "grant", "client",
+    "outcome", "kind", "store",
+}  # fmt: skip
+PATHS = {entry.path for entry in ROUTES} | {"unknown"}
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +178,7 @@ def test_a_dead_process_leaves_its_counts_and_nothing_else(broker, address):
     after = Scrape(address)
     assert after.value("processes") == WORKERS
     assert max(seen) <= WORKERS
-    assert {kind for kind, pid in files(broker) if pid == str(victim)} == {"counter"}
+    assert {kind for kind, pid in files(broker) if pid == str(victim)} == {"counter", "histogram"}
     name = "signatures_total"
     assert after.value(name, alg="RS256") == before.value(name, alg="RS256")
     Person(broker.issuer).tokens()
@@ -207,8 +212,43 @@ def test_nothing_secret_and_nothing_without_bounds(broker, address):
         assert text not in found.text
     for sample in found.samples:
         assert set(sample.labels) <= LABELS
-        assert all(re.fullmatch(r"[A-Za-z0-9_]{1,20}", value) for value in sample.labels.values())
-    assert len(found.samples) < 100
+        assert sample.labels.get("route", "unknown") in PATHS
+        rest = {name: value for name, value in sample.labels.items() if name != "route"}
+        assert all(re.fullmatch(r"[A-Za-z0-9_.+]{1,30}", value) for value in rest.values()), rest
+
+
+def test_requests_are_told_with_what_came_of_them(broker, address):
+    """How many by route and status, how long, what the token endpoint said to which client."""
+    person = Person(broker.issuer)
+    before = Scrape(address)
+    tokens = person.tokens()
+    person.http.post("/token", data={"grant_type": "refresh_token", "refresh_token": "x",
+                                     "client_id": CLIENT.client_id})  # fmt: skip
+    person.http.post("/token", data={"grant_type": "nonsense", "client_id": "nobody"})
+    person.http.get("/nowhere/at/all", headers={"x-method": "y"})
+    person.http.request("PROPFIND", "/token")
+    assert person.http.get(JWKS).status_code == 200
+    found = Scrape(address)
+
+    def more(name, **labels):
+        return (found.value(name, **labels) or 0) - (before.value(name, **labels) or 0)
+
+    token = {"route": "/token", "method": "POST"}
+    assert more("requests_total", **token, status="200") == 1
+    assert more("requests_total", **token, status="400") == 1
+    assert more("requests_total", **token, status="401") == 1
+    assert more("requests_total", route="/token", method="other", status="405") == 1
+    assert more("requests_total", route="unknown", method="GET", status="404") == 1
+    assert more("requests_total", route=JWKS, method="GET", status="200") >= 1
+    assert more("request_seconds_count", route="/token") == 4
+    ours = {"client": CLIENT.client_id}
+    assert more("grants_total", grant="authorization_code", **ours, outcome="ok") == 1
+    assert more("grants_total", grant="refresh_token", **ours, outcome="invalid_grant") == 1
+    assert more("grants_total", grant="unknown", client="none", outcome="invalid_client") == 1
+    assert more("events_total", kind="sign_in") == 1
+    assert found.value("pool_connections", store="redis", state="most") == WORKERS * 50
+    assert found.value("pool_connections", store="redis", state="idle") >= 1
+    assert tokens["access_token"] not in found.text
 
 
 def test_the_public_port_has_none(broker):

@@ -1,5 +1,6 @@
 """The files an operator starts from: each is judged by the program that will read it."""
 
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ import yaml
 
 from broker.app.settings import Settings
 from broker.app.sources import FROM_FILES, variable
+from tests.app.test_alerts import exported
 from tests.outer import need
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -172,3 +174,42 @@ def test_unit(tmp_path: Path) -> None:
     told = run(analyze, "security", "--offline=true", "--threshold=15", "--no-pager", unit)
     assert re.search(r"exposure level for token-broker.service: [01]\.\d OK", told)
     assert set(re.findall(r"(BROKER_\w+)=", text)) <= known_settings() | {"BROKER_ISSUER"}
+
+
+def panels() -> list[dict]:
+    """Every panel of the dashboard."""
+    return json.loads((DEPLOY / "grafana" / "token-broker.json").read_text())["panels"]
+
+
+def test_dashboard_asks_for_metrics_that_exist() -> None:
+    """A panel about a metric that was renamed would stay empty."""
+    for panel in panels():
+        asked = {
+            name
+            for target in panel["targets"]
+            for name in re.findall(r"token_broker_\w+", target["expr"])
+        }
+        assert asked, panel["title"]
+        assert asked <= exported(), panel["title"]
+
+
+def test_dashboard_has_no_holes() -> None:
+    """Panels do not overlap, and every row is filled."""
+    cells = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in panels())
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert len(cells) == 24 * (max(y for _, y in cells) + 1)
+
+
+@pytest.mark.promtool
+def test_dashboard_speaks_promql(tmp_path: Path) -> None:
+    """Prometheus' own checker parses every expression, as if each were a rule."""
+    exprs = [target["expr"] for panel in panels() for target in panel["targets"]]
+    rules = [{"record": f"panel:{number}", "expr": expr} for number, expr in enumerate(exprs)]
+    file = tmp_path / "panels.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    run(need("promtool", "promtool"), "check", "rules", file)

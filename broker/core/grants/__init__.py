@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from broker.core.clients import Signed, authenticate, may_use
 from broker.core.dpop import Proofs
-from broker.core.errors import InvalidRequest, UnauthorizedClient, UnsupportedGrantType
+from broker.core.errors import BrokerError, InvalidRequest, UnauthorizedClient, UnsupportedGrantType
 from broker.core.facts import restore
 from broker.core.handles import Handles
 from broker.core.limits import Kind, Limits, Unlimited
@@ -108,17 +108,25 @@ class GrantType(Protocol):
         ...
 
 
+Told = Callable[[str, Client | None, str], None]
+"""Is told of each answer: the grant type (empty: none of ours), the client, ``ok`` or the error."""
+
+
 class TokenEndpoint:
     """Answers ``POST /token`` (RFC 6749 §3.2).
 
     Args:
         counter: what it needs at hand.
         grant_types: each grant type's own part, by its name.
+        told: is told what came of each request, or None.
     """
 
-    def __init__(self, counter: Counter, grant_types: Mapping[str, GrantType]) -> None:
+    def __init__(
+        self, counter: Counter, grant_types: Mapping[str, GrantType], told: Told | None = None
+    ) -> None:
         self._counter = counter
         self._grant_types = dict(grant_types)
+        self._told = told
 
     async def answer(
         self, params: Parameters, authorization: str | None, dpop: str | None = None
@@ -132,11 +140,36 @@ class TokenEndpoint:
             StoreUnavailable: a store is out of reach.
             keys.errors.StaleKeyring, keys.errors.NoSigningKey: nothing can be signed now.
         """
+        if self._told is None:
+            return await self._answer(params, authorization, dpop, [])
+        proven: list[Client] = []
+        outcome = "failed"
+        try:
+            answer = await self._answer(params, authorization, dpop, proven)
+            outcome = "ok"
+        except BrokerError as error:
+            outcome = error.code or outcome
+            raise
+        finally:
+            name = params.one("grant_type") or ""
+            known = name if name in self._grant_types else ""
+            self._told(known, proven[0] if proven else None, outcome)
+        return answer
+
+    async def _answer(
+        self,
+        params: Parameters,
+        authorization: str | None,
+        dpop: str | None,
+        proven: list[Client],
+    ) -> dict[str, Any]:
+        """Take the phases in their order; the client is noted once it is proven."""
         counter = self._counter
         twice = params.repeated(_SINGLE)
         if twice is not None:
             raise InvalidRequest(f"The parameter {twice} was given twice")
         client = await counter.client(params, authorization)
+        proven.append(client)
         name = params.one("grant_type")
         if name is None:
             raise InvalidRequest("grant_type is missing")

@@ -87,6 +87,15 @@ class RedisStores:
 
         return RedisAdmissions(self._steps, self._names, clock)
 
+    def connections(self) -> dict[str, int]:
+        """Return how many connections there are, by state; nothing is known of a cluster's."""
+        pool = getattr(self.client, "connection_pool", None)
+        if pool is None:
+            return {}
+        counted = {told["db.client.connection.state"]: n for n, told in pool.get_connection_count()}
+        in_use, idle = counted.get("used", 0), counted.get("idle", 0)
+        return {"in_use": in_use, "idle": idle, "most": pool.max_connections}
+
     async def close(self) -> None:
         """Close every connection."""
         await self.client.aclose()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import QueuePool
 
 from broker.core.ports import Clock, Entropy
 from broker.stores.sql import followed
@@ -64,6 +65,18 @@ class SqlStores:
         self.authorizations = SqlAuthorizations(self._units, secrets, entropy.token)
         self.audit = SqlAudit(self._units)
         self.outbox = SqlOutbox(self._units)
+
+    def connections(self) -> dict[str, int]:
+        """Return how many connections there are, by state; none are kept in memory databases."""
+        pool = self.engine.pool
+        if not isinstance(pool, QueuePool):
+            return {}
+        overflow = max(pool.overflow(), 0)
+        return {
+            "in_use": pool.checkedout(),
+            "idle": pool.checkedin(),
+            "most": pool.size() + overflow,
+        }
 
     async def ping(self) -> None:
         """Return if SQL answers.
