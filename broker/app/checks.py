@@ -187,6 +187,18 @@ def upstreams_sound(settings: Settings) -> Iterator[Problem]:
         yield Problem(variable("upstreams"), reason)
 
 
+def events_provable(settings: Settings) -> Iterator[Problem]:
+    """Discord's events are taken where a key proves them: a wrong one would refuse them all."""
+    if not settings.discord_public_key:
+        return
+    from broker.core.events import public_key  # noqa: PLC0415 - with the cryptography
+
+    try:
+        public_key(settings.discord_public_key)
+    except ValueError as error:
+        yield Problem(variable("discord_public_key"), str(error))
+
+
 def proxies_named(settings: Settings) -> Iterator[Problem]:
     """Proxies are trusted by address; trusting everybody would let anybody forge theirs."""
     for entry in settings.trusted_proxies:
@@ -290,6 +302,7 @@ RULES: Final[tuple[Rule, ...]] = (
     stores_together,
     simulated_discord,
     upstreams_sound,
+    events_provable,
     proxies_named,
     allowed_hosts_named,
     key_times,

@@ -19,6 +19,7 @@ from broker.core.device.person import DevicePages
 from broker.core.device.user_codes import UserCodes
 from broker.core.dpop import Nonces, Proofs
 from broker.core.enrolment import Enrolment
+from broker.core.events import DiscordEvents, public_key
 from broker.core.federation import Upstream
 from broker.core.grants import Counter, GrantType, TokenEndpoint
 from broker.core.grants.code import CodeGrant
@@ -105,6 +106,7 @@ def services(parts: Parts) -> Services:
         allowed_origins=parts.origins.allows,
         entropy=parts.entropy,
         registration=_enrolment(parts, handles),
+        events=_events(parts),
         dpop_nonce=counter.proofs.next_nonce,
         limits=parts.limits,
         observe=parts.watch.requests.request if parts.watch else None,
@@ -122,6 +124,21 @@ def _enrolment(parts: Parts, handles: Handles) -> Enrolment | None:
         clock=parts.clock,
         entropy=parts.entropy,
         changed=parts.origins.forget,
+    )
+
+
+def _events(parts: Parts) -> DiscordEvents | None:
+    """Return what takes Discord's events, where there is a key that proves them."""
+    settings = parts.settings
+    if not settings.discord_public_key:
+        return None
+    return DiscordEvents(
+        public_key(settings.discord_public_key),
+        settings.discord_client_id,
+        parts.stores.sql.accounts,
+        parts.stores.redis.accounts,
+        clock=parts.clock,
+        skew=settings.lifetimes.skew,
     )
 
 

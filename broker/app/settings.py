@@ -92,6 +92,11 @@ class Settings(BaseSettings):
     discord_client_secret: SecretStr = Field(
         SecretStr(""), description="Client secret of your Discord application."
     )
+    discord_public_key: str = Field(
+        "",
+        description="Public key of your Discord application (64 hexadecimal digits): proves the "
+        "webhook events that /webhooks/discord takes. Default: no events are taken.",
+    )
     discord_authorize_url: str = Field(
         "https://discord.com/oauth2/authorize", description="Where browsers are sent to sign in."
     )
@@ -238,7 +243,13 @@ class Settings(BaseSettings):
         "auto", description="Form of the log; auto is console on a terminal, else json."
     )
 
-    @field_validator("issuer", "discord_api_url", "discord_cdn_url", "discord_authorize_url")
+    @field_validator(
+        "issuer",
+        "discord_public_key",
+        "discord_api_url",
+        "discord_cdn_url",
+        "discord_authorize_url",
+    )
     @classmethod
     def _stripped(cls, value: str) -> str:
         return value.strip()

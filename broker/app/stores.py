@@ -57,7 +57,8 @@ class Stores:
         if facts is None:
             return
         if item.kind == ACCOUNT_ENDED:
-            await self.redis.accounts.end_all(account_id, facts)
+            stays = item.payload.get("since_stays") is True
+            await self.redis.accounts.end_all(account_id, facts, since_stays=stays)
         else:
             await self.redis.accounts.put_facts(account_id, facts)
 

@@ -43,7 +43,7 @@ class Pace:
         give_up: after the end of the session.
     """
 
-    interval: float = 1.0
+    interval: float = 0.5
     first: float = 1.0
     longest: float = 600.0
     give_up: float = 86400.0

@@ -15,6 +15,7 @@
     │   ├── ServerError
     │   │   └── AlgorithmOff     500: a client or API is set to what is switched off
     │   ├── InvalidClient        401 at the token endpoint
+    │   ├── UnsignedEvent        401 where Discord sends events
     │   ├── InvalidRedirectUri  InvalidClientMetadata      of a registration
     │   ├── InvalidDpopProof     401 at a protected resource
     │   │   └── UseDpopNonce     with the nonce to use
@@ -245,6 +246,16 @@ class InvalidClient(ProtocolError):
 
     code = "invalid_client"
     title = "Client authentication failed"
+
+
+class UnsignedEvent(ProtocolError):
+    """A request for the address of events that is not signed as it has to be: always these words.
+
+    Discord sends such requests on purpose, and takes its events away where they are accepted.
+    """
+
+    code = "invalid_signature"
+    title = "The request is not signed by Discord for this application"
 
 
 class InvalidRedirectUri(ProtocolError):

@@ -185,8 +185,12 @@ class AccountStates(Protocol):
         """Put each part of what was read unless one that was read as late is there."""
         ...
 
-    async def end_all(self, account_id: str, facts: Facts) -> Ended:
-        """Put the facts (they carry disabled or not_before), end all sessions, codes and grants."""
+    async def end_all(self, account_id: str, facts: Facts, *, since_stays: bool = False) -> Ended:
+        """Put the facts (they carry disabled or not_before), end all sessions, codes and grants.
+
+        With ``since_stays`` what was begun by a sign-in after their not_before stays, as it does
+        wherever the facts are not newer: they tell of a moment that is past.
+        """
         ...
 
 
@@ -218,6 +222,16 @@ class Accounts(Protocol):
 
         Nothing is written where it says what is kept already, unless that was read more than an
         hour before. Nothing happens where the account has no identity there (any more).
+        """
+        ...
+
+    async def deauthorized(
+        self, upstream: str, subject: str, *, at: float, now: float
+    ) -> tuple[str, Facts] | None:
+        """Kill what was begun up to the moment at which an authorization was withdrawn upstream.
+
+        Returns the account_id and its newer facts, or None where there is nothing to end. Somebody
+        carries it to ``AccountStates.end_all`` in any case.
         """
         ...
 

@@ -28,6 +28,7 @@ STATUS: Final[dict[type[BaseException], int]] = {
     e.AuthorizationRefused: 303,
     e.ServerError: 500,
     e.InvalidClient: 401,
+    e.UnsignedEvent: 401,
     e.TooManyRequests: 429,
     e.MissingToken: 401,
     e.InvalidToken: 401,

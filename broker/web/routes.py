@@ -16,6 +16,7 @@ from broker.web.endpoints import (
     introspection,
     program,
     registration,
+    webhooks,
 )
 
 Endpoint = Callable[[Request, Edge], Awaitable[Answer]]
@@ -94,6 +95,7 @@ ROUTES: Final = (
     Entry(
         "/register/{client_id}", _OWN, registration.manage, Voice.RESOURCE, needs="registration"
     ),
+    Entry("/webhooks/discord", ("POST",), webhooks.discord, Voice.OAUTH, needs="events"),
     # people
     Entry("/authorize", _BOTH, browser.authorize),
     Entry("/interaction", _BOTH, browser.interaction),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from broker.core.dpop import Presented
+from broker.core.events import Delivery
 from broker.core.limits import Limits, Unlimited
 from broker.core.outcomes import (
     AccessRefusedPage,
@@ -151,6 +152,14 @@ class Registration(Protocol):
         ...
 
 
+class Events(Protocol):
+    """Takes events that Discord sends."""
+
+    async def take(self, delivery: Delivery, /) -> None:
+        """Do what an event asks for, if Discord has signed it."""
+        ...
+
+
 class Document(Protocol):
     """A document that was built before anybody asked for it."""
 
@@ -204,6 +213,7 @@ class Services:
         allowed_origins: whether a web origin is registered by any client.
         entropy: begins request identifiers.
         registration: clients that register themselves; None where they may not.
+        events: takes events that Discord sends; None without the key that proves them.
         dpop_nonce: returns the nonce for a client's next DPoP proof, or None.
     """
 
@@ -222,6 +232,7 @@ class Services:
     allowed_origins: Callable[[str], bool | Awaitable[bool]]
     entropy: Entropy
     registration: Registration | None = None
+    events: Events | None = None
     dpop_nonce: Callable[[], str | None] = lambda: None
     limits: Limits = field(default_factory=Unlimited)
     observe: Observe | None = None

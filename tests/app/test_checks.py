@@ -58,6 +58,19 @@ def test_bad_issuers_are_refused(monkeypatch, issuer):
 
 
 @pytest.mark.parametrize(
+    "key", ["changeme", "00", "g" * 64, "MCowBQYDK2VwAyEA" + "0" * 48, "0" * 65]
+)
+def test_a_key_that_proves_no_event(monkeypatch, key):
+    """A wrong one would refuse every event of Discord, which then takes the address away."""
+    assert problems(monkeypatch, discord_public_key=key) == ["BROKER_DISCORD_PUBLIC_KEY"]
+
+
+def test_a_key_that_proves_events(monkeypatch):
+    """As Discord's page shows it, with the space that came along."""
+    assert problems(monkeypatch, discord_public_key=f" {'a1' * 32} ") == []
+
+
+@pytest.mark.parametrize(
     "issuer",
     [PUBLIC, f"{PUBLIC}:8443", "http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:1"],
 )

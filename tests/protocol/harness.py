@@ -81,6 +81,7 @@ def settings_for(shelf: Shelf, database: Path, **changes: Any) -> Settings:
             "secrets": OPERATOR_SECRET,
             "discord_client_id": DISCORD_ID,
             "discord_client_secret": DISCORD_SECRET,
+            "discord_public_key": Application(DISCORD_ID, DISCORD_SECRET, ()).verify_key,
             "discord_authorize_url": discord["authorize_url"],
             "discord_api_url": discord["api_base"],
             "discord_cdn_url": discord["cdn_base"],

@@ -142,7 +142,9 @@ class Judge:
             )
         assert ("location" in answer.headers) is (status == 303)
         kind = answer.headers.get("content-type", "")
-        if kind.startswith("text/html"):
+        if status == 204:
+            assert answer.content == b""
+        elif kind.startswith("text/html"):
             self.is_safe_page(answer)
         elif kind.startswith("application/json") and shot.method != "HEAD":
             is_json(answer)

@@ -17,6 +17,7 @@ from broker.web.documents import static_files
 from broker.web.routes import ROUTES, Entry
 from tests.protocol.actors import App
 from tests.protocol.checks import hidden
+from tests.protocol.events import ping, signed, withdrawal
 from tests.protocol.fuzzing import FIELDS, Kept, changes, shots
 from tests.protocol.harness import Shelf, World, begin
 from tests.protocol.known import API, BACK, CLIENTS, FRONT, ISSUER, SECRET, THIRD
@@ -60,6 +61,14 @@ def form(path: str, header: dict[str, str] | None = None, /, **fields: str) -> S
     """An honest POST."""
     headers = tuple((k.encode(), one.encode()) for k, one in (header or {}).items())
     return Shot("POST", path, body=tuple(fields.items()), headers=headers)
+
+
+def event(world: World, content: bytes) -> Shot:
+    """What Discord posts."""
+    request = signed(world, content)
+    headers = tuple((k.lower().encode(), v.encode()) for k, v in request.headers.items())
+    kept = tuple(pair for pair in headers if pair[0] != b"content-type")
+    return Shot("POST", "/webhooks/discord", body=content, kind=b"application/json", headers=kept)
 
 
 async def everything(world: World, **fields: Any) -> App:
@@ -120,6 +129,8 @@ async def honest(world: World) -> Kept:
         "/device": [form("/device", cookies, **entry, user_code=device["user_code"]),
                     form("/device", cookies, **entry, user_code=MARKER),
                     Shot("GET", "/device", (("user_code", device["user_code"]),))],
+        "/webhooks/discord": [event(world, ping()), event(world, withdrawal(world)),
+                              event(world, withdrawal(world, "nobody")), event(world, b"[]")],
         "/register/{client_id}": [Shot("GET", named, headers=_raw(manager)),
                                   Shot("PUT", named, body=b"{}", kind=b"application/json",
                                        headers=_raw(manager))],
@@ -169,6 +180,7 @@ async def _awaited(what: Awaitable[Any]) -> Any:
 
 async def still_well(world: World) -> None:
     """A person signs in as ever; Redis keeps nothing for ever, and no secret."""
+    await world.advance(1)  # whoever withdraws and comes back in the same instant is not let in
     tokens = await world.browser().tokens(world.app(FRONT))
     assert (await world.userinfo(tokens["access_token"])).status_code == 200
     assert await kept_in_clear(world) == []

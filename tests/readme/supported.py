@@ -407,6 +407,19 @@ ROWS = (
     ),
     # ── Discord ────────────────────────────────────────────────────────────────────────────
     Row(
+        "Discord: webhook events",
+        "Ed25519; `APPLICATION_DEAUTHORIZED` ends sessions, codes and grants begun before it",
+        (
+            f"{P}discord_events.py::test_what_discord_has_not_signed",
+            "::test_old_and_future_signatures",
+            "::test_a_withdrawal_ends_all_that_was_built_on_it",
+            "::test_what_was_begun_since_stays",
+            "::test_replays_are_harmless",
+            "faults/test_withdrawal.py::test_everything_ends_within_a_second",
+            "::test_killed_between_sql_and_redis",
+        ),
+    ),
+    Row(
         "Discord Social SDK: OIDC Integration Requirements",
         "the broker as Discord's OpenID provider; `broker doctor discord-provider` proves it",
         (

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from broker.core.model import AuthorizationRequest, Facts, PendingRequest
-from broker.core.ports import CodeRefused, GrantRefused, Refusal
+from broker.core.ports import CodeRefused, GrantAlive, GrantRefused, Refusal
 from broker.stores.redis.keys import Names
 from tests.stores.redis_world import ACCOUNT, CLIENT, OTHER, SID, START, World
 
@@ -50,7 +50,7 @@ async def test_a_late_delivery_spares_those_who_signed_in_since(world: World) ->
     out = Facts(2, "s", not_before=world.now + 1)
     assert (await world.stores.accounts.end_all(ACCOUNT, out)).grants == ((old, CLIENT),)
     world.now += 2
-    assert await world.sign_in(created_at=world.now)
+    assert await world.sign_in(created_at=world.now, auth_time=world.now)
     fresh = await world.grant()
     assert (await world.stores.accounts.end_all(ACCOUNT, out)).grants == ()
     assert await world.alive(fresh)
@@ -63,6 +63,60 @@ async def test_a_late_delivery_still_ends_what_began_before(world: World) -> Non
     out = Facts(2, "s", not_before=world.now + 1)
     await world.stores.accounts.put_facts(ACCOUNT, out)
     assert (await world.stores.accounts.end_all(ACCOUNT, out)).grants == ((old, CLIENT),)
+
+
+async def test_an_ending_of_a_past_moment_spares_what_was_begun_since(world: World) -> None:
+    """Though its facts are newer: the later session, its code and its grants, offline or not."""
+    await world.sign_in()
+    old = await world.grant(scope="openid offline_access")
+    moment = world.now + 1
+    world.now += 2
+    assert await world.sign_in(sid="7e" * 16, created_at=world.now, auth_time=world.now)
+    fresh, code = await world.grant(scope="openid offline_access"), await world.code()
+    out = Facts(2, "s", not_before=moment)
+    ended = await world.stores.accounts.end_all(ACCOUNT, out, since_stays=True)
+    assert ended.grants == ((old, CLIENT),)
+    assert await world.alive(fresh)
+    assert isinstance(await world.redeem(code), GrantAlive)
+    assert await world.stores.sessions.look(ACCOUNT, SID, 1, now=world.now) is None
+
+
+async def test_what_an_old_sign_in_led_to_since_is_not_spared(world: World) -> None:
+    """A code and an offline grant made after the moment, in a session begun before it."""
+    await world.sign_in()
+    moment = world.now + 1
+    world.now += 2
+    late, code = await world.grant(scope="openid offline_access"), await world.code()
+    out = Facts(2, "s", not_before=moment)
+    # Facts that come by another way end neither session nor grant, but nothing goes on by them.
+    await world.stores.accounts.put_facts(ACCOUNT, out)
+    assert await world.refresh(late) == GrantRefused(Refusal.NO_SESSION)
+    ended = await world.stores.accounts.end_all(ACCOUNT, out, since_stays=True)
+    assert ended.grants == ((late, CLIENT),)
+    assert await world.redeem(code) == GrantRefused(Refusal.UNKNOWN)
+
+
+async def test_a_session_that_was_renewed_since_keeps_no_older_grant(world: World) -> None:
+    """Signing in again goes on with the same session: what it led to before ends all the same."""
+    await world.sign_in()
+    old = await world.grant(scope="openid offline_access")
+    moment = world.now + 1
+    world.now += 2
+    assert await world.sign_in(generation=2, created_at=world.now, auth_time=world.now)
+    fresh = await world.grant()
+    out = Facts(2, "s", not_before=moment)
+    ended = await world.stores.accounts.end_all(ACCOUNT, out, since_stays=True)
+    assert ended.grants == ((old, CLIENT),)
+    assert await world.alive(fresh)
+
+
+async def test_a_disabled_account_is_ended_whatever_was_begun_since(world: World) -> None:
+    """An ending of a past moment opens nothing that an operator has closed."""
+    await world.sign_in()
+    old = await world.grant()
+    out = Facts(2, "s", disabled=True, not_before=world.now - 100)
+    ended = await world.stores.accounts.end_all(ACCOUNT, out, since_stays=True)
+    assert ended.grants == ((old, CLIENT),)
 
 
 async def test_a_disabled_account_is_ended_whenever_it_is_told(world: World) -> None:

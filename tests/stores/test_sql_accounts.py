@@ -224,3 +224,58 @@ async def test_pages_of_accounts(stores: SqlStores, clock: Hands) -> None:
     assert [r.username for r in await stores.accounts.page("USER_3")] == ["user_3"]
     assert await stores.accounts.page("user%3") == ()
     assert [r.username for r in await stores.accounts.page("5")] == ["user_5"]
+
+
+async def test_a_withdrawn_authorization_ends_what_was_begun_before(stores: SqlStores) -> None:
+    """One transaction, as for an operator's sign-out; the moment is the event's, not ours."""
+    ada, before = await stores.accounts.sign_in(ADA, now=NOW)
+    bob, others = await stores.accounts.sign_in(BOB, now=NOW)
+    ended = await stores.accounts.deauthorized("discord", ADA.subject, at=NOW + 5, now=NOW + 60)
+    assert ended is not None
+    assert ended[0] == ada
+    facts = ended[1]
+    assert (facts.not_before, facts.version) == (NOW + 5, before.version + 1)
+    assert not facts.disabled
+    (item,) = await stores.outbox.waiting()
+    assert (item.kind, item.created_at) == (records.ACCOUNT_ENDED, NOW + 60)
+    assert item.payload == {
+        "account_id": ada,
+        "version": facts.version,
+        "not_before": NOW + 5,
+        "since_stays": True,
+    }
+    (entry,) = await stores.audit.page(AuditFilter(kind="account.deauthorized"))
+    assert (entry.event.account_id, entry.event.actor, entry.event.at) == (ada, "person", NOW + 60)
+    assert entry.event.detail == {"upstream": "discord", "at": NOW + 5}
+    assert await stores.accounts.facts(bob) == others
+
+
+async def test_a_withdrawal_ends_nothing_twice(stores: SqlStores) -> None:
+    """Told again, told late, told of an earlier moment, or of nobody: no change, no trace."""
+    ada, _ = await stores.accounts.sign_in(ADA, now=NOW)
+    await stores.accounts.deauthorized("discord", ADA.subject, at=NOW + 5, now=NOW + 5)
+    known = await stores.accounts.facts(ada)
+    for upstream, subject, at in (
+        ("discord", ADA.subject, NOW + 5),
+        ("discord", ADA.subject, NOW - 5),
+        ("discord", BOB.subject, NOW + 9),
+        ("github", ADA.subject, NOW + 9),
+        ("discord", "", NOW + 9),
+    ):
+        assert await stores.accounts.deauthorized(upstream, subject, at=at, now=NOW + 9) is None
+    assert await stores.accounts.facts(ada) == known
+    assert len(await stores.outbox.waiting()) == 1
+    assert len(await stores.audit.page(AuditFilter(kind="account.deauthorized"))) == 1
+
+
+async def test_withdrawals_at_once_are_one(another: Callable[[], SqlStores]) -> None:
+    """Discord tries an event again while two processes still work at it."""
+    one, two = another(), another()
+    await one.accounts.sign_in(ADA, now=NOW)
+    tried = [
+        store.accounts.deauthorized("discord", ADA.subject, at=NOW + 5, now=NOW + 5)
+        for store in (one, two) * 3
+    ]
+    ended = [found for found in await asyncio.gather(*tried) if found is not None]
+    assert len(ended) == 1
+    assert len(await one.outbox.waiting()) == 1

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from broker.core.dpop import Presented
+from broker.core.events import Delivery
 from broker.core.model import Client
 from broker.core.outcomes import (
     AccessRefusedPage,
@@ -142,6 +143,9 @@ class Core:
     async def remove(self, client_id: str, token: str | None) -> None:
         await self._say("remove", client_id, token)
 
+    async def take(self, delivery: Delivery) -> None:
+        await self._say("take", delivery)
+
     async def confirm(self, params: Parameters, browser: Browser) -> Any:
         return await self._say("confirm", params, browser)
 
@@ -179,6 +183,7 @@ def services(core: Core, **changes: Any) -> Services:
         "allowed_origins": lambda origin: origin == ORIGIN,
         "entropy": Counting(),
         "registration": core,
+        "events": core,
     }
     return Services(**(given | changes))
 

@@ -35,15 +35,16 @@ class RedisAccountStates:
             key = self._names.account(account_id) + "facts"
             await self._steps.run(self._put_community, (key,), *arguments)
 
-    async def end_all(self, account_id: str, facts: Facts) -> Ended:
+    async def end_all(self, account_id: str, facts: Facts, *, since_stays: bool = False) -> Ended:
         """Put the facts (they carry disabled or not_before), end all sessions, codes and grants.
 
         Safe to repeat, late too: facts that are not newer end only what was begun up to their
-        not_before (or everything, while the account is disabled). The same step queues a notice
-        for every client that loses a grant.
+        not_before (or everything, while the account is disabled), and with ``since_stays`` newer
+        ones do the same. The same step queues a notice for every client that loses a grant.
         """
         base = self._names.account(account_id)
         keys, arguments = (base + "facts", base + "index"), codec.facts_arguments(facts)
+        stays = "1" if since_stays else ""
         async with self._notices.ending(account_id):
-            answer = await self._steps.end(self._end, keys, self._steps.marks, *arguments)
+            answer = await self._steps.end(self._end, keys, self._steps.marks, stays, *arguments)
         return Ended(codec.pairs(answer))

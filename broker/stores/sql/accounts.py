@@ -64,7 +64,7 @@ class SqlAccounts(AccountOperations):
         """
 
         async def work(session: AsyncSession) -> tuple[str, Facts]:
-            identity = await _identity(session, profile)
+            identity = await _identity(session, profile.upstream, profile.subject)
             if identity is None:
                 row, identity = await self._make(session, profile, now)
             else:
@@ -73,6 +73,44 @@ class SqlAccounts(AccountOperations):
                 _update(row, identity, profile, now)
             if community is not None and _learn(identity, community):
                 row.version += 1
+            await session.flush()
+            return row.id, await facts_of(session, row)
+
+        return await self._units.write(work)
+
+    async def deauthorized(
+        self, upstream: str, subject: str, *, at: float, now: float
+    ) -> tuple[str, Facts] | None:
+        """Kill what was begun up to the moment at which an authorization was withdrawn upstream.
+
+        Row, outbox and audit event are one transaction. The whole account is signed out, through
+        whichever of its identities somebody came; a sign-in after the moment stays.
+
+        Args:
+            upstream: its name.
+            subject: its identifier of the person.
+            at: the moment, UTC seconds; not in the future.
+            now: UTC seconds.
+
+        Returns:
+            The account_id and its newer facts; None where nobody has that identity, or everything
+            up to that moment is dead already.
+        """
+
+        async def work(session: AsyncSession) -> tuple[str, Facts] | None:
+            identity = await _identity(session, upstream, subject)
+            if identity is None:
+                return None
+            row = await locked(session, identity.account_id)
+            if row.not_before >= at:
+                return None
+            row.not_before = at
+            row.version += 1
+            queue(session, records.ACCOUNT_ENDED, row, now, not_before=at, since_stays=True)
+            detail = {"upstream": upstream, "at": at}
+            remember(
+                session, AuditEvent("account.deauthorized", now, "person", row.id, None, detail)
+            )
             await session.flush()
             return row.id, await facts_of(session, row)
 
@@ -189,9 +227,9 @@ class SqlAccounts(AccountOperations):
         return row, identity
 
 
-async def _identity(session: AsyncSession, profile: Profile) -> IdentityRow | None:
+async def _identity(session: AsyncSession, upstream: str, subject: str) -> IdentityRow | None:
     wanted = select(IdentityRow).where(
-        col(IdentityRow.upstream) == profile.upstream, col(IdentityRow.subject) == profile.subject
+        col(IdentityRow.upstream) == upstream, col(IdentityRow.subject) == subject
     )
     return (await session.exec(wanted)).one_or_none()
 

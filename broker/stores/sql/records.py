@@ -117,7 +117,8 @@ class OutboxItem:
     Attributes:
         number: its place in the outbox; it grows.
         kind: ``account.ended``, ``account.changed`` or ``consent.withdrawn``.
-        payload: ``account_id`` and ``version``, with ``not_before`` or ``client_id``.
+        payload: ``account_id`` and ``version``, with ``not_before`` or ``client_id``; and
+            ``since_stays`` where it tells of a past moment, and what was begun since goes on.
         created_at: when the change was committed, UTC seconds.
         attempts: how often it was taken, this time included.
     """

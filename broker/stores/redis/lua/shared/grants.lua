@@ -34,5 +34,5 @@ local function stopped(key, grant, now, facts_key, first)
     return 'no_session', now
   end
   local facts = read_facts(facts_key, '', first)
-  return barred(facts, grant[G.CREATED]), now, facts
+  return barred(facts, grant[G.AUTH]), now, facts
 end
