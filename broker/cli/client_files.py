@@ -179,7 +179,7 @@ def registration_token(
             ]
         )
     if mode != "token":
-        hint = f"BROKER_REGISTRATION is {mode}: servers ask for such a token only where it is token"
+        hint = f"BROKER_REGISTRATION is {mode} here: set to token, it opens /register to this one"
         typer.secho(hint, fg="yellow", err=True)
 
 
