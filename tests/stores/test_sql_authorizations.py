@@ -311,3 +311,26 @@ async def test_two_processes_and_a_kill(stores: SqlStores, migrated_url: str) ->
     assert not await lease(stores, ada, version, 19)
     assert await lease(stores, ada, version, 20)
     assert (await kept(stores, ada)).authorization == GRANTED
+
+
+async def test_a_withdrawal_forgets_what_was_kept_before(stores: SqlStores) -> None:
+    """It is dead by then; what a sign-in has brought since is another one, and stays."""
+    ada, _ = await stores.accounts.sign_in(ADA, now=NOW)
+    for kept_at, withdrawn_at, left in ((NOW, NOW + 5, None), (NOW + 9, NOW + 7, RENEWED)):
+        await stores.authorizations.keep(ada, "discord", RENEWED, now=kept_at)
+        await stores.accounts.deauthorized(
+            "discord", ADA.subject, at=withdrawn_at, now=withdrawn_at + 10
+        )
+        found = await stores.authorizations.get(ada, "discord")
+        assert (found and found.authorization) == left
+
+
+async def test_a_withdrawal_is_forgotten_though_everything_is_dead(stores: SqlStores) -> None:
+    """An operator's sign-out leaves what upstream lets us do; the person's word does not."""
+    ada, _ = await stores.accounts.sign_in(ADA, now=NOW)
+    await stores.authorizations.keep(ada, "discord", GRANTED, now=NOW)
+    await stores.accounts.sign_out(ada, NOW + 9)
+    assert (
+        await stores.accounts.deauthorized("discord", ADA.subject, at=NOW + 5, now=NOW + 9) is None
+    )
+    assert await stores.authorizations.get(ada, "discord") is None

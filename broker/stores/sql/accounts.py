@@ -27,7 +27,7 @@ from broker.stores.sql.account_rows import (
     queue,
     remember,
 )
-from broker.stores.sql.tables import AccountRow, ConsentRow, IdentityRow
+from broker.stores.sql.tables import AccountRow, ConsentRow, IdentityRow, UpstreamTokenRow
 from broker.stores.sql.unit import Units
 
 KEPT_TIME: Final = 3600.0  # seconds by which the time of a reading may be behind in SQL
@@ -84,7 +84,8 @@ class SqlAccounts(AccountOperations):
         """Kill what was begun up to the moment at which an authorization was withdrawn upstream.
 
         Row, outbox and audit event are one transaction. The whole account is signed out, through
-        whichever of its identities somebody came; a sign-in after the moment stays.
+        whichever of its identities somebody came, and what was kept of the authorization is
+        forgotten; a sign-in after the moment stays, and what it has brought.
 
         Args:
             upstream: its name.
@@ -102,6 +103,9 @@ class SqlAccounts(AccountOperations):
             if identity is None:
                 return None
             row = await locked(session, identity.account_id)
+            tokens = await session.get(UpstreamTokenRow, identity.id)
+            if tokens is not None and tokens.updated_at <= at:
+                await session.delete(tokens)
             if row.not_before >= at:
                 return None
             row.not_before = at
