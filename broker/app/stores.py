@@ -13,7 +13,7 @@ from broker.stores.redis import RedisStores, connect
 from broker.stores.redis.revocations import RedisRevocations
 from broker.stores.sql import engine as sql_engine
 from broker.stores.sql.facade import SqlStores
-from broker.stores.sql.records import ACCOUNT_ENDED, OutboxItem
+from broker.stores.sql.records import ACCOUNT_ENDED, IDENTITY_UNLINKED, OutboxItem
 from keys.errors import KeyStoreUnavailable
 from keys.rotation import Rotation
 from keys.sealing import Sealer
@@ -59,8 +59,11 @@ class Stores:
         if item.kind == ACCOUNT_ENDED:
             stays = item.payload.get("since_stays") is True
             await self.redis.accounts.end_all(account_id, facts, since_stays=stays)
-        else:
-            await self.redis.accounts.put_facts(account_id, facts)
+            return
+        await self.redis.accounts.put_facts(account_id, facts)
+        if item.kind == IDENTITY_UNLINKED:
+            upstream, at = str(item.payload["upstream"]), float(item.payload["at"])
+            await self.redis.sessions.end_vouched(account_id, upstream, until=at)
 
     def rotation(self, settings: Settings) -> Rotation:
         """Return the operator's operations on the signing keys."""

@@ -118,6 +118,10 @@ class Sessions(Protocol):
         """End a session, its unspent codes and its grants that are not offline; idempotent."""
         ...
 
+    async def end_vouched(self, account_id: str, upstream: str, *, until: float) -> Ended:
+        """End the sessions that an upstream vouched for up to a moment, as ``end`` does."""
+        ...
+
 
 class Grants(Protocol):
     """Codes and grants (Redis, one slot an account)."""

@@ -115,3 +115,32 @@ async def test_an_ended_session_cannot_be_used(world: World) -> None:
     await world.sign_in()
     await world.stores.sessions.end(ACCOUNT, SID, now=world.now)
     assert (await world.try_code()).reason is Refusal.NO_SESSION  # type: ignore[union-attr]
+
+
+async def test_ending_what_an_upstream_vouched_for(world: World) -> None:
+    """Its sessions end as each would by itself; those of other upstreams, and later ones, stay."""
+    await world.sign_in(sid="0e" * 16, upstream="github")
+    elsewhere = await world.grant()
+    await world.sign_in(sid="0f" * 16, upstream="discord", auth_time=START + 10)
+    later = await world.grant()
+    await world.sign_in(sid=SID, auth_time=START)
+    bound, offline = await world.grant(), await world.grant(scope="openid offline_access")
+    code = await world.code()
+    sessions = world.stores.sessions
+    ended = await sessions.end_vouched(ACCOUNT, "discord", until=START + 5)
+    assert ended.grants == ((bound, CLIENT),)
+    assert await look(world) is None
+    assert await world.redeem(code) == GrantRefused(Refusal.UNKNOWN)
+    assert [await world.alive(one) for one in (elsewhere, later, offline)] == [True] * 3
+    assert (await sessions.end_vouched(ACCOUNT, "discord", until=START + 5)).grants == ()
+    assert (await sessions.end_vouched(ACCOUNT, "nobody", until=START + 99)).grants == ()
+
+
+async def test_the_upstream_that_counts_is_the_last_one(world: World) -> None:
+    """A session that goes on with a sign-in through another upstream is that one's now."""
+    await world.sign_in()
+    await world.sign_in(generation=2, upstream="github", auth_time=START + 1)
+    await world.stores.sessions.end_vouched(ACCOUNT, "discord", until=START + 9)
+    assert await look(world, 2) is not None
+    await world.stores.sessions.end_vouched(ACCOUNT, "github", until=START + 9)
+    assert await look(world, 2) is None

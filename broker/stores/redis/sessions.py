@@ -31,6 +31,7 @@ class RedisSessions:
         self._look = script("session_look")
         self._issue = script("code_issue")
         self._end = script("session_end")
+        self._end_vouched = script("sessions_end")
 
     async def open(self, session: Session, facts: Facts, *, now: float, idle: int) -> bool:
         """Put the facts, then write the session, replacing an older generation of the same sid.
@@ -99,6 +100,18 @@ class RedisSessions:
         keys = (base + "index", f"{base}session:{sid}")
         async with self._notices.ending(account_id):
             answer = await self._steps.end(self._end, keys, sid, self._steps.marks)
+        return Ended(codec.pairs(answer))
+
+    async def end_vouched(self, account_id: str, upstream: str, *, until: float) -> Ended:
+        """End the sessions that an upstream vouched for, as ``end`` does; idempotent.
+
+        Those of a sign-in after ``until`` (UTC seconds) stay.
+        """
+        keys = (self._names.account(account_id) + "index",)
+        async with self._notices.ending(account_id):
+            answer = await self._steps.end(
+                self._end_vouched, keys, upstream, codec.at(until), self._steps.marks
+            )
         return Ended(codec.pairs(answer))
 
 

@@ -1,7 +1,7 @@
 """Pieces of the transactions on accounts: locking, facts, profiles, records."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -106,6 +106,58 @@ def profile_columns(profile: Profile) -> dict[str, Any]:
         columns["email"] = clean_or_none(profile.email)
         columns["email_verified"] = profile.email is not None and profile.email_verified
     return columns
+
+
+NO_PROFILE: Final[dict[str, Any]] = {
+    "picture": None,
+    "locale": None,
+    "email": None,
+    "email_verified": False,
+}
+
+
+def new_identity(row: AccountRow, profile: Profile, now: float) -> IdentityRow:
+    """Return a new identity of the account; it is not in the session yet."""
+    return IdentityRow(
+        account_id=row.id,
+        upstream=profile.upstream,
+        subject=profile.subject,
+        username=clean(profile.username),
+        raw=dict(profile.raw),
+        profile=NO_PROFILE | profile_columns(profile),
+        created_at=now,
+        last_seen_at=now,
+    )
+
+
+def seen(
+    row: AccountRow, identity: IdentityRow, profile: Profile, now: float, *, leads: bool
+) -> None:
+    """Take in what an identity told that has just signed in.
+
+    Where it leads, the account's profile is this one; the account's version grows only when its
+    claims change. What could not be read stays as it was.
+    """
+    columns = profile_columns(profile)
+    if leads:
+        _show(row, columns, now)
+    identity.username = clean(profile.username)
+    identity.raw = dict(profile.raw)
+    identity.profile = NO_PROFILE | (identity.profile or {}) | columns
+    identity.last_seen_at = max(identity.last_seen_at, now)
+
+
+def profile_again(row: AccountRow, identity: IdentityRow, now: float) -> None:
+    """Make an identity's profile the account's; nothing of the one before stays."""
+    called = {"name": identity.username, "username": identity.username}
+    _show(row, NO_PROFILE | called | (identity.profile or {}), now)
+
+
+def _show(row: AccountRow, columns: dict[str, Any], now: float) -> None:
+    if any(getattr(row, name) != value for name, value in columns.items()):
+        row.sqlmodel_update(columns)
+        row.updated_at = max(row.updated_at, now)
+        row.version += 1
 
 
 def merged_scope(earlier: str, added: tuple[str, ...]) -> str:

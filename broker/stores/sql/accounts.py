@@ -12,20 +12,23 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from broker.core.community.model import Community
+from broker.core.errors import StoreUnavailable
 from broker.core.model import AuditEvent, Facts, Profile
 from broker.core.ports import Entropy
 from broker.stores import community as documents
-from broker.stores.cleaning import clean
 from broker.stores.sql import records
 from broker.stores.sql.account_operations import AccountOperations
 from broker.stores.sql.account_rows import (
     facts_of,
+    identities_of,
     identity_at,
     locked,
     merged_scope,
+    new_identity,
     profile_columns,
     queue,
     remember,
+    seen,
 )
 from broker.stores.sql.tables import AccountRow, ConsentRow, IdentityRow, UpstreamTokenRow
 from broker.stores.sql.unit import Units
@@ -68,9 +71,10 @@ class SqlAccounts(AccountOperations):
             if identity is None:
                 row, identity = await self._make(session, profile, now)
             else:
-                row = await locked(session, identity.account_id)
-                await session.refresh(identity)  # as it is now that nobody else may change it
-                _update(row, identity, profile, now)
+                row, identity = await _held(session, identity, profile)
+                leads = identity is (await identities_of(session, row.id))[0]
+                seen(row, identity, profile, now, leads=leads)
+                row.last_sign_in_at = max(row.last_sign_in_at, now)
             if community is not None and _learn(identity, community):
                 row.version += 1
             await session.flush()
@@ -217,15 +221,7 @@ class SqlAccounts(AccountOperations):
         )
         session.add(row)
         await session.flush()
-        identity = IdentityRow(
-            account_id=row.id,
-            upstream=profile.upstream,
-            subject=profile.subject,
-            username=clean(profile.username),
-            raw=dict(profile.raw),
-            created_at=now,
-            last_seen_at=now,
-        )
+        identity = new_identity(row, profile, now)
         session.add(identity)
         remember(session, AuditEvent("account.created", now, "person", row.id))
         return row, identity
@@ -236,6 +232,22 @@ async def _identity(session: AsyncSession, upstream: str, subject: str) -> Ident
         col(IdentityRow.upstream) == upstream, col(IdentityRow.subject) == subject
     )
     return (await session.exec(wanted)).one_or_none()
+
+
+async def _held(
+    session: AsyncSession, identity: IdentityRow, profile: Profile
+) -> tuple[AccountRow, IdentityRow]:
+    """Return the account and its identity as they are now that nobody else may change them.
+
+    Raises:
+        StoreUnavailable: it was unlinked in this very moment; the person can try again.
+    """
+    row = await locked(session, identity.account_id)
+    wanted = select(IdentityRow).where(col(IdentityRow.id) == identity.id)
+    now = (await session.exec(wanted, execution_options={"populate_existing": True})).one_or_none()
+    if now is None or now.account_id != row.id:
+        raise StoreUnavailable(private=f"an identity at {profile.upstream} was unlinked meanwhile")
+    return row, now
 
 
 def _learn(identity: IdentityRow, read: Community) -> bool:
@@ -255,16 +267,3 @@ def _worth_writing(identity: IdentityRow, read: Community) -> bool:
         return True
     before, after = documents.times(known), documents.times(merged)
     return any(after[part] - before[part] > KEPT_TIME for part in after)
-
-
-def _update(row: AccountRow, identity: IdentityRow, profile: Profile, now: float) -> None:
-    """Bring a known account up to date; its version grows only when its claims change."""
-    columns = profile_columns(profile)
-    if any(getattr(row, name) != value for name, value in columns.items()):
-        row.sqlmodel_update(columns)
-        row.updated_at = max(row.updated_at, now)
-        row.version += 1
-    row.last_sign_in_at = max(row.last_sign_in_at, now)
-    identity.username = clean(profile.username)
-    identity.raw = dict(profile.raw)
-    identity.last_seen_at = max(identity.last_seen_at, now)

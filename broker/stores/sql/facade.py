@@ -14,6 +14,7 @@ from broker.stores.sql.authorizations import SqlAuthorizations
 from broker.stores.sql.clients import SqlClients
 from broker.stores.sql.followed import FollowedClients
 from broker.stores.sql.followed_apis import FollowedApis
+from broker.stores.sql.identities import SqlIdentities
 from broker.stores.sql.outbox import SqlOutbox
 from broker.stores.sql.unit import Units
 
@@ -32,6 +33,7 @@ class SqlStores:
     Attributes:
         engine: the same.
         accounts: the ``Accounts`` port, and what operators do to accounts.
+        identities: the ``Identities`` port.
         clients: the clients' repository.
         followed_clients: the ``Clients`` port; run its ``follow``.
         apis: the APIs' repository.
@@ -54,6 +56,7 @@ class SqlStores:
         self.engine = engine
         self._units = Units(engine)
         self.accounts = SqlAccounts(self._units, entropy)
+        self.identities = SqlIdentities(self._units)
         self.clients = SqlClients(self._units)
         self.followed_clients = FollowedClients(
             self.clients, clock, interval=follow_interval, stale_after=stale_after

@@ -11,6 +11,8 @@ from broker.core.model import AuditEvent, Client, JsonValue
 ACCOUNT_ENDED: Final = "account.ended"  # put the facts, end every session, code and grant
 ACCOUNT_CHANGED: Final = "account.changed"  # put the facts
 CONSENT_WITHDRAWN: Final = "consent.withdrawn"  # put the facts; the client is in the payload
+# Put the facts, end the sessions that the payload's upstream vouched for up to that moment.
+IDENTITY_UNLINKED: Final = "identity.unlinked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +118,10 @@ class OutboxItem:
 
     Attributes:
         number: its place in the outbox; it grows.
-        kind: ``account.ended``, ``account.changed`` or ``consent.withdrawn``.
-        payload: ``account_id`` and ``version``, with ``not_before`` or ``client_id``; and
-            ``since_stays`` where it tells of a past moment, and what was begun since goes on.
+        kind: ``account.ended``, ``account.changed``, ``consent.withdrawn``, ``identity.unlinked``.
+        payload: ``account_id`` and ``version``, with ``not_before``, ``client_id``, or ``upstream``
+            and ``at``; and ``since_stays`` where it tells of a past moment, and what was begun
+            since goes on.
         created_at: when the change was committed, UTC seconds.
         attempts: how often it was taken, this time included.
     """

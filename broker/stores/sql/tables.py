@@ -73,6 +73,8 @@ class IdentityRow(SQLModel, table=True):
     """How an upstream knows an account; (upstream, subject) is the only thing that joins them.
 
     ``community`` is what was read of the person's communities there (``broker.stores.community``).
+    ``profile`` is what it tells, as columns of the account: the account shows the profile of its
+    oldest identity.
     """
 
     __tablename__ = "identity"
@@ -89,6 +91,9 @@ class IdentityRow(SQLModel, table=True):
     username: str = Field(sa_column=Column(Text, nullable=False))
     raw: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     community: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSON(none_as_null=True), nullable=True)
+    )
+    profile: dict[str, Any] | None = Field(
         default=None, sa_column=Column(JSON(none_as_null=True), nullable=True)
     )
     created_at: float = Field(sa_column=Column(Double, nullable=False))

@@ -9,28 +9,9 @@
 --@include index
 --@include ending
 --@include notices
+--@include sessions
 
-local sub = redis.call('HGET', base .. 'facts', 'sub')
-local first = redis.call('ZREM', KEYS[1], 's:' .. ARGV[1]) == 1
 local ended = {}
-for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  local id, sid, offline, client = string.match(member, '^g:([^:]+):([^:]+):([01]):(.*)$')
-  local own = id and sid == ARGV[1]
-  if own and (offline == '0' or first) then
-    notice(sid, client, sub)
-  end
-  if own and offline == '0' then
-    if drop(KEYS[1], member) then
-      ended[#ended + 1] = id
-      ended[#ended + 1] = client
-    end
-  elseif string.match(member, '^c:[^:]+:(.*)$') == ARGV[1] then
-    drop(KEYS[1], member)
-  elseif string.match(member, '^p:([^:]+):') == ARGV[1] then
-    notice(ARGV[1], string.match(member, '^p:[^:]+:(.*)$'), sub)
-    drop(KEYS[1], member)
-  end
-end
-redis.call('DEL', KEYS[2])
+end_session(KEYS[1], ARGV[1], ended)
 mark_ending(ARGV[2])
 return ended
