@@ -1,6 +1,6 @@
 """The parameters of a request, still unverified."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from broker.core.errors import InvalidRequest
 from broker.core.vocabulary import MAX_PARAMETER
@@ -13,11 +13,15 @@ class Parameters:
 
     Args:
         pairs: decoded names and values.
+        asker: returns whose request it is; few want to know, so it is not worked out for all.
     """
 
-    __slots__ = ("_values",)
+    __slots__ = ("_asker", "_values")
 
-    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+    def __init__(
+        self, pairs: Iterable[tuple[str, str]], asker: Callable[[], str] | None = None
+    ) -> None:
+        self._asker = asker
         self._values: dict[str, list[str]] = {}
         for name, value in pairs:
             if value:
@@ -60,9 +64,13 @@ class Parameters:
         """Return the first of the ``known`` names that was given more than once."""
         return next((name for name in known if len(self._values.get(name, ())) > 1), None)
 
+    def asker(self) -> str:
+        """Return whose request it is, for limits: an address or a network; empty where unknown."""
+        return "" if self._asker is None else self._asker()
+
     def joined(self, name: str, value: str) -> "Parameters":
         """Return the same parameters with this one in place of what was given for it."""
-        found = Parameters(())
+        found = Parameters((), self._asker)
         found._values = self._values | {name: [value]}
         return found
 

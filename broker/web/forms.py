@@ -6,6 +6,7 @@ Sources: RFC 6749 §3.1 and Appendix B (form encoding), RFC 6750 §2 (bearer tok
 import asyncio
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, cast
 from urllib.parse import parse_qsl
 
@@ -15,6 +16,7 @@ from starlette.types import Message
 from broker.core.dpop import Presented
 from broker.core.errors import InvalidDpopProof, InvalidRequest, MissingToken
 from broker.core.parameters import Parameters
+from broker.web.addresses import asker
 from broker.web.problems import BodyTooLarge, BodyTooSlow, ClientGone, QueryTooLong
 from broker.web.services import EdgeConfig
 from broker.web.trace import trace_of
@@ -57,7 +59,7 @@ def query(request: Request, config: EdgeConfig) -> Parameters:
 
 async def form(request: Request, config: EdgeConfig) -> Parameters:
     """Return the parameters in the body; raises like ``form_pairs``."""
-    return Parameters(await form_pairs(request, config))
+    return Parameters(await form_pairs(request, config), partial(asker, request, config))
 
 
 async def form_pairs(request: Request, config: EdgeConfig) -> Pairs:

@@ -75,3 +75,17 @@ def test_one_is_total(pairs: list[tuple[str, str]]) -> None:
         assert len(given_values) > 1 or not given_values[0].isprintable()
     else:
         assert [value] == (given_values or [None])
+
+
+def test_whose_request_it_is_is_worked_out_for_who_wants_to_know() -> None:
+    """Not before it is asked; and as well after a parameter was replaced."""
+    asked: list[str] = []
+
+    def asker() -> str:
+        asked.append("once")
+        return "192.0.2.1"
+
+    found = Parameters((("a", "b"),), asker)
+    assert asked == []
+    assert found.joined("a", "c").asker() == found.asker() == "192.0.2.1"
+    assert Parameters(()).asker() == ""

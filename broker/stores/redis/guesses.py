@@ -1,4 +1,4 @@
-"""How often somebody may guess a code: the ``limits`` library, counting in our Redis.
+"""How often somebody may guess: the ``limits`` library, counting in our Redis.
 
 The library's own Redis storage would open connections of its own, with retries and without our
 deadline; its contract for other storages is small, so ours keeps to the connections we have.
@@ -8,7 +8,7 @@ import hashlib
 import math
 from typing import Final
 
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import Storage
 from limits.aio.strategies import FixedWindowRateLimiter
 
@@ -21,8 +21,34 @@ WINDOW: Final = 10  # minutes: as long as a code lives
 PER_PERSON: Final = RateLimitItemPerMinute(5, WINDOW, namespace="person")
 PER_ADDRESS: Final = RateLimitItemPerMinute(10, WINDOW, namespace="address")
 
+# An address may be that of a proxy for many, as Discord's is for its Activities; all that our own
+# address may ask wrongly of Discord is 10,000 in as long.
+OFFERS_PER_ADDRESS: Final = RateLimitItemPerMinute(50, WINDOW, namespace="offers of an address")
+OFFERS_PER_CLIENT: Final = RateLimitItemPerMinute(1000, WINDOW, namespace="offers of a client")
 
-class RedisGuesses:
+
+class _Attempts:
+    """Counts attempts by what they come from: each has a limit of its own."""
+
+    def __init__(self, counters: "Counters", clock: Clock, *limits: RateLimitItem) -> None:
+        self._limiter = FixedWindowRateLimiter(counters)
+        self._clock = clock
+        self._limits = limits
+
+    async def _attempt(self, *who: str) -> int:
+        for item, one in zip(self._limits, who, strict=True):
+            if one and not await self._limiter.hit(item, one):
+                reset = (await self._limiter.get_window_stats(item, one)).reset_time
+                return max(1, math.ceil(reset - self._clock.now()))
+        return 0
+
+    async def _forgive(self, *who: str) -> None:
+        for item, one in zip(self._limits, who, strict=True):
+            if one:
+                await self._limiter.hit(item, one, cost=-1)
+
+
+class RedisGuesses(_Attempts):
     """``broker.core.device.model.Guesses`` in Redis.
 
     Args:
@@ -32,21 +58,31 @@ class RedisGuesses:
     """
 
     def __init__(self, steps: Steps, names: Names, clock: Clock) -> None:
-        self._limiter = FixedWindowRateLimiter(Counters(steps, names, clock))
-        self._clock = clock
+        super().__init__(Counters(steps, names, clock), clock, PER_ADDRESS, PER_PERSON)
 
     async def attempt(self, address: str, person: str) -> int:
         """Count an attempt before it is judged; 0 where it may be, else the seconds to wait."""
-        for item, who in ((PER_ADDRESS, address), (PER_PERSON, person)):
-            if not await self._limiter.hit(item, who):
-                reset = (await self._limiter.get_window_stats(item, who)).reset_time
-                return max(1, math.ceil(reset - self._clock.now()))
-        return 0
+        return await self._attempt(address, person)
 
     async def forgive(self, address: str, person: str) -> None:
         """Take an attempt back that was right."""
-        for item, who in ((PER_ADDRESS, address), (PER_PERSON, person)):
-            await self._limiter.hit(item, who, cost=-1)
+        await self._forgive(address, person)
+
+
+class RedisOffers(_Attempts):
+    """``broker.core.grants.exchange_upstream.Offers`` in Redis; the arguments are as above."""
+
+    def __init__(self, steps: Steps, names: Names, clock: Clock) -> None:
+        limits = OFFERS_PER_ADDRESS, OFFERS_PER_CLIENT
+        super().__init__(Counters(steps, names, clock), clock, *limits)
+
+    async def attempt(self, address: str, client_id: str) -> int:
+        """Count an upstream's token before it is looked at; else the seconds to wait."""
+        return await self._attempt(address, client_id)
+
+    async def forgive(self, address: str, client_id: str) -> None:
+        """Take a token back that was good."""
+        await self._forgive(address, client_id)
 
 
 class Counters(Storage):

@@ -20,7 +20,7 @@ from broker.stores.redis.turns import RedisTurns
 
 if TYPE_CHECKING:
     from broker.stores.redis.admissions import RedisAdmissions
-    from broker.stores.redis.guesses import RedisGuesses
+    from broker.stores.redis.guesses import RedisGuesses, RedisOffers
     from broker.stores.redis.limits import RedisLimits
 
 
@@ -73,6 +73,12 @@ class RedisStores:
         from broker.stores.redis.guesses import RedisGuesses  # noqa: PLC0415
 
         return RedisGuesses(self._steps, self._names, clock)
+
+    def offers(self, clock: Clock) -> "RedisOffers":
+        """Return what counts tokens of upstreams that are offered in exchange."""
+        from broker.stores.redis.guesses import RedisOffers  # noqa: PLC0415 - as above
+
+        return RedisOffers(self._steps, self._names, clock)
 
     def limits(self, rates: Mapping[Kind, str], clock: Clock) -> "RedisLimits":
         """Return what counts requests; ``rates`` as the ``limits`` library writes them."""
