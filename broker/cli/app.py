@@ -11,6 +11,7 @@ from broker.cli import (
     db_commands,
     doctor_commands,
     doctor_provider,
+    init_command,
     key_commands,
     secret_commands,
     serve_commands,
@@ -31,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("init")(init_command.init)
 app.command("serve")(serve_commands.serve)
 app.command("demo")(serve_commands.demo)
 app.command("config")(config_command.config)

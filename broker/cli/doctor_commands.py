@@ -8,16 +8,15 @@ import typer
 
 from broker.cli import findings as shown
 from broker.cli import looking, show
+from broker.cli.doctor_installation import installation
 from broker.cli.running import Exit, Failure, reported
 
 if TYPE_CHECKING:
     from broker.doctor.fetching import Fetcher
     from broker.doctor.model import Clock, Evidence, Section
 
-app = typer.Typer(
-    help="Look at a deployment from outside: what is right, what is risky, and the cure.",
-    no_args_is_help=True,
-)
+app = typer.Typer()
+app.callback(invoke_without_command=True)(installation)
 
 
 @app.command("keys")

@@ -96,7 +96,7 @@ def judge(error: Exception) -> tuple[Exit, str]:
 
 
 @contextmanager
-def _embedded_or(settings: "Settings", *, needed: bool) -> Iterator[str]:
+def embedded_or(settings: "Settings", *, needed: bool) -> Iterator[str]:
     """Yield the Redis to use: the configured one, the running server's, or one for this moment."""
     if settings.redis_url is not None:
         yield settings.redis_url.get_secret_value()
@@ -116,7 +116,7 @@ async def _opened(settings: "Settings", *, redis: bool) -> AsyncIterator["Stores
     from broker.app.server import make_schema
     from broker.app.stores import open_stores
 
-    with _embedded_or(settings, needed=redis) as url:
+    with embedded_or(settings, needed=redis) as url:
         async with open_stores(settings, SystemClock(), SystemEntropy(), url) as stores:
             await make_schema(settings, stores)
             yield stores

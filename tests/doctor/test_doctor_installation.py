@@ -1,0 +1,132 @@
+"""``broker doctor`` on installations that are sound, half begun, or wrong."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from broker.cli.app import app
+from broker.demo.run import DISCORD_CLIENT_SECRET
+from tests.cli.conftest import Cli, cli
+from tests.faults.conftest import database, elsewhere, prepared
+from tests.faults.elsewhere import Redis
+from tests.running import CommandFailed, RunningBroker
+
+__all__ = ["cli", "database", "elsewhere"]
+
+
+def by_name(document: dict) -> dict[str, dict]:
+    """Each finding by section and name."""
+    return {f"{one['section']}: {one['name']}": one for one in document["checks"]}
+
+
+def findings(broker: RunningBroker, *words: str, code: int = 0) -> dict[str, dict]:
+    """What the doctor says about a broker that runs."""
+    try:
+        found = broker.cli("doctor", *words)
+    except CommandFailed as error:
+        assert error.status == code, str(error)
+        return by_name(json.loads(str(error).partition("\n")[2]))
+    assert code == 0
+    return by_name(found)
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory, database):
+    """One that runs, embedded."""
+    with prepared(tmp_path_factory.mktemp("doctor"), database) as found:
+        yield found
+
+
+def test_a_running_one_is_well(broker: RunningBroker) -> None:
+    """Every part is looked at, the front door included; only its being local is risky."""
+    found = findings(broker)
+    assert {name for name, one in found.items() if one["verdict"] == "fail"} == set()
+    assert found["Settings: issuer"]["verdict"] == "warn"
+    assert found["Redis: persistence"]["verdict"] == "pass"
+    assert found["SQL: schema"]["verdict"] == "pass"
+    assert found["Keys: keys"]["verdict"] == "pass"
+    assert found["Discord: application"]["verdict"] == "pass"
+    assert "/login/discord/callback" in found["Discord: callback"]["seen"]
+    assert any(name.startswith("Discovery: ") for name in found)
+
+
+def test_warnings_count_where_they_are_to(broker: RunningBroker) -> None:
+    """--strict ends with 1 where something is risky."""
+    with pytest.raises(CommandFailed) as caught:
+        broker.cli("doctor", "--strict", "--no-outside")
+    assert caught.value.status == 1
+
+
+def test_a_wrong_secret_is_told(broker: RunningBroker) -> None:
+    """Discord is asked; the secret itself is nowhere in what is said."""
+    wrong = "w" * len(DISCORD_CLIENT_SECRET)
+    broker._extra["BROKER_DISCORD_CLIENT_SECRET"] = wrong
+    try:
+        with pytest.raises(CommandFailed) as caught:
+            broker.cli("doctor", "--no-outside")
+    finally:
+        del broker._extra["BROKER_DISCORD_CLIENT_SECRET"]
+    assert "does not know this client id with this secret" in str(caught.value)
+    assert wrong not in str(caught.value)
+
+
+def test_what_is_away_hides_nothing_else(broker: RunningBroker, tmp_path: Path) -> None:
+    """Redis and PostgreSQL out of reach, Discord well: each is said for itself."""
+    more = {
+        "BROKER_REDIS_URL": "redis://127.0.0.1:1/0",
+        "BROKER_DATABASE_URL": "postgresql://x:y@127.0.0.1:1/z",
+    }
+    broker._extra |= more
+    try:
+        found = findings(broker, "--no-outside", code=1)
+    finally:
+        for name in more:
+            del broker._extra[name]
+    assert found["Redis: Redis"]["verdict"] == "fail"
+    assert found["SQL: SQL"]["verdict"] == "fail"
+    assert found["Discord: application"]["verdict"] == "pass"
+
+
+@pytest.mark.redis_server
+def test_a_redis_that_loses_or_evicts(broker: RunningBroker, elsewhere: Redis) -> None:
+    """No appendonly is risky, a policy that evicts is wrong, each with its cure."""
+    elsewhere.say("CONFIG", "SET", "appendonly", "no")
+    broker._extra["BROKER_REDIS_URL"] = elsewhere.url
+    try:
+        found = findings(broker, "--no-outside")
+        assert found["Redis: persistence"]["verdict"] == "warn"
+        assert "appendonly yes" in found["Redis: persistence"]["cure"]
+        elsewhere.say("CONFIG", "SET", "maxmemory", "100mb")
+        elsewhere.say("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        found = findings(broker, "--no-outside", code=1)
+        assert "noeviction" in found["Redis: Redis"]["seen"]
+    finally:
+        del broker._extra["BROKER_REDIS_URL"]
+
+
+def test_before_the_first_start_nothing_is_begun(cli: Cli, tmp_path: Path) -> None:
+    """What is missing is named with its cure; no directory, database or secret is made."""
+    answer = cli("doctor", "--no-outside", code=1)
+    assert "BROKER_DISCORD_CLIENT_ID" in answer.output
+    assert "the first start makes it" in answer.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistyped_setting_and_an_open_secret(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database: Path
+) -> None:
+    """A variable that sets nothing is risky, a secret that others can read is wrong."""
+    monkeypatch.setenv("BROKER_ISUER", "https://id.example.org")
+    (tmp_path / ".broker").mkdir(mode=0o700)
+    shutil.copy(database, tmp_path / ".broker" / "broker.db")
+    secret = tmp_path / ".broker" / "secret"
+    secret.write_text("s3cr3t-for-nobody-but-this-very-test-0123456789")
+    os.chmod(secret, 0o644)
+    answer = cli.runner.invoke(app, ["doctor", "--no-outside", "--json"])
+    found = by_name(json.loads(answer.stdout))
+    assert found["Settings: unknown setting"]["seen"] == "BROKER_ISUER sets nothing"
+    assert found["Settings: secrets"]["verdict"] == "fail"
+    assert answer.exit_code == 1
