@@ -152,6 +152,7 @@ def _beside(parts: Parts) -> dict[str, Task]:
         "keys": keyring.follow,
         "clients": sql.followed_clients.follow,
         "apis": sql.followed_apis.follow,
+        "guilds": sql.followed_guilds.follow,
         "origins": parts.origins.follow,
         "upstreams": lambda stop: follow(parts.upstreams, stop),
         "schema": parts.readiness.follow_schema,

@@ -163,6 +163,7 @@ class World:
         await self.broker.keyring.maintain()
         await self.sql.followed_clients.compare()
         await self.sql.followed_apis.read()
+        await self.sql.followed_guilds.read()
 
     async def audit(self, kind: str) -> list[AuditEntry]:
         """The audit events of that kind, newest first."""
@@ -205,7 +206,8 @@ class World:
         self.discord.add_application(Application(DISCORD_ID, DISCORD_SECRET, (callback,)))
         await self.redis.flushall()
         async with self.sql.engine.begin() as connection:
-            for table in ("consent", "identity", "account", "audit_event", "outbox", "api"):
+            tables = ("consent", "identity", "account", "audit_event", "outbox", "api", "guild")
+            for table in tables:
                 await connection.exec_driver_sql(f"DELETE FROM {table}")
         if missed:
             await self.advance(missed)

@@ -57,6 +57,7 @@ def _calls(stores: SqlStores) -> list[Callable[[], Awaitable[object]]]:
         lambda: accounts.facts("0" * 32),
         lambda: stores.followed_clients.find("app"),
         stores.followed_apis.registered,
+        stores.followed_guilds.registered,
         lambda: stores.authorizations.get("0" * 32, "discord"),
         lambda: stores.authorizations.lease("0" * 32, "discord", version=1, now=NOW, seconds=1),
         lambda: stores.audit.record(AuditEvent("x.y", NOW, "system")),

@@ -3,7 +3,7 @@
 ::
 
     BrokerError
-    ├── NotFound         no such account, client or API
+    ├── NotFound         no such account, client, API or guild
     ├── AlreadyExists    the identifier is taken; a client's may be by one that was removed
     ├── EditConflict     somebody else changed it since it was read
     └── Unavailable
@@ -15,7 +15,7 @@ from broker.core.errors import BrokerError, Unavailable
 
 
 class NotFound(BrokerError):
-    """There is no such account, client or API."""
+    """There is no such account, client, API or guild."""
 
     code = "not_found"
     title = "There is no such record"

@@ -13,7 +13,8 @@ from broker.stores.sql.audit import SqlAudit
 from broker.stores.sql.authorizations import SqlAuthorizations
 from broker.stores.sql.clients import SqlClients
 from broker.stores.sql.followed import FollowedClients
-from broker.stores.sql.followed_apis import FollowedApis
+from broker.stores.sql.followed_register import FollowedApis, FollowedGuilds
+from broker.stores.sql.guilds import SqlGuilds
 from broker.stores.sql.identities import SqlIdentities
 from broker.stores.sql.outbox import SqlOutbox
 from broker.stores.sql.unit import Units
@@ -25,10 +26,10 @@ class SqlStores:
     Args:
         engine: from ``broker.stores.sql.engine.create``; ``close`` disposes of it.
         entropy: makes identifiers.
-        clock: ages what is kept of clients and APIs.
+        clock: ages what is kept of clients, APIs and guilds.
         secrets: the operator's secrets; the first seals upstream tokens, all open them.
         follow_interval: seconds between two looks at their tables.
-        stale_after: seconds for which clients and APIs are served while SQL is down.
+        stale_after: seconds for which clients, APIs and guilds are served while SQL is down.
 
     Attributes:
         engine: the same.
@@ -38,6 +39,8 @@ class SqlStores:
         followed_clients: the ``Clients`` port; run its ``follow``.
         apis: the APIs' repository.
         followed_apis: the ``Apis`` port; run its ``follow``.
+        guilds: the guilds' repository.
+        followed_guilds: the ``Guilds`` port; run its ``follow``.
         authorizations: the ``Authorizations`` port, and sealing them anew.
         audit: the ``Audit`` port, and its pages.
         outbox: what must still be carried to Redis.
@@ -64,6 +67,10 @@ class SqlStores:
         self.apis = SqlApis(self._units)
         self.followed_apis = FollowedApis(
             self.apis, clock, interval=follow_interval, stale_after=stale_after
+        )
+        self.guilds = SqlGuilds(self._units)
+        self.followed_guilds = FollowedGuilds(
+            self.guilds, clock, interval=follow_interval, stale_after=stale_after
         )
         self.authorizations = SqlAuthorizations(self._units, secrets, entropy.token)
         self.audit = SqlAudit(self._units)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from broker.core.apis import Api
+from broker.core.community.registry import Guild
 from broker.core.model import AuditEvent, Client, JsonValue
 
 # What the outbox carries. Handlers read the account's facts anew: the payload is a pointer.
@@ -99,6 +100,22 @@ class ApiRecord:
     """
 
     api: Api
+    version: int
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class GuildRecord:
+    """A guild and the history of its row.
+
+    Attributes:
+        guild: what the core works with.
+        version: grows with each edit; an edit names the version it was made from.
+        created_at, updated_at: UTC seconds.
+    """
+
+    guild: Guild
     version: int
     created_at: float
     updated_at: float

@@ -31,6 +31,7 @@ __all__ = [
     "AuditEventRow",
     "ClientRow",
     "ConsentRow",
+    "GuildRow",
     "IdentityRow",
     "OutboxRow",
     "SchemaCompatibilityRow",
@@ -181,6 +182,25 @@ class ApiRow(SQLModel, table=True):
     access_token_signed_response_alg: str = Field(
         sa_column=Column(String(16), nullable=False, server_default=RS256)
     )
+    version: int = Field(sa_column=Column(BigInteger, nullable=False))
+    created_at: float = Field(sa_column=Column(Double, nullable=False))
+    updated_at: float = Field(sa_column=Column(Double, nullable=False))
+    more: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
+
+
+class GuildRow(SQLModel, table=True):
+    """A registered guild; ``version`` grows with each edit.
+
+    ``roles`` is role id → name. ``more`` holds what has no column of its own, where it is not the
+    default.
+    """
+
+    __tablename__ = "guild"
+
+    guild_id: str = Field(sa_column=Column(String(32), primary_key=True))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    invite: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    roles: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))
     version: int = Field(sa_column=Column(BigInteger, nullable=False))
     created_at: float = Field(sa_column=Column(Double, nullable=False))
     updated_at: float = Field(sa_column=Column(Double, nullable=False))

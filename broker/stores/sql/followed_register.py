@@ -1,22 +1,25 @@
-"""The core's ``Apis`` port: the whole table in memory, so the hot path asks no SQL."""
+"""The core's ``Apis`` and ``Guilds`` ports: whole tables in memory, so the hot path asks no SQL."""
 
 import asyncio
 import logging
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 from broker.core.apis import Api
+from broker.core.community.registry import Guild
 from broker.core.errors import StoreUnavailable
 from broker.core.ports import Clock
-from broker.stores.sql.apis import SqlApis
 from broker.stores.sql.followed import INTERVAL, STALE_AFTER
+from broker.stores.sql.register import SqlRegister
+
+T = TypeVar("T")
 
 log: Final = logging.getLogger(__name__)
 
 
-class FollowedApis:
-    """Registered APIs, all of them: there are as many as an organisation has services.
+class FollowedRegister(Generic[T]):
+    """All that is registered of a kind: there are as many as an organisation has services.
 
     ``follow`` reads the table every ``interval``, so an edit, by whatever process, is seen within
     that and a little more. While SQL is down they are served up to ``stale_after`` after the last
@@ -24,32 +27,34 @@ class FollowedApis:
     reading counts for one ``interval``.
 
     Args:
-        apis: the repository.
+        register: the repository.
         clock: the time.
         interval: seconds between two readings.
         stale_after: seconds for which a reading counts.
     """
 
+    plural = "registrations"
+
     def __init__(
         self,
-        apis: SqlApis,
+        register: SqlRegister[T, Any],
         clock: Clock,
         *,
         interval: float = INTERVAL,
         stale_after: float = STALE_AFTER,
     ) -> None:
-        self._apis = apis
+        self._register = register
         self._clock = clock
         self._interval = interval
         self._stale_after = stale_after
-        self._known: Mapping[str, Api] = MappingProxyType({})
+        self._known: Mapping[str, T] = MappingProxyType({})
         self._read_at = float("-inf")
         self._begun = self._adopted = 0
         self._reading: asyncio.Task[None] | None = None
         self._following = 0
 
-    async def registered(self) -> Mapping[str, Api]:
-        """Return every registered API by its identifier; no SQL when they were read lately.
+    async def registered(self) -> Mapping[str, T]:
+        """Return every one by its identifier; no SQL when they were read lately.
 
         Raises:
             StoreUnavailable: they were never read, or too long ago, and SQL does not answer.
@@ -67,7 +72,7 @@ class FollowedApis:
                 try:
                     await self.read()
                 except StoreUnavailable as error:
-                    log.warning("APIs cannot be followed: %s", error.private)
+                    log.warning("%s cannot be followed: %s", self.plural, error.private)
                 try:
                     await asyncio.wait_for(stop.wait(), self._interval)
                 except TimeoutError:
@@ -83,9 +88,9 @@ class FollowedApis:
         """
         self._begun += 1
         turn, begun = self._begun, self._clock.now()
-        records = await self._apis.list()
+        found = await self._register.registered()
         if turn > self._adopted:  # else a reading that began later was quicker
-            self._known = MappingProxyType({one.api.identifier: one.api for one in records})
+            self._known = MappingProxyType(dict(found))
             self._adopted, self._read_at = turn, begun
 
     async def _read_together(self) -> None:
@@ -99,3 +104,15 @@ class FollowedApis:
         self._reading = None
         if not ended.cancelled():
             ended.exception()  # seen, even if every caller has gone
+
+
+class FollowedApis(FollowedRegister[Api]):
+    """``broker.core.apis.Apis``: registered APIs by their identifiers."""
+
+    plural = "APIs"
+
+
+class FollowedGuilds(FollowedRegister[Guild]):
+    """``broker.core.community.registry.Guilds``: registered guilds by their snowflakes."""
+
+    plural = "guilds"
