@@ -90,6 +90,13 @@ async def test_the_first_page_leads_everywhere(discord: Discord):
         assert f'href="{path}"' in text
 
 
+async def test_apps_are_those_of_whoever_is_signed_in(discord: Discord):
+    """Promise: the person of this browser, and the first page where there is none."""
+    assert (await shown(discord, "/apps")).headers["location"] == "/"
+    await discord.sign_in()
+    assert (await shown(discord, "/apps")).headers["location"] == APPS
+
+
 @pytest.mark.parametrize("path", ["/guilds/1", "/people/1/apps"])
 async def test_what_does_not_exist_is_a_page_that_says_so(discord: Discord, path: str):
     """Promise: 404, as a page."""

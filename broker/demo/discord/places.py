@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from broker.demo.discord.authorize import COOKIE
 from broker.demo.discord.pages import page
 from broker.demo.discord.people import Guild, Membership, Person
 from broker.demo.discord.population import from_iso
@@ -87,6 +88,12 @@ async def apps(request: Request) -> Response:
     return page("apps.html", person=person, allowed=allowed, said=said)
 
 
+async def own_apps(request: Request) -> Response:
+    """`/apps`: those of the person this browser is signed in as, else everybody's."""
+    person = simulator(request).people.get(request.cookies.get(COOKIE, ""))
+    return RedirectResponse(f"/people/{person.id}/apps" if person else "/", 303)
+
+
 async def _acted(request: Request, act: Callable[[dict[str, str]], str]) -> Response:
     """Act on a form of this very page, and show the page again."""
     if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
@@ -132,5 +139,6 @@ def _deauthorize(discord: SimulatedDiscord, person: Person, form: dict[str, str]
 ROUTES = [
     Route("/", home),
     Route("/guilds/{guild_id}", guild, methods=["GET", "POST"]),
+    Route("/apps", own_apps),
     Route("/people/{person_id}/apps", apps, methods=["GET", "POST"]),
 ]
