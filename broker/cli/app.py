@@ -4,6 +4,7 @@ import typer
 
 from broker.cli import (
     account_commands,
+    account_import,
     api_commands,
     client_commands,
     client_files,
@@ -42,6 +43,7 @@ client_commands.app.command("import")(client_files.import_clients)
 client_commands.app.command("registration-token")(client_files.registration_token)
 app.add_typer(client_commands.app, name="clients")
 app.add_typer(api_commands.app, name="apis")
+account_commands.app.command("import")(account_import.import_accounts)
 app.add_typer(account_commands.app, name="accounts")
 app.add_typer(db_commands.app, name="db")
 app.add_typer(secret_commands.app, name="secrets")

@@ -7,6 +7,7 @@ from sqlalchemy.pool import QueuePool
 
 from broker.core.ports import Clock, Entropy
 from broker.stores.sql import followed
+from broker.stores.sql.account_import import SqlAccountImport
 from broker.stores.sql.accounts import SqlAccounts
 from broker.stores.sql.apis import SqlApis
 from broker.stores.sql.audit import SqlAudit
@@ -35,6 +36,7 @@ class SqlStores:
         engine: the same.
         accounts: the ``Accounts`` port, and what operators do to accounts.
         identities: the ``Identities`` port.
+        account_import: makes accounts that come from elsewhere.
         clients: the clients' repository.
         followed_clients: the ``Clients`` port; run its ``follow``.
         apis: the APIs' repository.
@@ -60,6 +62,7 @@ class SqlStores:
         self._units = Units(engine)
         self.accounts = SqlAccounts(self._units, entropy)
         self.identities = SqlIdentities(self._units)
+        self.account_import = SqlAccountImport(self._units, entropy)
         self.clients = SqlClients(self._units)
         self.followed_clients = FollowedClients(
             self.clients, clock, interval=follow_interval, stale_after=stale_after
