@@ -49,7 +49,7 @@ def _scopes(api: Api) -> Iterator[Problem]:
     for scope in api.scopes:
         if not SCOPE.fullmatch(scope):
             yield Problem("--scope", f'{scope!r}: 1 to 128 visible ASCII characters but " and \\')
-        elif scope in v.SCOPES:
+        elif scope in v.PERSONAL_SCOPES:
             yield Problem("--scope", f"{scope} is the broker's own; no API can have it")
 
 

@@ -271,6 +271,7 @@ def lifetimes_ordered(settings: Settings) -> Iterator[Problem]:
     pairs = (
         ("session_idle", "session_lifetime"),
         ("grant_idle", "grant_lifetime"),
+        ("membership_fresh", "membership_stale"),
         ("access_token_lifetime", "longest_token_lifetime"),
         ("id_token_lifetime", "longest_token_lifetime"),
     )

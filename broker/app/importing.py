@@ -122,7 +122,7 @@ def plan(
     """
     if len(entries) > MOST:
         raise Refused(Problem("the file", f"at most {MOST} clients at once; part it"))
-    scopes = {*v.SCOPES, *(scope for api in apis for scope in api.scopes)}
+    scopes = {*v.PERSONAL_SCOPES, *(scope for api in apis for scope in api.scopes)}
     known = {record.client.client_id: record for record in records}
     changes: list[Change] = []
     problems: list[Problem] = []

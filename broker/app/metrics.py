@@ -19,6 +19,7 @@ from typing import Final, Self
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from broker.app.request_metrics import RequestMetrics
+from broker.core.community import recheck
 
 PREFIX: Final = "token_broker"
 
@@ -128,6 +129,34 @@ class KeyMetrics:
         return made
 
 
+@dataclass(frozen=True, slots=True)
+class CommunityMetrics:
+    """Of what is known of people's guilds and roles.
+
+    Attributes:
+        checks: number by ``outcome``, as ``broker.core.community.recheck.Outcome`` has them.
+    """
+
+    checks: Counter
+
+    @classmethod
+    def make(cls, registry: CollectorRegistry) -> Self:
+        """Name and describe them; they begin at 0."""
+        made = cls(
+            checks=_counter(
+                registry,
+                "membership_checks",
+                "Times that what is known of a person's guilds was too old: it was read again "
+                "(read), Discord did not answer and what was last known counts (last_known) or is "
+                "too old (unavailable), the person has to sign in again (lost).",
+                "outcome",
+            )
+        )
+        for outcome in recheck.Outcome:
+            made.checks.labels(outcome)
+        return made
+
+
 class Metrics:
     """The metrics of one process. A group of metrics is an attribute; new groups go here.
 
@@ -141,9 +170,10 @@ class Metrics:
         processes: the processes that serve.
         keys: the signing keys.
         requests: requests, and what came of them.
+        communities: what is known of people's guilds and roles.
     """
 
-    __slots__ = ("keys", "processes", "requests")
+    __slots__ = ("communities", "keys", "processes", "requests")
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.processes: Final = _gauge(
@@ -151,6 +181,7 @@ class Metrics:
         )
         self.keys: Final = KeyMetrics.make(registry)
         self.requests: Final = RequestMetrics.make(registry)
+        self.communities: Final = CommunityMetrics.make(registry)
         self.processes.set(1)
 
 

@@ -85,7 +85,7 @@ def _by_specification(client: Client, settings: Settings) -> Iterator[Fault]:
     """Yield what Authlib finds wrong with it (RFC 7591 §2, OpenID Connect Registration §2)."""
     claims = registration.document(client)
     # Scopes of APIs, which an operator gives, are not in our metadata.
-    claims["scope"] = " ".join(word for word in client.scopes if word in v.SCOPES)
+    claims["scope"] = " ".join(word for word in client.scopes if word in v.PERSONAL_SCOPES)
     claims["redirect_uris"] = [uri for uri in client.redirect_uris if uri.startswith("http")]
     if client.disabled:  # so that one whose algorithm is off can be disabled
         del claims["id_token_signed_response_alg"]

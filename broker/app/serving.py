@@ -10,8 +10,10 @@ from broker.app.readiness import Readiness
 from broker.app.settings import Settings
 from broker.app.stores import Stores
 from broker.core import metadata
+from broker.core.access import Access
 from broker.core.assertions import Assertions
 from broker.core.client_keys import ClientKeys
+from broker.core.community.recheck import Ages, Recheck, Shelves, uncounted
 from broker.core.csrf import FormTokens
 from broker.core.desk import Desk
 from broker.core.device.authorization import DeviceAuthorization
@@ -20,7 +22,7 @@ from broker.core.device.user_codes import UserCodes
 from broker.core.dpop import Nonces, Proofs
 from broker.core.enrolment import Enrolment
 from broker.core.events import DiscordEvents, public_key
-from broker.core.federation import Upstream
+from broker.core.federation import CommunityUpstream, Upstream
 from broker.core.grants import Counter, GrantType, TokenEndpoint
 from broker.core.grants.code import CodeGrant
 from broker.core.grants.device import DeviceGrant
@@ -31,8 +33,10 @@ from broker.core.handles import Handles
 from broker.core.interaction import SignIn
 from broker.core.introspection import Introspection
 from broker.core.logout import Logout
+from broker.core.policy.rules import Rulebook
 from broker.core.ports import Audit, Clock, Entropy
 from broker.core.pushed import PushedRequests
+from broker.core.renewal import Renewal
 from broker.core.request_objects import RequestObjects
 from broker.core.signing import SigningAlgorithms
 from broker.core.tokeninfo import TokenInfo
@@ -81,7 +85,8 @@ def services(parts: Parts) -> Services:
     """Make everything that the edge calls."""
     issuer, handles = parts.settings.public_issuer, Handles(parts.stores.secrets)
     mint = mint_of(parts, handles)
-    desk, counter = _desk(parts, handles, mint), _counter(parts, handles, mint)
+    access = access_of(parts)
+    desk, counter = _desk(parts, handles, mint, access), _counter(parts, handles, mint, access)
     devices, user_codes = parts.stores.redis.devices, UserCodes(parts.stores.secrets)
     grants: dict[str, GrantType] = {
         GRANT_CODE: CodeGrant(counter),
@@ -150,7 +155,23 @@ def mint_of(parts: Parts, handles: Handles) -> Mint:
     return Mint(issuer, keys, handles, parts.clock, parts.entropy, lifetimes, signing)
 
 
-def _counter(parts: Parts, handles: Handles, mint: Mint) -> Counter:
+def access_of(parts: Parts) -> Access:
+    """Return what judges people, and keeps what is known of their communities fresh."""
+    sql, redis, lifetimes = parts.stores.sql, parts.stores.redis, parts.settings.lifetimes
+    tells = (one for one in parts.upstreams.values() if isinstance(one, CommunityUpstream))
+    renewal = Renewal(sql.authorizations, parts.clock)
+    recheck = Recheck(
+        next(tells, None),
+        Shelves(sql.accounts, redis.accounts, redis.turns, renewal),
+        Ages(lifetimes.membership_fresh, lifetimes.membership_stale),
+        clock=parts.clock,
+        entropy=parts.entropy,
+        count=parts.watch.checks() if parts.watch else uncounted,
+    )
+    return Access(Rulebook(), sql.followed_guilds, recheck)
+
+
+def _counter(parts: Parts, handles: Handles, mint: Mint, access: Access) -> Counter:
     """Return what the token endpoint has at hand."""
     sql, redis = parts.stores.sql, parts.stores.redis
     return Counter(
@@ -173,6 +194,7 @@ def _counter(parts: Parts, handles: Handles, mint: Mint) -> Counter:
             skew=parts.settings.lifetimes.skew,
         ),
         proofs=_proofs(parts),
+        access=access,
         limits=parts.limits,
     )
 
@@ -185,7 +207,7 @@ def _proofs(parts: Parts) -> Proofs:
     return Proofs(settings.public_issuer, parts.stores.redis.once, clock, skew, nonces)
 
 
-def _desk(parts: Parts, handles: Handles, mint: Mint) -> Desk:
+def _desk(parts: Parts, handles: Handles, mint: Mint, access: Access) -> Desk:
     """Return what a sign-in has at hand."""
     sql, redis = parts.stores.sql, parts.stores.redis
     return Desk(
@@ -211,4 +233,6 @@ def _desk(parts: Parts, handles: Handles, mint: Mint) -> Desk:
             parts.settings.lifetimes.skew,
         ),
         devices=redis.devices,
+        access=access,
+        authorizations=sql.authorizations,
     )

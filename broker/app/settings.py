@@ -173,6 +173,19 @@ class Settings(BaseSettings):
         description="How long a spent refresh token still answers with the current one (lost "
         "answers, several tabs); 0 switches that off.",
     )
+    membership_fresh: Duration = Field(
+        600,
+        ge=30,
+        le=DAY,
+        description="What is known of a person's guilds and roles is read again before a refresh "
+        "when it is older than this.",
+    )
+    membership_stale: Duration = Field(
+        DAY,
+        ge=60,
+        le=30 * DAY,
+        description="How old it may be while Discord does not answer.",
+    )
     clock_skew: Duration = Field(
         60, ge=1, le=300, description="How far clocks of processes and verifiers may differ."
     )
@@ -292,6 +305,8 @@ class Settings(BaseSettings):
             grant_idle=self.grant_idle,
             grant=self.grant_lifetime,
             refresh_grace=self.refresh_grace,
+            membership_fresh=self.membership_fresh,
+            membership_stale=self.membership_stale,
             skew=self.clock_skew,
         )
 

@@ -5,7 +5,7 @@ is counted and the metrics library is not even loaded.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Final
 
@@ -15,6 +15,7 @@ from broker.app import metrics as names
 from broker.app.background import Task, rest
 from broker.app.metrics import KeyMetrics, Metrics
 from broker.app.request_metrics import CountedAudit, Levels, RequestWatch
+from broker.core.community import recheck
 from broker.core.ports import Audit, Clock
 from broker.core.tokens import Keys
 from keys import policy as rules
@@ -47,6 +48,11 @@ class Watch:
     def keys(self, keyring: Keys) -> Keys:
         """Return a keyring, counted, for what mints and judges tokens."""
         return WatchedKeys(keyring, self.metrics.keys)
+
+    def checks(self) -> Callable[[recheck.Outcome], None]:
+        """Return what counts the checks of what is known of people's communities."""
+        counter = self.metrics.communities.checks
+        return lambda outcome: counter.labels(outcome).inc()
 
     @cached_property
     def requests(self) -> RequestWatch:

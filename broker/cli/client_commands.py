@@ -204,13 +204,13 @@ async def _check_scopes(stores: "Stores", client: "Client", given: dict[str, Any
     if "scope" not in given:
         return
     apis = [record.api for record in await stores.sql.apis.list()]
-    known = {*v.SCOPES, *(scope for api in apis for scope in api.scopes)}
+    known = {*v.PERSONAL_SCOPES, *(scope for api in apis for scope in api.scopes)}
     unknown = [scope for scope in client.scopes if scope not in known]
     if unknown:
         raise Failure(
             Exit.REFUSED,
-            f"--scope: {unknown[0]} is neither one of ours ({', '.join(v.SCOPES)}) nor of a "
-            "registered API; see: broker apis add --help (--scope)",
+            f"--scope: {unknown[0]} is neither one of ours ({', '.join(v.PERSONAL_SCOPES)}) nor of "
+            "a registered API; see: broker apis add --help (--scope)",
         )
 
 

@@ -1,10 +1,10 @@
 """The APIs that access tokens are for: what resource indicators and audiences point to.
 
 An access token for registered APIs carries what means something to them: their own scopes, and
-those of OpenID Connect, which mean the same everywhere. For an audience that is not registered
-nothing is known, so the scope stays as it was granted. Where nothing is left the token is issued
-with an empty scope: it says who comes, and permits nothing; so nothing is ever refused after a
-code or a refresh token was spent.
+those of OpenID Connect and of ours, which mean the same everywhere. For an audience that is not
+registered nothing is known, so the scope stays as it was granted. Where nothing is left the token
+is issued with an empty scope: it says who comes, and permits nothing; so nothing is ever refused
+after a code or a refresh token was spent.
 """
 
 from collections.abc import Iterable, Mapping
@@ -52,9 +52,9 @@ class Apis(Protocol):
 def known_scopes(apis: Mapping[str, Api], client: Client) -> frozenset[str]:
     """Return the words that a client may mean by ``scope``: others are unknown here.
 
-    Those of OpenID Connect, and those of the registered APIs that it may get tokens for.
+    Those of OpenID Connect, our own, and those of the registered APIs that it may get tokens for.
     """
-    found = set(v.SCOPES)
+    found = set(v.PERSONAL_SCOPES)
     for identifier in (*client.resources, client.audience):
         api = None if identifier is None else apis.get(identifier)
         if api is not None:
@@ -66,7 +66,7 @@ def meaningful(
     apis: Mapping[str, Api], audiences: tuple[str, ...], scope: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return what of a scope means something to the audiences of one access token."""
-    understood = set(v.SCOPES)
+    understood = set(v.PERSONAL_SCOPES)
     for audience in audiences:
         api = apis.get(audience)
         if api is None:

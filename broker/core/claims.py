@@ -17,6 +17,7 @@ ACR: Final = "acr"
 LONGEST_USERNAME: Final = 32  # characters
 
 _MAX_SUBJECT: Final = 255  # characters, Core §2
+_AUTHORIZING: Final = (v.SCOPE_ROLES, v.SCOPE_GROUPS)
 _SCOPE_OF: Final = {name: scope for scope, names in CLAIMS_OF_SCOPE.items() for name in names}
 
 
@@ -36,8 +37,15 @@ class ClaimsRequest:
 
 def released(claims: Mapping[str, Any], scope: Iterable[str]) -> dict[str, Any]:
     """Return those of the account's claims that the scope releases; absent ones stay absent."""
-    names = (name for word in scope for name in CLAIMS_OF_SCOPE.get(word, ()))
-    return {name: claims[name] for name in names if claims.get(name) is not None}
+    return _told(claims, (name for word in scope for name in CLAIMS_OF_SCOPE.get(word, ())))
+
+
+def authorizing(claims: Mapping[str, Any], scope: Iterable[str]) -> dict[str, Any]:
+    """Return those that an access token carries, so that services can go by them (RFC 9068 §2.2.3).
+
+    ``roles`` and ``groups`` (§2.2.3.1), with the time as of which they hold.
+    """
+    return _told(claims, (word for word in _AUTHORIZING if word in scope))
 
 
 def of_id_token(claims: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -65,7 +73,15 @@ def named(
         client: who asks; what was taken from its registration since is left out.
     """
     names = (name for name in asked.get(place, ()) if _SCOPE_OF.get(name) in client.scopes)
-    return {name: claims[name] for name in names if claims.get(name) is not None}
+    return _told(claims, names)
+
+
+def _told(claims: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return those that there are; beside any that grows old stands how old it is."""
+    found = {name: claims[name] for name in names if claims.get(name) is not None}
+    if v.CLAIM_AS_OF in claims and not found.keys().isdisjoint(v.COMMUNITY_SCOPES):
+        found[v.CLAIM_AS_OF] = claims[v.CLAIM_AS_OF]
+    return found
 
 
 def agreed_scope(scope: tuple[str, ...], asked: Mapping[str, Any] | None) -> tuple[str, ...]:

@@ -6,9 +6,10 @@ from broker.core import facts, subjects
 from broker.core.desk import Desk
 from broker.core.device import approval
 from broker.core.device.model import Device
+from broker.core.entry import Admitted
 from broker.core.errors import InvalidGrant, InvalidRequestUri
 from broker.core.handles import Handle, Kind
-from broker.core.model import AuthorizationRequest, Client, Facts
+from broker.core.model import AuthorizationRequest, Facts
 from broker.core.outcomes import Redirect
 from broker.core.ports import CodeIssued, CodeRefused, CodeRequest, Refusal
 from broker.core.responses import refusal
@@ -17,8 +18,7 @@ from broker.core.responses import refusal
 async def issue(
     desk: Desk,
     request: AuthorizationRequest,
-    client: Client,
-    session: Handle,
+    admitted: Admitted,
     *,
     required_consent: tuple[str, ...] | None,
     signed_in_now: bool,
@@ -29,8 +29,7 @@ async def issue(
     Args:
         desk: what a sign-in needs at hand.
         request: the proven request.
-        client: whose.
-        session: as the session cookie says.
+        admitted: proof that the person may use the client.
         required_consent: the scope that must be agreed to on record, or None.
         signed_in_now: whether the person signed in during this request; max_age is then satisfied.
         newer: facts to put first, or None.
@@ -39,6 +38,7 @@ async def issue(
         RequestUnknown: the device that asked does not wait any more.
         AuthorizationRefused: it was pushed, and has led to a code already.
     """
+    client, session = admitted.client, admitted.session
     device: Device | None = None
     if request.device is not None:
         found = await approval.waiting(desk, request, session.account_id)

@@ -8,6 +8,7 @@ from broker.core.audit import note
 from broker.core.claims import agreed_scope
 from broker.core.desk import Desk, form_subject, fresh, same_browser, upstream_prompt
 from broker.core.device.approval import deny
+from broker.core.entry import Admitted, NotAdmitted, admit
 from broker.core.errors import (
     AccessDenied,
     AuthorizationRefused,
@@ -15,11 +16,13 @@ from broker.core.errors import (
     InvalidRequest,
     RequestUnknown,
     StoreUnavailable,
+    UpstreamUnavailable,
 )
 from broker.core.handles import Handle
-from broker.core.model import AuditEvent, Client, PendingRequest
+from broker.core.model import AuditEvent, AuthorizationRequest, Client, Facts, PendingRequest
 from broker.core.outcomes import Browser, Redirect
 from broker.core.parameters import Parameters
+from broker.core.ports import CodeRefused, Refusal
 from broker.core.responses import refusal
 
 
@@ -40,7 +43,8 @@ class Decisions:
             BadForm: the form did not come from our page, in this browser, for this account.
             RequestUnknown: it was decided before, or the app was switched off or changed.
             AuthorizationRefused: the person said no, or leaves because the app may not be used.
-            StoreUnavailable: nothing was decided; the request waits for it as before.
+            StoreUnavailable, UpstreamUnavailable: nothing was decided; the request waits for it as
+                before.
         """
         desk = self._desk
         handle, decision = params.one("request"), params.one("decision")
@@ -53,7 +57,9 @@ class Decisions:
         client = await desk.client_of(pending)
         if decision in {"other", "check"}:
             prompt = "consent" if decision == "other" else "none"
-            return await trips.begin(desk, pending, browser, prompt=prompt)
+            signed_in = await desk.signed_in(session)
+            known = signed_in[1] if signed_in and decision == "check" else None
+            return await trips.begin(desk, pending, browser, prompt=prompt, known=known)
         if decision == "continue":
             await desk.requests.put(replace(pending, selected=True))
             return Redirect(desk.page_url(pending))
@@ -67,43 +73,55 @@ class Decisions:
             if decision == "leave":
                 raise await self._left(pending)
             return await self._allowed(pending, client, session, browser)
-        except StoreUnavailable as error:
+        except (StoreUnavailable, UpstreamUnavailable) as error:
             with suppress(StoreUnavailable):
                 await desk.requests.put(pending)
             again = (("Try again", desk.page_url(pending)), desk.back_link(pending))
-            raise StoreUnavailable(error.public, error.private, error.retry_after, again) from error
+            raise type(error)(error.public, error.private, error.retry_after, again) from error
 
     async def _allowed(
         self, pending: PendingRequest, client: Client, session: Handle, browser: Browser
     ) -> Redirect:
-        """Record the consent, then issue; a session that ended meanwhile signs in again."""
+        """Record the consent, then issue; a session that ended meanwhile signs in again.
+
+        Whoever may not use the app by now is told so on the request's next page.
+        """
         desk, request = self._desk, pending.request
-        now = desk.clock.now()
         if await desk.signed_in(session) is None:
             return await trips.begin(desk, desk.new_pending(request), browser, prompt="none")
         scope = agreed_scope(request.scope, request.claims)
-        newer = await desk.accounts.consent(session.account_id, request.client_id, scope, now=now)
-        detail = {"scope": " ".join(scope)}
-        await note(
-            desk.audit,
-            AuditEvent(
-                "consent.given", now, "person", session.account_id, request.client_id, detail
-            ),
-        )
-        result = await codes.issue(
-            desk,
-            request,
-            client,
-            session,
-            required_consent=scope,
-            signed_in_now=fresh(pending, session),
-            newer=newer,
-        )
+        newer = await self._agreed(request, session, scope)
+        result: Redirect | CodeRefused | NotAdmitted | Admitted
+        result = await admit(desk, client, session)
+        if isinstance(result, Admitted):
+            result = await codes.issue(
+                desk,
+                request,
+                result,
+                required_consent=scope,
+                signed_in_now=fresh(pending, session),
+                newer=newer,
+            )
         if isinstance(result, Redirect):
             return result
+        if isinstance(result, NotAdmitted) or result.reason is Refusal.STALE_FACTS:
+            await desk.requests.put(pending)
+            return Redirect(desk.page_url(pending))
         return await trips.begin(
             desk, desk.new_pending(request), browser, prompt=upstream_prompt(request, browser)
         )
+
+    async def _agreed(
+        self, request: AuthorizationRequest, session: Handle, scope: tuple[str, ...]
+    ) -> Facts:
+        """Record the consent; return the newer facts."""
+        desk, account_id = self._desk, session.account_id
+        now, client_id = desk.clock.now(), request.client_id
+        newer = await desk.accounts.consent(account_id, client_id, scope, now=now)
+        detail = {"scope": " ".join(scope)}
+        event = AuditEvent("consent.given", now, "person", account_id, client_id, detail)
+        await note(desk.audit, event)
+        return newer
 
     async def _left(self, pending: PendingRequest) -> AuthorizationRefused:
         """Nobody said no but we: that was audited when it was."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from broker.core import facts, redirects
 from broker.core import vocabulary as v
+from broker.core.access import Access
 from broker.core.authorize import HintSubject
 from broker.core.csrf import FormTokens, browser_digest
 from broker.core.device.model import Devices
@@ -15,7 +16,7 @@ from broker.core.errors import (
     RequestUnknown,
     Way,
 )
-from broker.core.federation import Upstream
+from broker.core.federation import Authorizations, Upstream
 from broker.core.handles import NOBODY, Handle, Handles, Kind
 from broker.core.model import (
     AuthorizationRequest,
@@ -62,6 +63,8 @@ class Desk:
     signing: SigningAlgorithms
     devices: Devices
     request_objects: RequestObjects
+    access: Access
+    authorizations: Authorizations
 
     def new_id(self) -> str:
         """Return a fresh identifier: 32 hexadecimal digits."""

@@ -30,6 +30,7 @@
     │   │   └── BadRequestObject  its client did not sign it
     │   ├── ForeignBrowser  RequestExpired  RequestUnknown  PushedRequestGone
     │   ├── BadForm  BadCallback  UpstreamPage  SignInRefused  TooManyTries
+    │   ├── GrantedTooLittle
     ├── Unavailable              something we need is out of reach: 503, try again
     │   └── UpstreamUnavailable  (Discord) with the seconds to wait
     ├── UpstreamRejected         refused upstream, or an answer without sense
@@ -471,6 +472,14 @@ class UpstreamPage(PageError):
     code = "upstream_rejected"
     title = "Discord did not accept this sign-in"
     advice = "Try again; if it happens again, write to the people who run this service."
+
+
+class GrantedTooLittle(PageError):
+    """The person did not let us see upstream what the app needs to know; it can be tried again."""
+
+    code = "granted_too_little"
+    title = "You did not allow at Discord what this app needs to know"
+    advice = "It goes by the servers you are in there. Try again and allow it, or go back."
 
 
 class SignInRefused(PageError):

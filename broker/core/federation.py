@@ -114,8 +114,16 @@ class IssuerUpstream(Upstream, Protocol):
 class CommunityUpstream(Upstream, Protocol):
     """An upstream that goes on telling of its people after they have signed in: Discord."""
 
-    async def community(self, access_token: str, needs: Needs) -> Community:
+    async def community(
+        self, access_token: str, needs: Needs, *, waiting: bool = False
+    ) -> Community:
         """Read the standings and the list that are needed, as of now.
+
+        Args:
+            access_token: the person's.
+            needs: which.
+            waiting: whether a person waits for it, as at a sign-in: that goes before what only
+                keeps what is known fresh.
 
         Raises:
             UpstreamUnavailable: no sound answer in time; nothing partial is returned.

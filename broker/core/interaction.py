@@ -10,19 +10,27 @@
 
 from dataclasses import replace
 
-from broker.core import authorize, codes, pushed, redirects, trips
+from broker.core import asking, authorize, codes, pushed, redirects, trips
 from broker.core import vocabulary as v
-from broker.core.claims import agreed_scope, released
+from broker.core.callback import Callback
+from broker.core.claims import agreed_scope
 from broker.core.csrf import browser_digest
 from broker.core.decisions import Decisions
-from broker.core.desk import Desk, form_subject, fresh, same_browser, upstream_prompt
-from broker.core.device.approval import shown_code
-from broker.core.errors import ConsentRequired, LoginRequired
+from broker.core.desk import Desk, fresh, same_browser, upstream_prompt
+from broker.core.entry import Admitted, NotAdmitted, admit
+from broker.core.errors import (
+    AccessDenied,
+    ConsentRequired,
+    InteractionRequired,
+    LoginRequired,
+    ProtocolError,
+    TemporarilyUnavailable,
+    UpstreamUnavailable,
+)
 from broker.core.handles import Handle
-from broker.core.model import AuthorizationRequest, Client, Facts, PendingRequest, Session
+from broker.core.model import AuthorizationRequest, Client, PendingRequest
 from broker.core.outcomes import AccessRefusedPage, Browser, ConsentPage, Redirect, SelectPage
 from broker.core.parameters import Parameters
-from broker.core.pkce import encode
 from broker.core.ports import CodeRefused, Refusal
 from broker.core.responses import refusal
 from broker.core.subjects import subject_for
@@ -50,7 +58,7 @@ class SignIn:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self.decide = Decisions(desk).answer
-        self.callback = trips.Callback(desk).answer
+        self.callback = Callback(desk).answer
 
     async def authorize(self, params: Parameters, browser: Browser, *, posted: bool) -> Step:
         """Answer ``/authorize`` (OpenID Connect Core §3.1.2).
@@ -112,23 +120,61 @@ class SignIn:
         pending: PendingRequest | None,
     ) -> Step:
         """Issue a code if nothing stands in the way, else ask for the first thing that does."""
-        session = self._desk.session_handle(browser)
-        result = await self._try_code(request, client, session, pending)
+        desk, session = self._desk, self._desk.session_handle(browser)
+        try:
+            result = await self._try_code(request, client, session, pending)
+        except UpstreamUnavailable as error:
+            raise self._unavailable(request, pending, error) from error
         if isinstance(result, Redirect):
             if pending is not None:
-                await self._desk.requests.finish(pending.request_id)
+                await desk.requests.finish(pending.request_id)
             return result
         if v.PROMPT_NONE in request.prompt:
             raise refusal(request, _silent(request, result))
-        pending = self._bound(pending or self._desk.new_pending(request), browser)
-        if result.reason in _NEEDS_LOGIN or result.session is None or result.facts is None:
-            if result.reason is Refusal.OTHER_SUBJECT and fresh(pending, session):
+        pending = self._bound(pending or desk.new_pending(request), browser)
+        if isinstance(result, NotAdmitted):
+            return await asking.refusal(desk, pending, client, result, browser)
+        if result.reason is Refusal.STALE_FACTS or result.reason in _NEEDS_LOGIN:
+            return await self._go_upstream(pending, browser, session, result)
+        if result.session is None or result.facts is None:
+            return await self._go_upstream(pending, browser, session, result)
+        who = result.session, result.facts
+        return await asking.question(desk, pending, client, who, browser)
+
+    async def _go_upstream(
+        self,
+        pending: PendingRequest,
+        browser: Browser,
+        session: Handle | None,
+        refused: CodeRefused,
+    ) -> Redirect:
+        """Begin a trip for what only upstream can mend."""
+        request, reason = pending.request, refused.reason
+        if fresh(pending, session):
+            if reason is Refusal.OTHER_SUBJECT:
                 raise refusal(request, LoginRequired())
+            if reason is Refusal.STALE_FACTS:  # all was read a moment ago
+                cause = UpstreamUnavailable(private="what was read at the sign-in is gone")
+                raise self._unavailable(request, pending, cause)
+        prompt = upstream_prompt(request, browser)
+        if reason is Refusal.OTHER_SUBJECT:
             # Discord would vouch for the same person again, if it were not to ask who it is.
-            other = result.reason is Refusal.OTHER_SUBJECT
-            prompt = "consent" if other else upstream_prompt(request, browser)
-            return await trips.begin(self._desk, pending, browser, prompt=prompt)
-        return await self._page(pending, client, result.session, result.facts, browser)
+            prompt = "consent"
+        if reason is Refusal.STALE_FACTS:
+            prompt = "none"
+        return await trips.begin(self._desk, pending, browser, prompt=prompt, known=refused.facts)
+
+    def _unavailable(
+        self,
+        request: AuthorizationRequest,
+        pending: PendingRequest | None,
+        error: UpstreamUnavailable,
+    ) -> Exception:
+        """Return what says that upstream would have to be asked, and does not answer."""
+        if v.PROMPT_NONE in request.prompt:
+            return refusal(request, TemporarilyUnavailable(private=error.private))
+        back = self._desk.back_link(pending or self._desk.new_pending(request))
+        return UpstreamUnavailable(error.public, error.private, error.retry_after, (back,))
 
     async def _try_code(
         self,
@@ -136,25 +182,42 @@ class SignIn:
         client: Client,
         session: Handle | None,
         pending: PendingRequest | None,
-    ) -> Redirect | CodeRefused:
-        """One atomic step where no page is wanted; otherwise look only at who is signed in."""
+    ) -> Redirect | CodeRefused | NotAdmitted:
+        """One atomic step where no page is wanted and nobody is judged; else look first."""
         if session is None:
             return CodeRefused(Refusal.NO_SESSION)
         signed_in_now = pending is not None and fresh(pending, session)
         if v.PROMPT_LOGIN in request.prompt and not signed_in_now:
             return CodeRefused(Refusal.STALE_LOGIN)
-        if _page_wanted(request, pending, signed_in_now=signed_in_now):
-            return await self._who(request, client, session, signed_in_now=signed_in_now)
-        return await codes.issue(
+        page = _page_wanted(request, pending, signed_in_now=signed_in_now)
+        standing = CodeRefused(Refusal.NO_CONSENT)
+        if page or self._desk.access.rules(client) is not None:
+            standing = await self._who(request, client, session, signed_in_now=signed_in_now)
+        # An app that cannot be told from another learns nothing silently: nobody is judged for it.
+        hidden = page and v.PROMPT_NONE in request.prompt
+        if hidden or standing.reason is not Refusal.NO_CONSENT:
+            return standing
+        admitted = await admit(self._desk, client, session)
+        if not isinstance(admitted, Admitted):
+            return admitted
+        if page:
+            return replace(standing, facts=admitted.facts or standing.facts)
+        return await self._issue(request, admitted, signed_in_now=signed_in_now)
+
+    async def _issue(
+        self, request: AuthorizationRequest, admitted: Admitted, *, signed_in_now: bool
+    ) -> Redirect | CodeRefused:
+        scope = agreed_scope(request.scope, request.claims)
+        result = await codes.issue(
             self._desk,
             request,
-            client,
-            session,
-            required_consent=None
-            if client.first_party
-            else agreed_scope(request.scope, request.claims),
+            admitted,
+            required_consent=None if admitted.client.first_party else scope,
             signed_in_now=signed_in_now,
         )
+        if isinstance(result, Redirect) or result.facts is None or admitted.facts is None:
+            return result
+        return replace(result, facts=admitted.facts)  # which tell of communities too
 
     async def _who(
         self,
@@ -181,40 +244,6 @@ class SignIn:
             return CodeRefused(Refusal.STALE_LOGIN, alive, known)
         return CodeRefused(Refusal.NO_CONSENT, alive, known)
 
-    async def _page(
-        self,
-        pending: PendingRequest,
-        client: Client,
-        session: Session,
-        known: Facts,
-        browser: Browser,
-    ) -> ConsentPage | SelectPage:
-        desk, request = self._desk, pending.request
-        key = browser.key or encode(desk.entropy.token(24))
-        pending = replace(pending, browser=browser_digest(key))
-        await desk.requests.put(pending)
-        handle = Handle(session.account_id, session.sid, session.generation)
-        csrf = desk.forms.make(key, form_subject(pending.request_id, handle))
-        origin = redirects.origin(request.redirect_uri)
-        cookie = None if browser.key else key
-        selected = pending.selected or fresh(pending, handle)
-        if v.PROMPT_SELECT in request.prompt and not selected:
-            return SelectPage(
-                desk.request_handle(pending), csrf, client, known.claims, origin, cookie
-            )
-        scope = agreed_scope(request.scope, request.claims)
-        return ConsentPage(
-            request=desk.request_handle(pending),
-            csrf=csrf,
-            client=client,
-            scope=scope,
-            claims=released(known.claims, (*scope, v.SCOPE_PROFILE)),
-            redirect_origin=origin,
-            redirect_host=redirects.shown_host(request.redirect_uri),
-            browser=cookie,
-            user_code=shown_code(desk, request),
-        )
-
     def _bound(self, pending: PendingRequest, browser: Browser) -> PendingRequest:
         return replace(pending, browser=browser_digest(browser.key)) if browser.key else pending
 
@@ -232,10 +261,15 @@ def _page_wanted(
     )
 
 
-def _silent(request: AuthorizationRequest, refused: CodeRefused) -> LoginRequired | ConsentRequired:
+def _silent(request: AuthorizationRequest, refused: CodeRefused | NotAdmitted) -> ProtocolError:
     """OpenID Connect Core §3.1.2.6: what ``prompt=none`` answers with.
 
     An app that cannot be told from another learns nothing, not even who is signed in.
     """
-    hidden = not redirects.proves_client(request.redirect_uri)
-    return ConsentRequired() if hidden or refused.reason is Refusal.NO_CONSENT else LoginRequired()
+    if not redirects.proves_client(request.redirect_uri):
+        return ConsentRequired()
+    if isinstance(refused, NotAdmitted):
+        return AccessDenied("The person who is signed in may not use this app")
+    if refused.reason is Refusal.NO_CONSENT:
+        return ConsentRequired()
+    return InteractionRequired() if refused.reason is Refusal.STALE_FACTS else LoginRequired()

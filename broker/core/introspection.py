@@ -21,7 +21,7 @@ from broker.core.subjects import subject_for
 
 _TOLD: Final = (
     "scope", "client_id", "exp", "iat", "sub", "aud", "iss", "jti", "auth_time", "acr", "act",
-    "cnf",
+    "cnf", v.SCOPE_ROLES, v.SCOPE_GROUPS, v.CLAIM_AS_OF,
 )  # fmt: skip
 
 

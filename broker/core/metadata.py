@@ -38,6 +38,7 @@ def provider(
         "claims_supported": [
             *_STANDARD_CLAIMS,
             *(claim for names in v.CLAIMS_OF_SCOPE.values() for claim in names),
+            v.CLAIM_AS_OF,
         ],
         "claim_types_supported": ["normal"],
         "claims_parameter_supported": True,
@@ -65,7 +66,7 @@ def server(issuer: str, *, registration: bool = False) -> dict[str, Any]:
         "pushed_authorization_request_endpoint": f"{issuer}/par",
         "require_pushed_authorization_requests": False,
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
-        "scopes_supported": list(v.SCOPES),
+        "scopes_supported": list(v.PERSONAL_SCOPES),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "fragment", "form_post"],
         "grant_types_supported": [

@@ -42,6 +42,8 @@ class Lifetimes:
     grant_idle: int = 30 * 86400
     grant: int = 90 * 86400
     refresh_grace: int = 10
+    membership_fresh: int = 600
+    membership_stale: int = 86400
     skew: int = 60
 
 
@@ -176,6 +178,7 @@ class PendingRequest:
         session: account_id, sid and generation of the session it now runs in, once signed in.
         fresh: whether the person signed in during this request (prompt=login is then satisfied).
         selected: whether the person chose to continue as the account (prompt=select_account).
+        asked_again: whether the person was asked once more upstream, having granted too little.
     """
 
     request_id: str
@@ -190,6 +193,7 @@ class PendingRequest:
     session: tuple[str, str, int] | None = None
     fresh: bool = False
     selected: bool = False
+    asked_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

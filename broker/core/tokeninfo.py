@@ -50,7 +50,7 @@ class TokenInfo:
         if v.SCOPE_OPENID not in access.scope:
             raise InsufficientScope(v.SCOPE_OPENID)
         client, alive = await self._alive(access, proof)
-        grant, facts = alive.grant, alive.facts
+        grant, facts = alive.grant, await self._counter.told(client, access.scope, alive)
         found = {
             "sub": subject_for(client, grant.account_id, facts.sub),
             **released(facts.claims, access.scope),
@@ -86,7 +86,11 @@ class TokenInfo:
             result = await counter.step(
                 access.account_id,
                 lambda: counter.grants.look(
-                    access.account_id, access.grant_id, now=counter.clock.now(), proof=proof
+                    access.account_id,
+                    access.grant_id,
+                    now=counter.clock.now(),
+                    proof=proof,
+                    community=counter.access.wanted(client),
                 ),
             )
         except InvalidGrant as error:

@@ -1,26 +1,25 @@
-"""Minting: access tokens (RFC 9068), ID tokens (OpenID Connect Core §2), and judging our own."""
+"""Minting: access tokens (RFC 9068) and ID tokens (OpenID Connect Core §2)."""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from broker.core import apis
 from broker.core import vocabulary as v
-from broker.core.claims import ACR, ID_TOKEN, named, of_id_token, released
-from broker.core.errors import InvalidRequest, InvalidScope, InvalidTarget, InvalidToken
-from broker.core.handles import Handle, Handles, Kind
-from broker.core.minted import AccessToken, Hint, named_audience, seconds, text
-from broker.core.model import Client, Facts, Grant, Lifetimes
+from broker.core.claims import ACR, ID_TOKEN, authorizing, named, of_id_token, released
+from broker.core.errors import InvalidScope, InvalidTarget
+from broker.core.handles import Handle, Kind
+from broker.core.minted import AccessToken, Hint
+from broker.core.model import Client, Facts, Grant
+from broker.core.own_tokens import Keys, OwnTokens
 from broker.core.pkce import encode
-from broker.core.ports import Clock, Entropy, Proof
+from broker.core.ports import Proof
 from broker.core.signing import SigningAlgorithms, audiences
 from broker.core.subjects import subject_for
 from keys.algorithms import ALGORITHMS
-from keys.errors import InvalidToken as BadSignature
-from keys.jws import VerificationKey, sign_jwt, verify_jwt
-from keys.signer import Signer
+from keys.jws import sign_jwt
 
 __all__ = ["AccessToken", "Hint", "Keys", "Mint", "audience", "token_hash"]
 
@@ -29,45 +28,14 @@ _TOKEN_HASHES: Final = {
 }
 
 
-class Keys(Protocol):
-    """What minting needs of a keyring."""
-
-    def signer(self, alg: str = ...) -> Signer:
-        """Return the key that signs now.
-
-        Raises:
-            keys.errors.StaleKeyring, keys.errors.NoSigningKey: none may.
-        """
-        ...
-
-    def key_for(self, kid: str) -> VerificationKey | None:
-        """Return the published key of that ``kid``."""
-        ...
-
-    def hint_key_for(self, kid: str) -> VerificationKey | None:
-        """Return the key, published or retired, that may still judge an ``id_token_hint``."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class Mint:
-    """Makes tokens, and judges those that come back.
+class Mint(OwnTokens):
+    """Makes tokens; judging those that come back is ``OwnTokens``.
 
     Attributes:
-        issuer: ``iss``, from configuration.
-        keys: the keyring.
-        handles: makes the opaque parts.
-        clock, entropy: time and randomness.
-        lifetimes: in seconds.
         signing: which algorithm signs what.
     """
 
-    issuer: str
-    keys: Keys
-    handles: Handles
-    clock: Clock
-    entropy: Entropy
-    lifetimes: Lifetimes
     signing: SigningAlgorithms
 
     async def ready(self, client: Client, resources: tuple[str, ...], *, id_token: bool) -> None:
@@ -114,14 +82,14 @@ class Mint:
         if resources and not kept:
             raise InvalidTarget
         handle = Handle(grant.account_id, grant.grant_id, self.unique())
-        more = {"auth_time": int(grant.auth_time), **confirmation(proof)}
+        more = {"auth_time": int(grant.auth_time), **authorizing(facts.claims, scope)}
         answer = await self.access_answer(
             client,
             handle,
             subject_for(client, grant.account_id, facts.sub),
             scope=scope,
             resources=kept,
-            more=more,
+            more=more | confirmation(proof),
         )
         if v.GRANT_REFRESH in client.grant_types:
             handle = replace(handle, generation=grant.generation)
@@ -228,65 +196,6 @@ class Mint:
             return claims
         told = claims | {"iss": self.issuer, "aud": client.client_id}
         return await sign_jwt(self.keys.signer(alg), v.TYP_ID, told)
-
-    def access_token(self, token: str) -> AccessToken:
-        """Return what an access token of ours says (RFC 9068 §4); whose audience is not judged.
-
-        Raises:
-            InvalidToken: it is not one of ours, not an access token, or expired.
-        """
-        try:
-            claims = verify_jwt(token, self.keys.key_for, typ=v.TYP_ACCESS)
-        except BadSignature as error:
-            raise InvalidToken(private=str(error)) from None
-        self._must_be_timely(claims)
-        handle = self.handles.open(Kind.ACCESS, text(claims, "jti"))
-        if claims.get("iss") != self.issuer or handle is None:
-            raise InvalidToken(private="iss or jti is not ours")
-        return AccessToken(
-            account_id=handle.account_id,
-            grant_id=handle.item_id,
-            client_id=text(claims, "client_id"),
-            scope=tuple(text(claims, "scope").split()),
-            audience=named_audience(claims.get("aud")),
-            unique=handle.generation,
-            claims=claims,
-        )
-
-    def hint(self, token: str) -> Hint:
-        """Return what an ``id_token_hint`` says, expired or not (RP-Initiated Logout §2).
-
-        Raises:
-            InvalidRequest: it is not an ID token of ours, or its key was revoked.
-        """
-        try:
-            claims = verify_jwt(token, self.keys.hint_key_for, typ=v.TYP_ID)
-        except BadSignature as error:
-            raise InvalidRequest("The id_token_hint is not valid", private=str(error)) from None
-        sub, aud, sid = claims.get("sub"), claims.get("aud"), claims.get("sid")
-        if claims.get("iss") != self.issuer or not isinstance(sub, str) or not isinstance(aud, str):
-            raise InvalidRequest("The id_token_hint is not valid", private="iss, sub or aud")
-        if "exp" not in claims:  # a signed userinfo answer is no ID token
-            raise InvalidRequest("The id_token_hint is not valid", private="not an ID token")
-        return Hint(sub, aud, sid if isinstance(sid, str) else None)
-
-    def hint_subject(self, token: str, client_id: str) -> str:
-        """Return the subject of an ``id_token_hint`` that was issued to this client.
-
-        Raises:
-            InvalidRequest: it is not an ID token of ours for this client.
-        """
-        hint = self.hint(token)
-        if hint.client_id != client_id:
-            raise InvalidRequest("The id_token_hint was issued to another client")
-        return hint.sub
-
-    def _must_be_timely(self, claims: Mapping[str, Any]) -> None:
-        now = self.clock.now()
-        exp = seconds(claims.get("exp"))
-        begins = seconds(claims.get("nbf", claims.get("iat")))
-        if exp <= now or begins > now + self.lifetimes.skew:
-            raise InvalidToken(private="expired, or not yet valid")
 
     def _lifetime(
         self, client: Client, known: Mapping[str, apis.Api], meant: tuple[str, ...]

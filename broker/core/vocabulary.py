@@ -20,12 +20,19 @@ SCOPE_GUILDS: Final = "guilds"  # the claim guilds: what the person is in each o
 SCOPE_ROLES: Final = "roles"  # the claim roles: the app's own roles, by its mapping
 SCOPE_GROUPS: Final = "groups"  # the same under the name that other apps look for
 COMMUNITY_SCOPES: Final = (SCOPE_GUILDS, SCOPE_ROLES, SCOPE_GROUPS)
+PERSONAL_SCOPES: Final = (*SCOPES, *COMMUNITY_SCOPES)  # all that release something of a person
 
 # What each scope releases: OpenID Connect Core §5.4.
 CLAIMS_OF_SCOPE: Final[dict[str, tuple[str, ...]]] = {
     SCOPE_PROFILE: ("name", "preferred_username", "picture", "locale", "updated_at"),
     SCOPE_EMAIL: ("email", "email_verified"),
+    SCOPE_GUILDS: (SCOPE_GUILDS,),
+    SCOPE_ROLES: (SCOPE_ROLES,),
+    SCOPE_GROUPS: (SCOPE_GROUPS,),
 }
+
+# How old what is said of communities is: UTC seconds of when the oldest of it was read.
+CLAIM_AS_OF: Final = "membership_as_of"
 
 # Grant types: RFC 6749 §4.1.3 and §6.
 GRANT_CODE: Final = "authorization_code"

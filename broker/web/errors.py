@@ -38,6 +38,7 @@ STATUS: Final[dict[type[BaseException], int]] = {
     e.ForeignBrowser: 403,
     e.BadForm: 403,
     e.SignInRefused: 403,
+    e.GrantedTooLittle: 403,
     e.TooManyTries: 429,
     e.UpstreamPage: 502,
     e.UpstreamRejected: 502,

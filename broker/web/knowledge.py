@@ -30,7 +30,9 @@ def learned(scope: Sequence[str], claims: Mapping[str, Any]) -> list[Learned]:
     for name, tell in _TELLERS.items():
         if name in scope:
             found += tell(claims)
-    found += [Learned("more", "Permission", name) for name in scope if name not in v.SCOPES]
+    found += [
+        Learned("more", "Permission", name) for name in scope if name not in v.PERSONAL_SCOPES
+    ]
     return found
 
 
@@ -73,9 +75,34 @@ def _offline(_claims: Mapping[str, Any]) -> list[Learned]:
     return [Learned("clock", "Access while you are away", note=note)]
 
 
+def _guilds(claims: Mapping[str, Any]) -> list[Learned]:
+    """The app is told of those of its own servers alone that the person is in."""
+    there, note = claims.get(v.SCOPE_GUILDS), "Your nickname and roles there, and when you joined"
+    if there == []:
+        note = "You are in none of its servers at the moment"
+    names = [str(guild.get("name") or guild["id"]) for guild in there or ()]
+    return [Learned("people", "Which of its Discord servers you are in", " · ".join(names), note)]
+
+
+def _roles(claims: Mapping[str, Any]) -> list[Learned]:
+    return _of_app("Your roles in this app", claims.get(v.SCOPE_ROLES))
+
+
+def _groups(claims: Mapping[str, Any]) -> list[Learned]:
+    return _of_app("Your groups in this app", claims.get(v.SCOPE_GROUPS))
+
+
+def _of_app(label: str, names: Sequence[str] | None) -> list[Learned]:
+    note = "You have none at the moment" if names == [] else "They follow your roles on Discord"
+    return [Learned("people", label, " · ".join(names or ()), note)]
+
+
 _TELLERS: Final[dict[str, Callable[[Mapping[str, Any]], list[Learned]]]] = {
     v.SCOPE_PROFILE: _profile,
     v.SCOPE_EMAIL: _email,
+    v.SCOPE_GUILDS: _guilds,
+    v.SCOPE_ROLES: _roles,
+    v.SCOPE_GROUPS: _groups,
     v.SCOPE_OPENID: _openid,
     v.SCOPE_OFFLINE: _offline,
 }

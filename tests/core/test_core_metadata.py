@@ -1,7 +1,7 @@
 """Discovery documents and released claims: what clients see, word for word."""
 
 from broker.core import metadata
-from broker.core.claims import released
+from broker.core.claims import authorizing, released
 
 ISSUER = "https://id.example"
 METHODS = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
@@ -17,7 +17,9 @@ SERVER = {
     "pushed_authorization_request_endpoint": "https://id.example/par",
     "require_pushed_authorization_requests": False,
     "jwks_uri": "https://id.example/.well-known/jwks.json",
-    "scopes_supported": ["openid", "profile", "email", "offline_access"],
+    "scopes_supported": [
+        "openid", "profile", "email", "offline_access", "guilds", "roles", "groups",
+    ],
     "response_types_supported": ["code"],
     "response_modes_supported": ["query", "fragment", "form_post"],
     "grant_types_supported": [
@@ -49,7 +51,7 @@ PROVIDER = SERVER | {
     "claims_supported": [
         "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "at_hash", "acr",
         "name", "preferred_username", "picture", "locale", "updated_at",
-        "email", "email_verified",
+        "email", "email_verified", "guilds", "roles", "groups", "membership_as_of",
     ],
     "claim_types_supported": ["normal"],
     "claims_parameter_supported": True,
@@ -88,6 +90,15 @@ CLAIMS = {
     "name": "Ada", "preferred_username": "ada", "picture": None, "email": "ada@example.com",
     "email_verified": False, "secret": "x",
 }  # fmt: skip
+
+
+def test_what_grows_old_says_how_old_it_is() -> None:
+    """Beside any claim about communities, and beside no other."""
+    claims = CLAIMS | {"roles": [], "groups": None, "membership_as_of": 1}
+    assert released(claims, ("roles", "groups")) == {"roles": [], "membership_as_of": 1}
+    assert released(claims, ("profile", "groups")).keys() == {"name", "preferred_username"}
+    assert authorizing(claims, ("openid", "roles")) == {"roles": [], "membership_as_of": 1}
+    assert authorizing(claims, ("openid", "guilds")) == {}
 
 
 def test_a_scope_releases_its_claims_and_no_others() -> None:

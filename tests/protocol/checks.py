@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from tests.protocol.actors import App
 
 
-def hidden(page: httpx2.Response) -> dict[str, str]:
+def hidden(page: httpx2.Response, status: int = 200) -> dict[str, str]:
     """The hidden fields of a page's form."""
-    assert page.status_code == 200, (page.status_code, page.headers.get("location"), page.text)
+    assert page.status_code == status, (page.status_code, page.headers.get("location"), page.text)
     tags = re.findall(r"<input[^>]*type=\"hidden\"[^>]*>", page.text)
     pairs = ((re.search(r'name="([^"]*)"', t), re.search(r'value="([^"]*)"', t)) for t in tags)
     return {unescape(n[1]): unescape(v[1]) for n, v in pairs if n and v}

@@ -38,6 +38,7 @@ ENDPOINTS: Final = {
 UNNAMED: Final = {
     "/", "/interaction", "/login/{upstream}/callback", "/device", "/device/done",
     "/device/qr/{code}.svg", "/register/{client_id}", "/static/{name}", "/livez", "/readyz",
+    "/webhooks/discord",
     "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server",
 }  # fmt: skip
 
@@ -48,7 +49,10 @@ GARBAGE: Final = {"token": "x"}
 
 # A list of values → who might be in it, and the attempt that says whether one works.
 VALUES: Final[dict[str, tuple[tuple[str, ...], trying.Attempt]]] = {
-    "scopes_supported": (("openid", "profile", "email", "offline_access"), trying.scope),
+    "scopes_supported": (
+        ("openid", "profile", "email", "offline_access", "guilds", "roles", "groups", "phone"),
+        trying.scope,
+    ),
     "response_types_supported": (
         ("code", "token", "id_token", "code token", "code id_token", "id_token token", "none"),
         trying.response_type,

@@ -19,7 +19,10 @@ FEATURES = tuple(
         "grants/exchange", "grants/machine", "grants/device", "registration", "introspection",
     )
 )  # fmt: skip
-LOOKS = {"core/dpop.py::Proofs.of_client", "core/dpop.py::Proofs.next_nonce"}
+LOOKS = {
+    "core/dpop.py::Proofs.of_client", "core/dpop.py::Proofs.next_nonce",
+    "core/policy/rules.py::Rulebook.of",
+}  # fmt: skip
 
 
 # ── the hot path ───────────────────────────────────────────────────────────────────────────

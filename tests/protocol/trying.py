@@ -12,6 +12,7 @@ from broker.core import vocabulary as v
 from tests.core.signers import jwks, signs
 from tests.protocol.actors import App
 from tests.protocol.checks import query_of
+from tests.protocol.communities import hall
 from tests.protocol.harness import World
 from tests.protocol.known import ADA, BACK, FRONT, ISSUER, SECRET
 from tests.protocol.listening import listening
@@ -95,9 +96,8 @@ async def request_object(world: World, alg: str) -> bool:
 
 
 async def scope(world: World, name: str) -> bool:
-    tokens = await world.browser().tokens(
-        world.app(FRONT), scope=f"openid {name}" if name != "openid" else name
-    )
+    app = await world.new_app(FRONT, scopes=(*v.PERSONAL_SCOPES, "phone"))
+    tokens = await world.browser().tokens(app, scope=f"openid {name}" if name != "openid" else name)
     return name in tokens["scope"].split()
 
 
@@ -236,8 +236,9 @@ async def told_claims(world: World, acr: str | None) -> dict[str, Any]:
         world: the broker.
         acr: the context to ask for, or None.
     """
-    app, browser = world.app(BACK), world.browser()
-    asked: dict[str, str | None] = {"scope": " ".join(v.SCOPES), "prompt": "consent"}
+    app, browser = await hall(world), world.browser()
+    scope = " ".join(v.PERSONAL_SCOPES)
+    asked: dict[str, str | None] = {"scope": scope, "prompt": "consent"}
     tokens = await browser.tokens(app, ADA, acr_values=acr, **asked)
     userinfo = (await world.userinfo(tokens["access_token"])).json()
     return {**claims_of(tokens["id_token"]), **userinfo}

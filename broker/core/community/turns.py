@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from broker.core.model import Facts
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -13,11 +15,14 @@ class Turn:
         resting: whether it is nobody's until then, since upstream did not answer; else, where it is
             not the caller's, it is another's.
         ends_at: UTC seconds.
+        known: the account's facts as they are now, where the turn is the caller's and Redis has
+            them: somebody may have read them while the caller waited.
     """
 
     mine: bool
     resting: bool
     ends_at: float
+    known: Facts | None = None
 
 
 class Turns(Protocol):

@@ -9,13 +9,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from broker.core.access import Access
+from broker.core.claims import agreed_scope
 from broker.core.clients import Signed, authenticate, may_use
 from broker.core.dpop import Proofs
 from broker.core.errors import BrokerError, InvalidRequest, UnauthorizedClient, UnsupportedGrantType
 from broker.core.facts import restore
 from broker.core.handles import Handles
 from broker.core.limits import Kind, Limits, Unlimited
-from broker.core.model import Client, Lifetimes
+from broker.core.model import Client, Facts, Lifetimes
 from broker.core.parameters import Parameters
 from broker.core.ports import (
     Accounts,
@@ -55,6 +57,7 @@ class Counter:
     lifetimes: Lifetimes
     assertions: Signed
     proofs: Proofs
+    access: Access
     limits: Limits = field(default_factory=Unlimited)
 
     async def client(self, params: Parameters, authorization: str | None) -> Client:
@@ -89,6 +92,20 @@ class Counter:
             await restore(self.accounts, self.states, account_id)
             result = await take()
         return result
+
+    async def told(self, client: Client, scope: tuple[str, ...], alive: GrantAlive) -> Facts:
+        """Return the facts of a grant with what its client may be told of communities.
+
+        Args:
+            client: whose.
+            scope: as granted, or the part of it that is asked for.
+            alive: the grant, and facts with what the client's rules want.
+
+        Raises:
+            StoreUnavailable: the guilds were never read, and SQL does not answer.
+        """
+        asked = agreed_scope(scope, alive.grant.claims)
+        return await self.access.told(client, asked, alive.facts)
 
 
 class GrantType(Protocol):

@@ -61,6 +61,7 @@ class CodeGrant:
             grant_idle=client.grant_idle or counter.lifetimes.grant_idle,
             proof=proof,
             bind=client.public,
+            community=counter.access.wanted(client),
         )
         result = await counter.step(handle.account_id, lambda: counter.grants.redeem(wanted))
         if isinstance(result, GrantRefused):
@@ -74,7 +75,7 @@ class CodeGrant:
         return await counter.mint.answer(
             client,
             grant,
-            result.facts,
+            await counter.told(client, grant.scope, result),
             scope=grant.scope,
             resources=resources or grant.resources,
             id_token=True,

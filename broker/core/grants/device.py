@@ -86,7 +86,7 @@ class DeviceGrant:
         answer = await self._counter.mint.answer(
             client,
             alive.grant,
-            alive.facts,
+            await self._counter.told(client, alive.grant.scope, alive),
             scope=alive.grant.scope,
             resources=resources or alive.grant.resources,
             id_token=True,
@@ -118,6 +118,7 @@ class DeviceGrant:
             grant_idle=client.grant_idle or counter.lifetimes.grant_idle,
             proof=proof,
             bind=client.public,
+            community=counter.access.wanted(client),
         )
         result = await counter.step(approval.account_id, lambda: counter.grants.redeem(wanted))
         if isinstance(result, GrantRefused):

@@ -8,7 +8,8 @@ What is exchanged are access tokens of ours, by those whom they are for: clients
 audience, or that serve an API which is (``introspected_by``). The new token is never more than the
 old one: not wider in scope, not longer alive, not freed from a key that binds it, and dead with
 the grant behind it. It opens APIs, never the person's profile here: no scope of OpenID Connect is
-carried over. Its ``sub`` is the subject token's, so a pairwise one stays what its client knew.
+carried over; roles are, as old as they are, where the scope says so. Its ``sub`` is the subject
+token's, so a pairwise one stays what its client knew.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from typing import Any, Final
 from broker.core import vocabulary as v
 from broker.core.apis import served_by
 from broker.core.audit import note_soon
+from broker.core.claims import authorizing
 from broker.core.errors import (
     InvalidRequest,
     InvalidScope,
@@ -40,6 +42,8 @@ DELEGATION: Final = "delegation"
 TYPE_ACCESS: Final = "urn:ietf:params:oauth:token-type:access_token"
 TYPE_JWT: Final = "urn:ietf:params:oauth:token-type:jwt"
 MOST_ACTORS: Final = 4
+
+_OF_PROFILE: Final = frozenset((*v.SCOPES, v.SCOPE_GUILDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,7 @@ class ExchangeGrant:
         mint, subject = self._counter.mint, given.subject
         claims = subject.claims
         kept = {name: claims[name] for name in ("auth_time", "acr") if name in claims}
+        kept |= authorizing(claims, scope)
         # Never the handle of a token which a client got for itself: that one has ORIGINAL.
         handle = Handle(subject.account_id, subject.grant_id, mint.unique() | 1)
         until = min(seconds(token.claims.get("exp")) for token in given.named().values())
@@ -219,7 +224,8 @@ def _targets(client: Client, params: Parameters) -> tuple[str, ...]:
 
 def _scope(client: Client, subject: AccessToken, params: Parameters) -> tuple[str, ...]:
     """What both the subject token and the client have, or the part of it that is asked for."""
-    most = tuple(word for word in subject.scope if word in client.scopes and word not in v.SCOPES)
+    may = set(client.scopes) - _OF_PROFILE
+    most = tuple(word for word in subject.scope if word in may)
     asked = params.words("scope")
     if not set(asked) <= set(most):
         raise InvalidScope("The scope is more than the subject token and the client have")

@@ -66,9 +66,9 @@ class ClientCredentialsGrant:
 
 def _scope(client: Client, params: Parameters, known: frozenset[str]) -> tuple[str, ...]:
     """RFC 6749 §3.3: what is asked for, or all that the client may have without a person."""
-    own = tuple(word for word in client.scopes if word not in v.SCOPES)
+    own = tuple(word for word in client.scopes if word not in v.PERSONAL_SCOPES)
     asked = params.words("scope")
-    if any(word in v.SCOPES for word in asked):
+    if any(word in v.PERSONAL_SCOPES for word in asked):
         raise InvalidScope("Without a person there is no scope of OpenID Connect")
     refused = [word for word in asked if word not in own]
     if refused:

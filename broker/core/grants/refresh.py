@@ -1,16 +1,26 @@
 """The refresh token grant (RFC 6749 §6, RFC 9700 §4.14, OpenID Connect Core §12)."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from broker.core import dpop
+from broker.core.access import reasons
 from broker.core.audit import note
-from broker.core.errors import InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget
+from broker.core.errors import (
+    AuthorizationLost,
+    InvalidGrant,
+    InvalidRequest,
+    InvalidScope,
+    InvalidTarget,
+)
 from broker.core.grants import Counter
 from broker.core.handles import Handle, Kind
 from broker.core.model import AuditEvent, Client
 from broker.core.parameters import Parameters
-from broker.core.ports import GrantRefused, Proof, RefreshRequest, Refusal, Rotation
+from broker.core.policy.rules import Rules
+from broker.core.ports import GrantAlive, GrantRefused, Proof, RefreshRequest, Refusal, Rotation
+
+_SIGN_IN_AGAIN: Final = "What the app needs to know is not told any more: sign in again"
 
 
 class RefreshGrant:
@@ -34,7 +44,10 @@ class RefreshGrant:
 
         Raises:
             InvalidGrant: the token is unknown, foreign, expired or ended. A token spent longer
-                than the grace time ago ends its grant.
+                than the grace time ago ends its grant; so does a policy that refuses the person.
+                Where the person has to sign in again at Discord, the grant waits for that.
+            UpstreamUnavailable: Discord does not answer, and what was last known of the person is
+                too old; nothing was spent.
             InvalidScope, InvalidTarget: wider than granted; nothing was spent.
             InvalidDpopProof: the token is bound to a key, and no proof came; or the proof was used.
         """
@@ -63,21 +76,56 @@ class RefreshGrant:
             proof=proof,
             public=client.public,
         )
-        result = await counter.step(handle.account_id, lambda: counter.grants.refresh(wanted))
+        rules = counter.access.rules(client)
+        result = await self._step(wanted, rules)
         if isinstance(result, GrantRefused):
             raise dpop.refusal(result.reason, proof) or await self._refusal(client, handle, result)
         if result.rotation is Rotation.ADOPTED:
             await self._note("grant.adopted", client, handle)
+        if rules is not None:
+            await self._must_be_let_in(client, rules, handle, result)
         grant = result.grant
         return await counter.mint.answer(
             client,
             replace(grant, nonce=None),
-            result.facts,
+            await counter.told(client, scope or grant.scope, result),
             scope=scope or grant.scope,
             resources=resources or grant.resources,
             id_token=self.id_token(client),
             proof=proof,
         )
+
+    async def _step(self, wanted: RefreshRequest, rules: Rules | None) -> GrantAlive | GrantRefused:
+        """Take the step; what is known of the person is read again first where it is too old."""
+        counter, account_id = self._counter, wanted.account_id
+        if rules is None:
+            return await counter.step(account_id, lambda: counter.grants.refresh(wanted))
+
+        async def take(read_after: float) -> GrantAlive | GrantRefused | None:
+            step = replace(wanted, community=rules.wanted(read_after))
+            result = await counter.step(account_id, lambda: counter.grants.refresh(step))
+            stale = isinstance(result, GrantRefused) and result.reason is Refusal.STALE_FACTS
+            return None if stale else result
+
+        try:
+            return await counter.access.recheck.fresh(account_id, rules.needs, take)
+        except AuthorizationLost as error:
+            raise InvalidGrant(_SIGN_IN_AGAIN, error.private) from None
+
+    async def _must_be_let_in(
+        self, client: Client, rules: Rules, handle: Handle, alive: GrantAlive
+    ) -> None:
+        """End the grant of somebody whom the policies that hold for the client refuse by now."""
+        counter, now = self._counter, self._counter.clock.now()
+        verdict = rules.judge(alive.facts, now)
+        if verdict.allowed:
+            return
+        account_id, grant_id, client_id = handle.account_id, handle.item_id, client.client_id
+        await counter.grants.end(account_id, grant_id, client_id)
+        detail = {"grant": grant_id, "reasons": reasons(verdict.all())}
+        event = AuditEvent("access.ended", now, "system", account_id, client_id, detail)
+        await note(counter.audit, event)
+        raise InvalidGrant("This person may not use the app any more", "the policy refuses")
 
     async def _refusal(self, client: Client, handle: Handle, refused: GrantRefused) -> Exception:
         if refused.reason is Refusal.SCOPE:

@@ -1,7 +1,7 @@
 """The rules that hold for a client, worked out once for each version of it."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from broker.core.client import Client
 from broker.core.community.needs import Needs, needs_of
@@ -20,21 +20,28 @@ class Rules:
     Attributes:
         policies: the deployment's and the client's own, as far as there are any.
         needs: what has to be known of a person for it.
+        asks: whether people are judged for it, or anything is needed of their communities.
     """
 
     policies: tuple[Policy, ...]
     needs: Needs
+    asks: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out once what is asked at every refresh."""
+        object.__setattr__(self, "asks", bool(self.policies) or self.needs.membership)
 
     def wanted(self, read_after: float | None = None) -> CommunityWanted | None:
         """Return which community facts a step has to answer with; None for none.
 
+        One that names no guild and no list still gets identities, which policies speak of.
+
         Args:
             read_after: as ``CommunityWanted`` has it.
         """
-        needs = self.needs
-        if not needs.membership:
+        if not self.asks:
             return None
-        return CommunityWanted(needs.standings, needs.listing, read_after)
+        return CommunityWanted(self.needs.standings, self.needs.listing, read_after)
 
     def judge(self, facts: Facts, now: float) -> Verdict:
         """Return whether a person may use the client (``now`` in UTC seconds)."""

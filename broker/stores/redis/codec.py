@@ -186,6 +186,8 @@ def pending_text(pending: PendingRequest) -> str:
         "fresh": pending.fresh,
         "selected": pending.selected,
     }
+    if pending.asked_again:  # which earlier releases do not know
+        rest["asked_again"] = True
     return f"{pending.attempt}|{pending.verifier}|{compact(rest)}"
 
 

@@ -23,15 +23,15 @@ class RedisTurns:
     async def take(self, account_id: str, holder: str, *, now: float, seconds: float) -> Turn:
         """Take the turn for so many seconds, unless it is another's or nobody's for now."""
         arguments = (holder, codec.at(now), codec.at(seconds))
-        whose, ends_at = await self._steps.run(self._take, self._key(account_id), *arguments)
-        return Turn(whose == "mine", whose == "rest", float(ends_at))
+        base = self._names.account(account_id)
+        answer = await self._steps.run(self._take, (base + "turn", base + "facts"), *arguments)
+        whose, ends_at = answer[:2]
+        known = codec.all_facts(answer[2]) if whose == "mine" and answer[2] else None
+        return Turn(whose == "mine", whose == "rest", float(ends_at), known)
 
     async def give_back(
         self, account_id: str, holder: str, *, now: float, rest: float = 0.0
     ) -> None:
         """End a turn; nothing happens if it ended by itself and is another's by now."""
         arguments = (holder, codec.at(now), codec.at(rest))
-        await self._steps.run(self._back, self._key(account_id), *arguments)
-
-    def _key(self, account_id: str) -> tuple[str]:
-        return (self._names.account(account_id) + "turn",)
+        await self._steps.run(self._back, (self._names.account(account_id) + "turn",), *arguments)

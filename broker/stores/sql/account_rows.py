@@ -163,7 +163,7 @@ def _show(row: AccountRow, columns: dict[str, Any], now: float) -> None:
 def merged_scope(earlier: str, added: tuple[str, ...]) -> str:
     """Return both, each scope once, in the vocabulary's order and then alphabetically."""
     scopes = {*earlier.split(), *added}
-    known = [scope for scope in v.SCOPES if scope in scopes]
+    known = [scope for scope in v.PERSONAL_SCOPES if scope in scopes]
     return " ".join([*known, *sorted(scopes.difference(known))])
 
 

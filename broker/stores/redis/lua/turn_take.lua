@@ -1,8 +1,8 @@
 -- Takes the turn at reading an account's communities anew.
 --
--- KEYS  1 turn
+-- KEYS  1 turn  2 facts
 -- ARGV  1 holder  2 now  3 seconds
--- Answers {'mine' or 'other' or 'rest', when it ends}.
+-- Answers {'mine', when it ends, facts as field, value, …}, or {'other' or 'rest', when it ends}.
 -- Invariant: until it ends or is given back a turn is one holder's.
 --
 -- The record is 'holder|end', in the callers' clock; without a holder it is nobody's until then.
@@ -16,4 +16,4 @@ if raw then
 end
 local ends = string.format('%.3f', ARGV[2] + ARGV[3])
 redis.call('SET', KEYS[1], ARGV[1] .. '|' .. ends, 'PX', math.ceil(ARGV[3] * 1000))
-return { 'mine', ends }
+return { 'mine', ends, redis.call('HGETALL', KEYS[2]) }

@@ -1,0 +1,244 @@
+"""Back from a trip upstream: who came, what was granted, and a session of ours."""
+
+from dataclasses import dataclass, replace
+
+from broker.core import trips
+from broker.core.audit import note
+from broker.core.community.model import Community
+from broker.core.community.needs import Needs
+from broker.core.csrf import browser_digest
+from broker.core.desk import Desk
+from broker.core.device.approval import deny
+from broker.core.errors import (
+    AccessDenied,
+    AuthorizationLost,
+    BadCallback,
+    GrantedTooLittle,
+    ServerError,
+    SignInRefused,
+    StoreUnavailable,
+    TemporarilyUnavailable,
+    UpstreamPage,
+    UpstreamRejected,
+    UpstreamUnavailable,
+    Way,
+)
+from broker.core.federation import CommunityUpstream, SignedIn, UpstreamAuthorization
+from broker.core.handles import Handle, Kind
+from broker.core.model import AuditEvent, Facts, PendingRequest, Profile, Session
+from broker.core.outcomes import Browser, Redirect
+from broker.core.parameters import Parameters
+from broker.core.responses import refusal
+
+DEVICE_LENGTH = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What came of a trip: who it is, and what is known of that person's communities.
+
+    Attributes:
+        signed_in: as upstream says.
+        needs: what has to be known for the request's client.
+        community: what of it was read, or None.
+    """
+
+    signed_in: SignedIn
+    needs: Needs
+    community: Community | None = None
+
+
+class Callback:
+    """Answers ``GET /login/{upstream}/callback``.
+
+    Args:
+        desk: what it needs at hand.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def answer(self, upstream: str, params: Parameters, browser: Browser) -> Redirect:
+        """Spend the trip, read what is needed, open a session and go on with the request.
+
+        Everything is read before anything is written. Whoever has granted too little is asked once
+        more.
+
+        Raises:
+            BadCallback: no, a foreign or a used ``state`` (login CSRF, RFC 9700 §4.7).
+            AuthorizationRefused: the person said no upstream.
+            GrantedTooLittle: the person was asked twice.
+            UpstreamUnavailable, UpstreamPage: upstream failed; the request can be tried again.
+            StoreUnavailable: a store did; the same.
+            SignInRefused: the account is switched off.
+        """
+        desk = self._desk
+        pending = await self._spend(upstream, params, browser)
+        desk.must_be_alive(pending)
+        try:
+            arrival = await self._arrival(pending, params)
+            if arrival is None:
+                asked = replace(pending, asked_again=True)
+                return await trips.begin(desk, asked, browser, prompt="consent")
+            return await self._signed_in(pending, arrival, browser)
+        except StoreUnavailable as error:
+            raise StoreUnavailable(
+                error.public, error.private, error.retry_after, self._again(pending)
+            ) from error
+
+    async def _signed_in(
+        self, pending: PendingRequest, arrival: Arrival, browser: Browser
+    ) -> Redirect:
+        """Make or find the account, open a session, and lead on to the request's next page."""
+        desk, profile = self._desk, arrival.signed_in.profile
+        account_id, facts = await desk.accounts.sign_in(
+            profile, now=desk.clock.now(), community=arrival.community
+        )
+        await self._keep(pending, arrival, account_id)
+        session = await self._open_session(pending, profile, account_id, facts, browser)
+        handle = Handle(account_id, session.sid, session.generation)
+        cookie = desk.handles.make(Kind.SESSION, handle)
+        pending = replace(
+            pending,
+            attempt="",
+            verifier="",
+            fresh=True,
+            session=(account_id, session.sid, session.generation),
+        )
+        await desk.requests.put(pending)
+        return Redirect(desk.page_url(pending), session=cookie)
+
+    def _again(self, pending: PendingRequest) -> tuple[Way, ...]:
+        """Return the links by which a page leads on when the trip came to nothing."""
+        return (Way("Try again", self._desk.page_url(pending)), self._desk.back_link(pending))
+
+    async def _spend(self, upstream: str, params: Parameters, browser: Browser) -> PendingRequest:
+        """Return the request whose open trip this ``state`` names, and close the trip."""
+        desk = self._desk
+        state = params.one("state")
+        opened = desk.handles.open(Kind.ATTEMPT, state) if state else None
+        pending = await desk.requests.get(opened.item_id) if opened else None
+        if opened is None or pending is None or not browser.key:
+            raise BadCallback(private="state is missing, garbage or of a finished request")
+        if pending.browser != browser_digest(browser.key):
+            raise BadCallback(private="state belongs to another browser")
+        if pending.upstream != upstream:
+            raise BadCallback(private="state belongs to another upstream")
+        spent = await desk.requests.spend_attempt(pending.request_id, opened.account_id)
+        if spent is None:
+            raise BadCallback(private="state was used before")
+        return spent
+
+    async def _arrival(self, pending: PendingRequest, params: Parameters) -> Arrival | None:
+        """Return who came, with what has to be known; None where too little was granted for it."""
+        await self._refused_upstream(pending, params)
+        code = params.one("code")
+        if code is None:
+            raise BadCallback(private="neither code nor error")
+        needs = await trips.needs_of(self._desk, pending)
+        again = self._again(pending)
+        try:
+            return await self._read(pending, code, needs)
+        except UpstreamUnavailable as error:
+            raise UpstreamUnavailable(
+                error.public, error.private, error.retry_after, again
+            ) from error
+        except (UpstreamRejected, AuthorizationLost) as error:
+            raise UpstreamPage(private=error.private, links=again) from error
+
+    async def _read(self, pending: PendingRequest, code: str, needs: Needs) -> Arrival | None:
+        upstream = self._desk.upstreams[pending.upstream]
+        signed_in = await upstream.fetch(code=code, verifier=pending.verifier)
+        granted = signed_in.authorization
+        if granted is None or not isinstance(upstream, CommunityUpstream):
+            return Arrival(signed_in, needs)
+        if upstream.lacks(granted.scope, needs) and not pending.asked_again:
+            return None
+        # An address that the person keeps to themselves is no hindrance, unless a policy says so.
+        if upstream.lacks(granted.scope, replace(needs, email=False)):
+            raise GrantedTooLittle(links=self._again(pending))
+        if not needs.membership:
+            return Arrival(signed_in, needs)
+        community = await upstream.community(granted.access_token, needs, waiting=True)
+        return Arrival(signed_in, needs, community)
+
+    async def _keep(self, pending: PendingRequest, arrival: Arrival, account_id: str) -> None:
+        """Keep the authorization where upstream may have to be asked again; else it is let go.
+
+        One that reaches further and is not known to be lost stays: it serves for this one too.
+        """
+        desk, granted = self._desk, arrival.signed_in.authorization
+        if granted is None or not await self._asked_later(pending, arrival.needs):
+            return
+        name = pending.upstream
+        kept = await desk.authorizations.get(account_id, name)
+        if kept is None or kept.lost or not _wider(kept.authorization, granted):
+            await desk.authorizations.keep(account_id, name, granted, now=desk.clock.now())
+
+    async def _asked_later(self, pending: PendingRequest, needs: Needs) -> bool:
+        client = await self._desk.clients.find(pending.request.client_id)
+        return client is not None and (client.upstream_token or needs.membership)
+
+    async def _refused_upstream(self, pending: PendingRequest, params: Parameters) -> None:
+        """An error in place of a code (RFC 6749 §4.1.2.1) goes on to the client."""
+        desk, request, error = self._desk, pending.request, params.one("error")
+        if error is None:
+            return
+        await desk.requests.finish(pending.request_id)
+        if error == AccessDenied.code:
+            await deny(desk, request)
+            event = AuditEvent(
+                "sign_in.declined", desk.clock.now(), "person", None, request.client_id
+            )
+            await note(desk.audit, event)
+            raise refusal(request, AccessDenied())
+        kind = TemporarilyUnavailable if error == TemporarilyUnavailable.code else ServerError
+        cause = kind(private=f"upstream answered with error {error[:40]!r}")
+        raise refusal(request, cause)
+
+    async def _open_session(
+        self,
+        pending: PendingRequest,
+        profile: Profile,
+        account_id: str,
+        facts: Facts,
+        browser: Browser,
+    ) -> Session:
+        """Open the session, with a cookie that nobody could know before (session fixation).
+
+        Signing in again as the same account goes on with the same session; another account's
+        session in this browser ends, since nobody could end it from here any more.
+        """
+        desk, now = self._desk, self._desk.clock.now()
+        before = await self._alive(desk.session_handle(browser))
+        same = before is not None and before.account_id == account_id
+        session = Session(
+            account_id=account_id,
+            sid=before.item_id if before and same else desk.new_id(),
+            generation=before.generation + 1 if before and same else 0,
+            created_at=now,
+            auth_time=now,
+            expires_at=now + desk.lifetimes.session,
+            upstream=profile.upstream,
+            device=browser.device[:DEVICE_LENGTH],
+        )
+        opened = not facts.disabled and await desk.sessions.open(
+            session, facts, now=now, idle=desk.lifetimes.session_idle
+        )
+        client_id = pending.request.client_id
+        kind = "sign_in" if opened else "sign_in.refused"
+        await note(desk.audit, AuditEvent(kind, now, "person", account_id, client_id))
+        if not opened:
+            await desk.requests.finish(pending.request_id)
+            raise SignInRefused(links=(desk.back_link(pending),))
+        if before is not None and not same:
+            await desk.sessions.end(before.account_id, before.item_id, now=now)
+        return session
+
+    async def _alive(self, session: Handle | None) -> Handle | None:
+        """Return the handle if its session still lives: the sid of a dead one is never reused."""
+        return session if await self._desk.signed_in(session) else None
+
+
+def _wider(kept: UpstreamAuthorization, granted: UpstreamAuthorization) -> bool:
+    return set(kept.scope) > set(granted.scope)

@@ -1,0 +1,103 @@
+"""Letting a person in: the last thing judged before a code is written for a client.
+
+What has to be known of the person is kept fresh on the way. Where only upstream can help, the
+answer says so, and the sign-in goes there.
+"""
+
+from dataclasses import dataclass
+
+from broker.core.access import reasons
+from broker.core.audit import note
+from broker.core.community.recheck import outdated
+from broker.core.desk import Desk
+from broker.core.errors import AuthorizationLost
+from broker.core.handles import Handle
+from broker.core.model import AuditEvent, Client, Facts, Session
+from broker.core.policy.model import Verdict
+from broker.core.policy.rules import Rules
+from broker.core.ports import CodeRefused, Refusal
+
+Found = tuple[Session, Facts]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Somebody who may use a client now; only ``admit`` makes one, and a code needs one.
+
+    Attributes:
+        client: the client.
+        session: in which the person is signed in, or was a moment ago.
+        facts: what was judged; None where nothing had to be known.
+    """
+
+    client: Client
+    session: Handle
+    facts: Facts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotAdmitted:
+    """Somebody whom the policies that hold for a client refuse.
+
+    Attributes:
+        verdict: what stands in the way.
+        session, facts: who it is.
+    """
+
+    verdict: Verdict
+    session: Session
+    facts: Facts
+
+
+Judged = Admitted | NotAdmitted | CodeRefused
+
+
+async def admit(desk: Desk, client: Client, session: Handle) -> Judged:
+    """Judge whether a person may use a client, by facts that are fresh.
+
+    Nothing is looked at for a client that needs nothing known and that no policy holds for.
+
+    Args:
+        desk: what a sign-in needs at hand.
+        client: the client.
+        session: as the session cookie says.
+
+    Returns:
+        The proof, the refusal, or NO_SESSION; or STALE_FACTS where the person has to go upstream
+        before anything can be said.
+
+    Raises:
+        UpstreamUnavailable: upstream does not answer, and what was last known is too old.
+        ServerError: the client's policy cannot be read.
+        StoreUnavailable: a store is out of reach.
+    """
+    rules = desk.access.rules(client)
+    if rules is None:
+        return Admitted(client, session)
+    try:
+        found = await _fresh(desk, rules, session)
+    except AuthorizationLost:
+        known = await desk.signed_in(session)
+        return CodeRefused(Refusal.STALE_FACTS if known else Refusal.NO_SESSION, *(known or ()))
+    if isinstance(found, CodeRefused):
+        return found
+    now, (alive, facts) = desk.clock.now(), found
+    verdict = rules.judge(facts, now)
+    if verdict.allowed:
+        return Admitted(client, session, facts)
+    whose, detail = (session.account_id, client.client_id), {"reasons": reasons(verdict.all())}
+    await note(desk.audit, AuditEvent("access.refused", now, "system", *whose, detail))
+    return NotAdmitted(verdict, alive, facts)
+
+
+async def _fresh(desk: Desk, rules: Rules, session: Handle) -> Found | CodeRefused:
+    """Return who is signed in, with facts that are fresh."""
+
+    async def take(read_after: float) -> Found | CodeRefused | None:
+        found = await desk.signed_in(session)
+        if found is None:
+            return CodeRefused(Refusal.NO_SESSION)
+        older = outdated(rules.needs, found[1].community, read_after)
+        return None if older.membership else found
+
+    return await desk.access.recheck.fresh(session.account_id, rules.needs, take)
