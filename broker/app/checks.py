@@ -13,9 +13,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from broker.app.addresses import host_and_port
 from broker.app.key_checks import key_place_faults
+from broker.app.policies import deployment_policy
 from broker.app.settings import Settings
 from broker.app.sources import variable
 from broker.app.upstream_settings import faults, is_loopback
+from broker.core.documents import BadDocument
 from keys.algorithms import ALGORITHMS
 from keys.errors import PolicyImpossible
 
@@ -283,6 +285,14 @@ def lifetimes_ordered(settings: Settings) -> Iterator[Problem]:
             )
 
 
+def policy_sound(settings: Settings) -> Iterator[Problem]:
+    """A policy that cannot be read would let everybody in, or nobody."""
+    try:
+        deployment_policy(settings)
+    except BadDocument as error:
+        yield Problem(variable("policy"), str(error))
+
+
 def discord_application(settings: Settings) -> Iterator[Problem]:
     """Nobody can sign in without an application at Discord, or somewhere else to sign in."""
     secret = settings.discord_client_secret.get_secret_value()
@@ -311,6 +321,7 @@ RULES: Final[tuple[Rule, ...]] = (
     keys_placed,
     lifetimes_ordered,
     metrics_apart,
+    policy_sound,
 )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from broker.app import community_rules
 from broker.app.algorithms import switched_on
 from broker.app.settings import DAY, Settings
 from broker.core import client_keys
@@ -59,6 +60,7 @@ def faults(client: Client, settings: Settings) -> Iterator[Fault]:
     yield from _lifetimes(client, settings)
     yield from _addresses(client, settings)
     yield from _sector(client)
+    yield from (Fault(*wrong) for wrong in community_rules.faults(client, settings))
 
 
 def _names(client: Client) -> Iterator[Fault]:

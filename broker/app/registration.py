@@ -46,6 +46,10 @@ _OPTIONS: Final = {
     "dpop_bound_access_tokens": "--dpop",
     "rotate_refresh_tokens": "--no-rotation",
     "backchannel_logout_session_required": "--backchannel-session",
+    "guilds": "--guild",
+    "role_mapping": "--map-role",
+    "policy": "--policy",
+    "upstreams": "--upstream",
 }
 _FIELDS: Final = {name: field for field, name in NAMES.items()}
 

@@ -225,6 +225,11 @@ class Settings(BaseSettings):
     dpop_nonces: bool = Field(
         default=False, description="Whether DPoP proofs must carry a nonce of ours (RFC 9449 §8)."
     )
+    policy: Path | None = Field(
+        None,
+        description="JSON file with the access policy that holds for every client, beside its own. "
+        "See: broker policy --help.",
+    )
     outbound_allow: Texts = Field(
         (),
         description="Hosts (host or host:port, separated by commas) that clients may name "

@@ -16,9 +16,10 @@ from broker.core.client import Client, ClientSecret
 from broker.core.errors import InvalidClientMetadata, InvalidRedirectUri
 
 MOST_ENTRIES: Final = 50  # of a list
+MOST_OF_DOCUMENT: Final = 1000  # entries of each list in a policy, or in a mapping of roles
 LONGEST: Final = 2000  # characters of a text
 LONGEST_TIME: Final = 10 * 366 * 86400  # seconds
-DEEPEST: Final = 4  # levels of a JWK Set: set, keys, key, certificates
+DEEPEST: Final = 4  # levels of a JWK Set: set, keys, key, certificates; a policy has as many
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _DEFAULTS: Final = {one.name: one.default for one in fields(Client) if one.default is not MISSING}
@@ -95,12 +96,12 @@ def _key_set(value: Any) -> Document:
 
 
 def _object(value: Any) -> Document:
-    if not isinstance(value, dict) or not _plain(value, DEEPEST):
+    if not isinstance(value, dict) or not _plain(value, DEEPEST, MOST_OF_DOCUMENT):
         raise _Wrong("must be a JSON object, small and of plain values")
     return value
 
 
-def _plain(value: Any, deep: int) -> bool:
+def _plain(value: Any, deep: int, most: int = MOST_ENTRIES) -> bool:
     """Whether JSON is small, shallow, and holds no text that a store would choke on."""
     if isinstance(value, dict):
         inside = [*value.keys(), *value.values()]
@@ -108,7 +109,8 @@ def _plain(value: Any, deep: int) -> bool:
         inside = value
     else:
         return not isinstance(value, str) or (value.isprintable() and len(value) <= 4 * LONGEST)
-    return deep > 0 and len(inside) <= MOST_ENTRIES and all(_plain(one, deep - 1) for one in inside)
+    fits = deep > 0 and len(inside) <= most
+    return fits and all(_plain(one, deep - 1, most) for one in inside)
 
 
 def _digest(value: Any) -> str:

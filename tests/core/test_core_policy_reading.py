@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker.core.documents import BadDocument, parse
 from broker.core.policy.model import GuildRule, Policy
-from broker.core.policy.reading import BadPolicy, parse, read
+from broker.core.policy.reading import read
 from tests.core.policies import ADA, DAY, HARBOUR, KEEPER, LIGHTHOUSE, MEMBER, MUTED, documents
 
 WHOLE = {
@@ -109,7 +110,7 @@ def test_all_that_a_document_may_say() -> None:
 )  # fmt: skip
 def test_what_is_malformed(document: Any, told: str) -> None:
     """Refused with the path of the member and the reason."""
-    with pytest.raises(BadPolicy) as caught:
+    with pytest.raises(BadDocument) as caught:
         read(document)
     assert str(caught.value) == told
 
@@ -134,7 +135,7 @@ def test_what_is_malformed(document: Any, told: str) -> None:
 )  # fmt: skip
 def test_what_contradicts_itself(document: Any, told: str) -> None:
     """Refused rather than judged in some way or other."""
-    with pytest.raises(BadPolicy) as caught:
+    with pytest.raises(BadDocument) as caught:
         read(document)
     assert str(caught.value) == told
 
@@ -153,7 +154,7 @@ def test_what_contradicts_itself(document: Any, told: str) -> None:
 )
 def test_a_text_that_is_no_document(text: str, told: str) -> None:
     """Named before anything is made of it; a member that is there twice means neither."""
-    with pytest.raises(BadPolicy) as caught:
+    with pytest.raises(BadDocument) as caught:
         parse(text)
     assert str(caught.value).startswith(told)
 
@@ -184,6 +185,6 @@ def test_anything_at_all(value: Any) -> None:
     """It is read, or refused with a reason of one line; never a surprise."""
     try:
         read(value)
-    except BadPolicy as error:
+    except BadDocument as error:
         assert str(error).isprintable()
         assert error.reason

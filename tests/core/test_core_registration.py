@@ -23,9 +23,8 @@ seconds = st.integers(0, registration.LONGEST_TIME)
 digest = st.text("0123456789abcdef", min_size=64, max_size=64)
 moment = st.floats(0, 4e9)
 secret = st.builds(ClientSecret, digest, moment, st.none() | moment)
-key_set = st.fixed_dictionaries(
-    {"keys": st.lists(st.dictionaries(word, text | st.booleans() | st.lists(text)), max_size=3)}
-)
+jwk = st.dictionaries(word, text | st.booleans() | st.lists(text), max_size=25)
+key_set = st.fixed_dictionaries({"keys": st.lists(jwk, max_size=3)})
 plain = st.dictionaries(word, text | st.booleans() | st.lists(text), max_size=3)
 KINDS = {
     "role_mapping": st.none() | plain,

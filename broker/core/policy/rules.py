@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 from broker.core.client import Client
 from broker.core.community.needs import Needs, needs_of
+from broker.core.documents import BadDocument
 from broker.core.errors import ServerError
 from broker.core.model import Facts
 from broker.core.policy.judging import judge
 from broker.core.policy.model import Policy, Verdict
-from broker.core.policy.reading import BadPolicy, read
+from broker.core.policy.reading import read
 from broker.core.ports import CommunityWanted
 
 
@@ -82,7 +83,7 @@ def rules_of(client: Client, deployment: Policy | None) -> Rules:
     """Work out the rules that hold for a client; raises as ``Rulebook.of`` does."""
     try:
         own = None if client.policy is None else read(client.policy)
-    except BadPolicy as error:
+    except BadDocument as error:
         raise ServerError(private=f"policy of {client.client_id}: {error}") from None
     policies = tuple(policy for policy in (deployment, own) if policy is not None)
     return Rules(policies, needs_of(client, policies))
