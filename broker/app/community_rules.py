@@ -5,6 +5,7 @@ from typing import Final
 
 from broker.app.policies import deployment_policy
 from broker.app.settings import Settings
+from broker.app.upstream_settings import DISCORD
 from broker.core.community import mapping
 from broker.core.community.needs import MAX_STANDINGS, needs_of
 from broker.core.community.snowflakes import is_snowflake
@@ -39,9 +40,9 @@ def faults(client: Client, settings: Settings) -> Iterator[Wrong]:
             yield ("upstreams", f"{shown(name)} is none of: {known}")
 
 
-def upstream_names(_settings: Settings) -> tuple[str, ...]:
+def upstream_names(settings: Settings) -> tuple[str, ...]:
     """Return the names of the upstreams that people can sign in with."""
-    return ("discord",)
+    return (DISCORD, *(one.name for one in settings.upstreams))
 
 
 def _guilds(client: Client) -> Iterator[Wrong]:
