@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from broker.app.enrolling import enrolment
 from broker.app.origins import Origins
+from broker.app.policies import deployment_policy
 from broker.app.published import provider_metadata, server_metadata
 from broker.app.readiness import Readiness
 from broker.app.settings import Settings
@@ -168,7 +169,7 @@ def access_of(parts: Parts) -> Access:
         entropy=parts.entropy,
         count=parts.watch.checks() if parts.watch else uncounted,
     )
-    return Access(Rulebook(), sql.followed_guilds, recheck)
+    return Access(Rulebook(deployment_policy(parts.settings)), sql.followed_guilds, recheck)
 
 
 def _counter(parts: Parts, handles: Handles, mint: Mint, access: Access) -> Counter:
