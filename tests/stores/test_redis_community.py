@@ -173,6 +173,25 @@ async def test_what_was_read_of_one_person_is_not_another_s(world: World) -> Non
     assert await facts_now(world) == other
 
 
+async def test_a_withdrawal_forgets_what_was_read_before(world: World) -> None:
+    """Up to its moment, at a repeated delivery too; any other ending leaves it to be judged."""
+    read = known(standing(1), standing(6, OTHER_GUILD), listed=listed(5, "a"))
+    world.facts = replace(world.facts, community=read)
+    await world.sign_in()
+    end_all, left = world.stores.accounts.end_all, known(standing(6, OTHER_GUILD))
+
+    async def parts() -> set[str]:
+        fields = await world.stores.client.hkeys(world.key("facts"))
+        return {name for name in fields if name[:2] in {"gl", "g:"}}
+
+    out = replace(world.facts, version=2, not_before=START + 5, community=left)
+    await end_all(ACCOUNT, out)
+    assert len(await parts()) == 3
+    for _ in range(2):
+        await end_all(ACCOUNT, out, since_stays=True)
+        assert await parts() == {f"g:{OTHER_GUILD}"}
+
+
 async def test_parts_may_come_before_their_facts(world: World) -> None:
     """They do not stand for facts, are kept for them, and go some day if none come."""
     await world.sign_in()

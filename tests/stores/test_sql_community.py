@@ -148,6 +148,28 @@ async def test_readings_from_several_processes_at_once(
     assert await kept(processes[0], ada) == expected
 
 
+async def test_a_withdrawal_forgets_what_was_read_before(
+    another: Callable[[], SqlStores],
+) -> None:
+    """With the authorization that it was read by; what was read since stays, and comes back."""
+    one, two = another(), another()
+    read = known(standing(1, "1"), standing(6, guild_id=OTHER), listed=guilds(5, "a"))
+    ada, _ = await one.accounts.sign_in(ADA, now=NOW, community=read)
+    ended, _ = await asyncio.gather(
+        one.accounts.deauthorized("discord", ADA.subject, at=NOW + 5, now=NOW + 9),
+        two.accounts.keep_community(ada, "discord", known(standing(8, guild_id="13"))),
+    )
+    assert ended is not None
+    left = known(standing(6, guild_id=OTHER), standing(8, guild_id="13"))
+    assert await kept(one, ada) == left
+    assert await one.accounts.deauthorized("discord", ADA.subject, at=NOW + 3, now=NOW + 9) is None
+    assert await kept(one, ada) == left
+    await one.accounts.sign_out(ada, NOW + 20)
+    assert await kept(one, ada) == left, "an operator's sign-out forgets nothing"
+    assert await one.accounts.deauthorized("discord", ADA.subject, at=NOW + 9, now=NOW + 20) is None
+    assert await kept(one, ada) == Community()
+
+
 async def test_an_address_that_could_not_be_read_stays(stores: SqlStores) -> None:
     """A scope that was not granted this time erases no address; an upstream that has none does."""
     _, before = await stores.accounts.sign_in(ADA, now=NOW)

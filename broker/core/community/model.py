@@ -66,6 +66,12 @@ class Community:
     standings: Mapping[str, Standing] = field(default_factory=dict)
     listed: GuildList | None = None
 
+    def since(self, moment: float) -> "Community":
+        """Return the parts that were read after a moment."""
+        standings = {key: one for key, one in self.standings.items() if one.read_at > moment}
+        listed = self.listed
+        return Community(standings, listed if listed and listed.read_at > moment else None)
+
     def merged(self, other: "Community") -> "Community":
         """Return what is known with another reading: of each part the one that was read last."""
         standings = dict(self.standings)

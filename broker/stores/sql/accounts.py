@@ -71,7 +71,7 @@ class SqlAccounts(AccountOperations):
             if identity is None:
                 row, identity = await self._make(session, profile, now)
             else:
-                row, identity = await _held(session, identity, profile)
+                row, identity = await _held(session, identity)
                 leads = identity is (await identities_of(session, row.id))[0]
                 seen(row, identity, profile, now, leads=leads)
                 row.last_sign_in_at = max(row.last_sign_in_at, now)
@@ -88,8 +88,8 @@ class SqlAccounts(AccountOperations):
         """Kill what was begun up to the moment at which an authorization was withdrawn upstream.
 
         Row, outbox and audit event are one transaction. The whole account is signed out, through
-        whichever of its identities somebody came, and what was kept of the authorization is
-        forgotten; a sign-in after the moment stays, and what it has brought.
+        whichever of its identities somebody came, and what was kept of the authorization, or read
+        with it of communities, is forgotten; a sign-in after the moment stays, and what it brought.
 
         Args:
             upstream: its name.
@@ -106,10 +106,12 @@ class SqlAccounts(AccountOperations):
             identity = await _identity(session, upstream, subject)
             if identity is None:
                 return None
-            row = await locked(session, identity.account_id)
+            row, identity = await _held(session, identity)
             tokens = await session.get(UpstreamTokenRow, identity.id)
             if tokens is not None and tokens.updated_at <= at:
                 await session.delete(tokens)
+            left = documents.community(identity.community).since(at)
+            identity.community = documents.document(left) or None
             if row.not_before >= at:
                 return None
             row.not_before = at
@@ -234,19 +236,18 @@ async def _identity(session: AsyncSession, upstream: str, subject: str) -> Ident
     return (await session.exec(wanted)).one_or_none()
 
 
-async def _held(
-    session: AsyncSession, identity: IdentityRow, profile: Profile
-) -> tuple[AccountRow, IdentityRow]:
+async def _held(session: AsyncSession, identity: IdentityRow) -> tuple[AccountRow, IdentityRow]:
     """Return the account and its identity as they are now that nobody else may change them.
 
     Raises:
-        StoreUnavailable: it was unlinked in this very moment; the person can try again.
+        StoreUnavailable: it was unlinked in this very moment; whoever asked can try again.
     """
+    upstream = identity.upstream
     row = await locked(session, identity.account_id)
     wanted = select(IdentityRow).where(col(IdentityRow.id) == identity.id)
     now = (await session.exec(wanted, execution_options={"populate_existing": True})).one_or_none()
     if now is None or now.account_id != row.id:
-        raise StoreUnavailable(private=f"an identity at {profile.upstream} was unlinked meanwhile")
+        raise StoreUnavailable(private=f"an identity at {upstream} was unlinked meanwhile")
     return row, now
 
 

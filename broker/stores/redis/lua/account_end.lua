@@ -6,7 +6,8 @@
 -- Answers {grant_id, client_id, …} of the grants that were alive.
 -- Invariant: newer facts end everything, unless ARGV 2 says that they tell of a past moment. Then,
 -- and where they are the same or older ones (the outbox delivers at least once), they end what was
--- begun up to their not-before. A code or grant was begun with the sign-in that it came of.
+-- begun up to their not-before: of a withdrawn authorization, so what was read of communities up to
+-- it is forgotten. A code or grant was begun with the sign-in that it came of.
 -- Every client that took part in a session ended here gets a notice in the same step.
 --@include records
 --@include facts_put
@@ -21,6 +22,10 @@ for i = 3, #ARGV, 2 do
   if ARGV[i] == 'nb' then
     not_before = tonumber(ARGV[i + 1])
   end
+end
+
+if ARGV[2] == '1' then
+  drop_parts(KEYS[1], not_before)
 end
 
 local BEGUN = { s = S.CREATED, p = S.CREATED, c = C.AUTH, g = G.AUTH }

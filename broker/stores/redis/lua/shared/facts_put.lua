@@ -22,6 +22,15 @@ local function put_parts(key, given)
   end
 end
 
+-- Forgets the parts that were read up to a moment.
+local function drop_parts(key, moment)
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if is_part(field) and read_at(redis.call('HGET', key, field)) <= moment then
+      redis.call('HDEL', key, field)
+    end
+  end
+end
+
 -- Whether these facts replace those that are there: newer ones do, and the same where those there
 -- were put by an earlier release, which knew of no identities.
 local function replaces(version, known, identities)
