@@ -44,6 +44,10 @@ class Names:
         """Return the key of the set of revoked signing keys."""
         return f"{self.prefix}{{keys}}:revoked"
 
+    def upstream(self, upstream: str) -> str:
+        """Return the key of an upstream's budget, from which the others of it are made."""
+        return f"{self.prefix}{{upstream:{upstream}}}:all"
+
     def notices(self) -> tuple[str, str]:
         """Return the keys of the accounts whose clients are to be told something, and why."""
         base = f"{self.prefix}{{notices}}:"

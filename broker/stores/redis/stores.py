@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from broker.core.limits import Kind
 from broker.core.ports import Clock
 from broker.stores.redis.accounts import RedisAccountStates
+from broker.stores.redis.budget import RedisBudget
 from broker.stores.redis.connect import Client
 from broker.stores.redis.devices import RedisDevices
 from broker.stores.redis.grants import RedisGrants
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from broker.stores.redis.admissions import RedisAdmissions
     from broker.stores.redis.guesses import RedisGuesses, RedisOffers
     from broker.stores.redis.limits import RedisLimits
+
+BUDGET_DEADLINE = 0.5  # seconds; a process knows a budget of its own
 
 
 class RedisStores:
@@ -42,6 +45,7 @@ class RedisStores:
         devices: which devices wait for a person.
         once: what was used and may not be again.
         turns: whose turn it is to read somebody's communities anew.
+        budget: whose turn it is to call an upstream.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class RedisStores:
         self.devices = RedisDevices(steps, names)
         self.once = RedisOnce(steps, names)
         self.turns = RedisTurns(steps, names)
+        self.budget = RedisBudget(Steps(client, deadline=min(deadline, BUDGET_DEADLINE)), names)
 
     def guesses(self, clock: Clock) -> "RedisGuesses":
         """Return what counts guesses of a device's code."""
