@@ -9,9 +9,9 @@ import structlog
 from starlette.types import ASGIApp
 
 from broker.app.background import Task, clean, running
+from broker.app.budgets import SharedBudget
 from broker.app.clock import SystemClock, SystemEntropy
 from broker.app.origins import Origins
-from broker.app.pauses import SharedPauses
 from broker.app.readiness import Readiness
 from broker.app.serving import Parts, mint_of, services
 from broker.app.settings import Settings
@@ -25,7 +25,9 @@ from broker.core.ports import Clock, Entropy
 from broker.core.published_keys import PublishedKeys
 from broker.stores.sql.drain import drain
 from broker.upstream.base import BoundedTransport
+from broker.upstream.budget import ProcessBudget
 from broker.upstream.outbound import Outbound
+from broker.upstream.pacing import NoTally, Wire
 from broker.web.app import build
 from broker.web.services import EdgeConfig
 from keys.errors import KeyRecordCorrupt, KeysError, KeyStoreUnavailable
@@ -108,7 +110,8 @@ def _parts(
         news,
         algorithms=settings.algorithms,
     )
-    pauses = SharedPauses(stores.redis.client, f"{settings.redis_prefix}:", clock)
+    budget = SharedBudget(stores.redis.budget, ProcessBudget(clock))
+    wire = Wire(transport, budget, watch.calls() if watch else NoTally())
     outbound = Outbound(settings.outbound_allow)
     return Parts(
         settings,
@@ -116,7 +119,7 @@ def _parts(
         keyring,
         Readiness(stores, keyring.ready, clock),
         Origins(stores.sql.clients, clock),
-        upstreams_of(settings, transport, clock, pauses),
+        upstreams_of(settings, wire, clock),
         clock,
         entropy,
         watch,

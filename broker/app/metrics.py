@@ -19,6 +19,7 @@ from typing import Final, Self
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from broker.app.request_metrics import RequestMetrics
+from broker.app.upstream_metrics import UpstreamMetrics
 from broker.core.community import recheck
 
 PREFIX: Final = "token_broker"
@@ -171,9 +172,10 @@ class Metrics:
         keys: the signing keys.
         requests: requests, and what came of them.
         communities: what is known of people's guilds and roles.
+        upstreams: calls to upstreams.
     """
 
-    __slots__ = ("communities", "keys", "processes", "requests")
+    __slots__ = ("communities", "keys", "processes", "requests", "upstreams")
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.processes: Final = _gauge(
@@ -182,6 +184,7 @@ class Metrics:
         self.keys: Final = KeyMetrics.make(registry)
         self.requests: Final = RequestMetrics.make(registry)
         self.communities: Final = CommunityMetrics.make(registry)
+        self.upstreams: Final = UpstreamMetrics.make(registry)
         self.processes.set(1)
 
 

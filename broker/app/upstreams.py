@@ -12,11 +12,11 @@ from broker.app.upstream_settings import DISCORD, UpstreamSettings
 from broker.core.errors import UpstreamRejected, UpstreamUnavailable
 from broker.core.federation import Upstream
 from broker.core.ports import Clock
-from broker.upstream.base import BoundedTransport, Pauses
 from broker.upstream.discord import Discord, DiscordSettings
 from broker.upstream.github import SITE, GitHub, GitHubSettings
 from broker.upstream.line import Line
 from broker.upstream.oidc import OpenIdProvider, ProviderSettings
+from broker.upstream.pacing import Wire
 from broker.web.services import Provider
 
 FOLLOWED: Final = 600.0  # seconds between two looks at discovery documents
@@ -30,22 +30,19 @@ MARKS: Final = {
 _log = structlog.get_logger("broker.app")
 
 
-def upstreams_of(
-    settings: Settings, transport: BoundedTransport, clock: Clock, pauses: Pauses
-) -> dict[str, Upstream]:
+def upstreams_of(settings: Settings, wire: Wire, clock: Clock) -> dict[str, Upstream]:
     """Return every upstream by its name; Discord first, where it is set up.
 
     Args:
         settings: checked before.
-        transport: the connection pool, shared by all of them.
+        wire: how their calls leave this process.
         clock: time.
-        pauses: where waiting times are remembered.
     """
     found: dict[str, Upstream] = {}
     if settings.discord_client_id:
-        found[DISCORD] = Discord(discord_settings(settings), transport, clock, pauses)
+        found[DISCORD] = Discord(discord_settings(settings), wire, clock)
     for one in settings.upstreams:
-        found[one.name] = _made(one, settings, Line(one.name, transport, clock, pauses))
+        found[one.name] = _made(one, settings, Line(one.name, wire, clock))
     return found
 
 

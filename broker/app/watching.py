@@ -15,6 +15,7 @@ from broker.app import metrics as names
 from broker.app.background import Task, rest
 from broker.app.metrics import KeyMetrics, Metrics
 from broker.app.request_metrics import CountedAudit, Levels, RequestWatch
+from broker.app.upstream_metrics import CallWatch
 from broker.core.community import recheck
 from broker.core.ports import Audit, Clock
 from broker.core.tokens import Keys
@@ -58,6 +59,10 @@ class Watch:
     def requests(self) -> RequestWatch:
         """What the edge and the token endpoint tell of their requests."""
         return RequestWatch(self.metrics.requests)
+
+    def calls(self) -> CallWatch:
+        """Return what counts calls to upstreams."""
+        return CallWatch(self.metrics.upstreams)
 
     def audit(self, audit: Audit) -> Audit:
         """Return an audit log, counted."""

@@ -1,18 +1,14 @@
-"""What every upstream shares: a bounded transport, readable answers, and waiting as told."""
+"""What every upstream shares: a bounded transport and readable answers."""
 
 import json
-import math
 from collections.abc import AsyncIterator
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import httpx2
 
 from broker.core.errors import UpstreamRejected, UpstreamUnavailable
-from broker.core.ports import Clock
 
 MAX_ANSWER: Final = 64 * 1024  # bytes of one answer
-MAX_WAIT: Final = 3600.0  # seconds; longer waits are asked again
-DEFAULT_WAIT: Final = 5.0  # seconds, where an upstream does not say
 
 
 class AnswerTooLarge(httpx2.TransportError):
@@ -59,6 +55,8 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send the request; its answer's body is cut off at the limit.
 
+        An extension ``most`` of the request sets another limit for its answer.
+
         Raises:
             httpx2.TransportError: no answer, or (while reading) one over the limit.
         """
@@ -70,7 +68,8 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
             raise AnswerTooLarge("the answer is compressed though none was asked for")
         stream = answer.stream
         if isinstance(stream, httpx2.AsyncByteStream):
-            answer.stream = _BoundedStream(stream, self._limit)
+            most = request.extensions.get("most", self._limit)
+            answer.stream = _BoundedStream(stream, most)
         return answer
 
     async def aclose(self) -> None:
@@ -79,47 +78,6 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
     async def shut(self) -> None:
         """Close the pool's connections."""
         await self._pool.aclose()
-
-
-class Pauses(Protocol):
-    """Until when an upstream has told this installation to be silent."""
-
-    async def until(self, upstream: str) -> float:
-        """Return the moment (UTC seconds) before which nothing may be sent; 0 when none."""
-        ...
-
-    async def set(self, upstream: str, until: float) -> None:
-        """Remember that nothing may be sent before this moment (UTC seconds)."""
-        ...
-
-
-class ProcessPauses:
-    """Pauses known to one process alone."""
-
-    def __init__(self) -> None:
-        self._until: dict[str, float] = {}
-
-    async def until(self, upstream: str) -> float:
-        """Return the moment (UTC seconds) before which nothing may be sent; 0 when none."""
-        return self._until.get(upstream, 0.0)
-
-    async def set(self, upstream: str, until: float) -> None:
-        """Remember the later of this moment (UTC seconds) and an earlier one."""
-        self._until[upstream] = max(until, self._until.get(upstream, 0.0))
-
-
-async def keep_silent(pauses: Pauses, upstream: str, clock: Clock) -> None:
-    """Return when the upstream may be asked.
-
-    Raises:
-        UpstreamUnavailable: it has told us to wait; with the seconds that are left.
-    """
-    left = await pauses.until(upstream) - clock.now()
-    if left > 0:
-        # A clock that stepped back must not turn a short pause into a long one.
-        raise UpstreamUnavailable(
-            private=f"{upstream}: silent as told", retry_after=math.ceil(min(left, MAX_WAIT))
-        )
 
 
 def read_json(answer: httpx2.Response, what: str) -> Any:
@@ -148,26 +106,3 @@ def read_object(answer: httpx2.Response, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UpstreamRejected(private=f"{what}: JSON, but no object")
     return value
-
-
-def wait_of(answer: httpx2.Response) -> float:
-    """Return the seconds that a 429 asks for, between 0 and an hour.
-
-    Discord names them in ``Retry-After`` and, finer, in the body's ``retry_after``; the longer one
-    is taken. Cloudflare's HTML page has the header alone, or nothing.
-    """
-    told = [_seconds(answer.headers.get("retry-after"))]
-    try:
-        body = json.loads(answer.content)
-        told.append(_seconds(body.get("retry_after")))
-    except (ValueError, RecursionError, AttributeError):
-        pass
-    return min(max(told) or DEFAULT_WAIT, MAX_WAIT)
-
-
-def _seconds(value: Any) -> float:
-    try:
-        seconds = float(value)
-    except (TypeError, ValueError):
-        return 0.0
-    return seconds if math.isfinite(seconds) and seconds > 0 else 0.0

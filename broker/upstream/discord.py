@@ -1,85 +1,56 @@
-"""Discord as an upstream: OAuth 2.0 with PKCE, and the profile of ``/users/@me``.
+"""Discord as an upstream: OAuth 2.0 with PKCE, profiles, and what people are in guilds.
 
 Discord's discovery document is not complete enough for OpenID Connect clients and its ID token
 says little; ``/users/@me`` of the API is the source of truth.
 """
 
 import asyncio
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import httpx2
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
 
-from broker.core.community.needs import Needs
-from broker.core.errors import UpstreamRejected, UpstreamUnavailable
-from broker.core.federation import SignedIn, UpstreamAuthorization
+from broker.core.budget import Urgency
+from broker.core.community.model import Community, GuildList, ListedGuild, Standing
+from broker.core.community.needs import Needs, by_id
+from broker.core.community.snowflakes import is_snowflake
+from broker.core.errors import AuthorizationLost, UpstreamRejected, UpstreamUnavailable
+from broker.core.federation import SignedIn, TokenOwner, UpstreamAuthorization
+from broker.core.model import Profile
 from broker.core.ports import Clock
-from broker.upstream.base import (
-    BoundedTransport,
-    Pauses,
-    ProcessPauses,
-    keep_silent,
-    read_object,
-    wait_of,
-)
+from broker.upstream import discord_tokens
+from broker.upstream.base import read_json, read_object
+from broker.upstream.discord_calls import NAME, DiscordCalls, DiscordSettings
+from broker.upstream.discord_members import guilds_of, moment, standing_of
 from broker.upstream.discord_profile import profile_of
+from broker.upstream.pacing import Wire
 
-NAME: Final = "discord"
-MAX_CODE: Final = 2048
-MAX_TOKEN: Final = 4096
-LONGEST: Final = 365 * 86400  # seconds; of a token that claims to live longer we believe this
+__all__ = ["Discord", "DiscordSettings", "scopes_for"]
 
-
-@dataclass(frozen=True, slots=True)
-class DiscordSettings:
-    """How to reach Discord and as whom.
-
-    Attributes:
-        client_id, client_secret: of the application in Discord's developer portal.
-        redirect_uri: our callback, as registered there.
-        authorize_url: where browsers go.
-        api_url: base of the API; the token endpoint is ``/oauth2/token`` under it.
-        cdn_url: base of avatar addresses.
-        timeout: seconds for the token exchange and the profile together.
-    """
-
-    client_id: str
-    client_secret: str
-    redirect_uri: str
-    authorize_url: str = "https://discord.com/oauth2/authorize"
-    api_url: str = "https://discord.com/api/v10"
-    cdn_url: str = "https://cdn.discordapp.com"
-    timeout: float = 8.0
+PAGE: Final = 200  # guilds; the most that Discord puts on one
+PAGES: Final = 5  # Discord lets nobody be in more than 200 guilds
+LARGE: Final = 1024 * 1024  # bytes of a page: each guild lists its features
+STRANGER: Final = frozenset((10004, 10007))  # codes: unknown guild, unknown member
+NO_SCOPE: Final = 50026  # code: the token was never granted that
 
 
 class Discord:
-    """The ``Upstream`` port over Discord.
+    """``broker.core.federation.CommunityUpstream`` over Discord.
 
     Args:
         settings: how to reach it.
-        transport: the connection pool, shared by all sign-ins of the process.
-        clock: time, for pauses.
-        pauses: where waiting times are remembered; shared among processes where it is.
+        wire: how calls leave this process.
+        clock: time.
     """
 
     name = NAME
     title = "Discord"
 
-    def __init__(
-        self,
-        settings: DiscordSettings,
-        transport: BoundedTransport,
-        clock: Clock,
-        pauses: Pauses | None = None,
-    ) -> None:
+    def __init__(self, settings: DiscordSettings, wire: Wire, clock: Clock) -> None:
         self._settings = settings
-        self._transport = transport
+        self._calls = DiscordCalls(settings, wire)
         self._clock = clock
-        self._pauses = pauses or ProcessPauses()
 
     async def authorization_url(
         self, *, state: str, verifier: str, prompt: str, login_hint: str, needs: Needs
@@ -94,7 +65,7 @@ class Discord:
             needs: what has to be known; no scope is asked for but what that takes.
         """
         del login_hint
-        url, _ = self._client().create_authorization_url(
+        url, _ = self._calls.to_sign_in().create_authorization_url(
             self._settings.authorize_url,
             state=state,
             code_verifier=verifier,
@@ -111,126 +82,125 @@ class Discord:
         """Exchange the code (RFC 6749 §4.1.3, RFC 7636 §4.5) and read the profile.
 
         Raises:
-            UpstreamUnavailable: no sound answer in time, or told to wait; nothing was tried again.
+            UpstreamUnavailable: no sound answer in time, or no turn to ask.
             UpstreamRejected: the code is not good, the account is no person's, or the answer makes
                 no sense.
         """
-        if not (0 < len(code) <= MAX_CODE and code.isascii() and code.isprintable()):
-            raise UpstreamRejected(private="discord: malformed code in the callback")
-        await keep_silent(self._pauses, NAME, self._clock)
-        client = self._client()
+        client, now = self._calls.to_sign_in(), self._clock.now()
+        authorization = await discord_tokens.exchange(
+            self._calls, client, code=code, verifier=verifier, now=now
+        )
         try:
-            async with asyncio.timeout(self._settings.timeout):
-                authorization = await self._exchange(client, code, verifier)
-                answer = await client.get(f"{self._settings.api_url}/users/@me")
-        except TimeoutError:
-            raise UpstreamUnavailable(private="discord: no answer in time") from None
-        except httpx2.HTTPError as error:
-            # The class name alone: messages may quote addresses.
-            raise UpstreamUnavailable(private=f"discord: {type(error).__name__}") from None
-        await self._judge(answer, "users/@me")
-        profile = profile_of(read_object(answer, "discord: users/@me"), self._settings.cdn_url)
-        return SignedIn(profile, authorization)
+            return SignedIn(await self._profile(client, authorization.scope), authorization)
+        except AuthorizationLost as error:
+            raise UpstreamRejected(private=error.private) from None
 
-    async def _exchange(self, client: Any, code: str, verifier: str) -> UpstreamAuthorization:
-        """Get an access token into the client; return what came with it."""
-        seen: list[httpx2.Response] = []
-
-        def keep(answer: httpx2.Response) -> httpx2.Response:
-            seen.append(answer)
-            return httpx2.Response(200, json=_token_body(answer))
-
-        client.register_compliance_hook("access_token_response", keep)
-        try:
-            token = await client.fetch_token(
-                f"{self._settings.api_url}/oauth2/token",
-                grant_type="authorization_code",
-                code=code,
-                code_verifier=verifier,
-            )
-        except OAuthError as error:
-            # Discord says invalid_grant whatever was wrong with the code; invalid_client is ours.
-            hint = " (see BROKER_DISCORD_CLIENT_ID and its secret)" if _ours(error) else ""
-            raise UpstreamRejected(private=f"discord: {_word(error.error)}{hint}") from None
-        except UpstreamUnavailable:
-            await self._judge(seen[0], "oauth2/token")
-            raise
-        return _authorization(token, self._clock.now())
-
-    async def _judge(self, answer: httpx2.Response, what: str) -> None:
-        """Return when the answer is a success.
+    async def profile(self, access_token: str) -> Profile:
+        """Read the profile of a token's person.
 
         Raises:
-            UpstreamUnavailable: Discord is over its limits or in trouble.
-            UpstreamRejected: Discord refused.
+            UpstreamUnavailable: no sound answer in time, or no turn to ask.
+            UpstreamRejected: the account is no person's, or the answer makes no sense.
+            AuthorizationLost: the token is not good.
         """
-        status = answer.status_code
-        if status == 429:
-            await self._be_silent(answer, what)
-        if status >= 500 or 300 <= status < 400:
-            raise UpstreamUnavailable(private=f"discord: {what} answered {status}")
-        if status >= 400:
-            raise UpstreamRejected(private=f"discord: {what} answered {status}")
+        return await self._profile(self._calls.with_token(access_token, Urgency.OFFERED))
 
-    async def _be_silent(self, answer: httpx2.Response, what: str) -> None:
-        """Remember a rate limit, unless it is that of one person's token alone."""
-        wait = wait_of(answer)
-        if answer.headers.get("x-ratelimit-scope") != "user":
-            await self._pauses.set(NAME, self._clock.now() + wait)
-        raise UpstreamUnavailable(
-            private=f"discord: {what} answered 429", retry_after=math.ceil(wait)
-        )
+    async def _profile(self, client: Any, scope: Sequence[str] = ()) -> Profile:
+        what = "discord: users/@me"
+        answer = await client.get(self._calls.url("/users/@me"))
+        if answer.status_code == 401:
+            raise AuthorizationLost(private=f"{what} answered 401")
+        if answer.status_code >= 400:
+            raise UpstreamRejected(private=f"{what} answered {answer.status_code}")
+        return profile_of(read_object(answer, what), self._settings.cdn_url, scope)
 
-    def _client(self) -> Any:
-        """Return a client of its own for one sign-in: it will hold that person's token."""
-        settings = self._settings
-        return AsyncOAuth2Client(
-            client_id=settings.client_id,
-            client_secret=settings.client_secret,
-            redirect_uri=settings.redirect_uri,
-            code_challenge_method="S256",
-            transport=self._transport,
-            timeout=settings.timeout,
-            trust_env=False,
-            headers={"user-agent": "token-broker", "accept": "application/json"},
-        )
+    async def owner(self, access_token: str) -> TokenOwner:
+        """Return to which application a token was issued.
 
+        Raises:
+            UpstreamUnavailable: no sound answer in time, or no turn to ask.
+            AuthorizationLost: the token is not good.
+        """
+        what = "discord: oauth2/@me"
+        client = self._calls.with_token(access_token, Urgency.OFFERED)
+        answer = await client.get(self._calls.url("/oauth2/@me"))
+        found = _read(answer, what)
+        application, scopes = found.get("application"), found.get("scopes")
+        name = application.get("id") if isinstance(application, dict) else None
+        if not is_snowflake(name) or not isinstance(scopes, list):
+            raise UpstreamUnavailable(private=f"{what} names no application")
+        granted = tuple(scope for scope in scopes if isinstance(scope, str))
+        return TokenOwner(name, granted, moment(found.get("expires")))
 
-def _token_body(answer: httpx2.Response) -> dict[str, Any]:
-    """Return the token endpoint's JSON where it speaks OAuth (RFC 6749 §5.1, §5.2).
+    async def community(
+        self, access_token: str, needs: Needs, *, waiting: bool = False
+    ) -> Community:
+        """Read the standings and the list that are needed, as of now, all at once.
 
-    Raises:
-        UpstreamUnavailable: the answer is none that the protocol knows.
-        UpstreamRejected: it is one, but no use.
-    """
-    if answer.status_code == 429 or answer.status_code >= 500:
-        raise UpstreamUnavailable(private="discord: oauth2/token is in trouble")
-    body = read_object(answer, "discord: oauth2/token")
-    if "error" in body:
-        return {"error": str(body["error"])}
-    if answer.status_code != 200:
-        raise UpstreamUnavailable(private=f"discord: oauth2/token answered {answer.status_code}")
-    token, kind = body.get("access_token"), body.get("token_type")
-    if not isinstance(token, str) or not token:
-        raise UpstreamRejected(private="discord: oauth2/token without an access token")
-    if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise UpstreamRejected(private="discord: oauth2/token with an unknown token type")
-    # Under a name of ours: a wrong expires_in must not make the client try to refresh.
-    told = {"refresh": body.get("refresh_token"), "lifetime": body.get("expires_in")}
-    return {"access_token": token, "token_type": "Bearer", "scope": body.get("scope"), **told}
+        Args:
+            access_token: the person's.
+            needs: which.
+            waiting: whether a person waits for it.
 
+        Raises:
+            UpstreamUnavailable: no sound answer in time, or no turn to ask.
+            AuthorizationLost: the token is not good, or does not reach so far.
+        """
+        urgency = Urgency.SIGN_IN if waiting else Urgency.KEEPING
+        client, now = self._calls.with_token(access_token, urgency), self._clock.now()
+        try:
+            async with asyncio.TaskGroup() as group:
+                standings = [
+                    group.create_task(self._standing(client, guild_id, now))
+                    for guild_id in dict.fromkeys(needs.standings)
+                ]
+                listed = group.create_task(self._listed(client, now)) if needs.listing else None
+        except ExceptionGroup as errors:
+            lost, _ = errors.split(AuthorizationLost)
+            raise (lost or errors).exceptions[0] from None
+        found = (task.result() for task in standings)
+        guilds = listed.result() if listed is not None else None
+        return Community({each.guild_id: each for each in found}, guilds)
 
-def _authorization(token: Mapping[str, Any], now: float) -> UpstreamAuthorization:
-    """Return what a token answer gives; what is missing or makes no sense counts as not said."""
-    refresh, scope, seconds = token["refresh"], token["scope"], token["lifetime"]
-    sound = isinstance(refresh, str) and 0 < len(refresh) <= MAX_TOKEN
-    lives = isinstance(seconds, int | float) and seconds > 0
-    return UpstreamAuthorization(
-        access_token=token["access_token"],
-        refresh_token=refresh if sound else None,
-        scope=tuple(scope.split()) if isinstance(scope, str) else (),
-        expires_at=now + min(seconds, LONGEST) if lives else None,
-    )
+    async def _standing(self, client: Any, guild_id: str, now: float) -> Standing:
+        what = "discord: users/@me/guilds/…/member"
+        answer = await client.get(self._calls.url(f"/users/@me/guilds/{guild_id}/member"))
+        if answer.status_code == 404 and _code(answer) in STRANGER:
+            return Standing(guild_id, now, member=False)
+        return standing_of(_read(answer, what), guild_id, now)
+
+    async def _listed(self, client: Any, now: float) -> GuildList:
+        """Read the list page by page."""
+        found: dict[str, ListedGuild] = {}
+        for _ in range(PAGES):
+            after = max(found, key=by_id, default="0")
+            answer = await client.get(
+                self._calls.url("/users/@me/guilds"),
+                params={"limit": PAGE, "after": after},
+                extensions={"most": LARGE},
+            )
+            page = guilds_of(_judged(answer, "discord: users/@me/guilds"))
+            found |= {guild.guild_id: guild for guild in page}
+            if len(page) < PAGE:
+                break
+        return GuildList(now, tuple(found[each] for each in sorted(found, key=by_id)))
+
+    async def renew(self, refresh_token: str) -> UpstreamAuthorization:
+        """Spend a refresh token.
+
+        Raises:
+            UpstreamUnavailable: no sound answer came; the token may be spent.
+            AuthorizationLost: it was refused.
+        """
+        client, now = self._calls.in_our_name(), self._clock.now()
+        return await discord_tokens.renew(self._calls, client, refresh_token=refresh_token, now=now)
+
+    async def revoke(self, token: str) -> None:
+        """Give an authorization back, as far as that can be done now (RFC 7009); never raises."""
+        with suppress(UpstreamUnavailable, AuthorizationLost):
+            await self._calls.in_our_name().revoke_token(
+                self._calls.url(discord_tokens.REVOKE), token=token
+            )
 
 
 def scopes_for(needs: Needs) -> tuple[str, ...]:
@@ -244,10 +214,34 @@ def scopes_for(needs: Needs) -> tuple[str, ...]:
     return tuple(scope for scope, is_needed in wanted.items() if is_needed)
 
 
-def _ours(error: OAuthError) -> bool:
-    return error.error in {"invalid_client", "unauthorized_client"}
+def _judged(answer: httpx2.Response, what: str) -> Any:
+    """Return the JSON of an answer about a person's guilds.
+
+    Raises:
+        UpstreamUnavailable: it is no success, or no JSON.
+        AuthorizationLost: the token is not good, or does not reach so far.
+    """
+    status = answer.status_code
+    if status == 401 or (status == 403 and _code(answer) == NO_SCOPE):
+        raise AuthorizationLost(private=f"{what} answered {status}")
+    if status != 200:
+        raise UpstreamUnavailable(private=f"{what} answered {status}")
+    return read_json(answer, what)
 
 
-def _word(code: str) -> str:
-    """Return an error code fit for a log line."""
-    return code[:40] if code.isascii() and code.isprintable() else "unreadable error"
+def _read(answer: httpx2.Response, what: str) -> dict[str, Any]:
+    """Return the JSON object of such an answer; raises as `_judged` does."""
+    found = _judged(answer, what)
+    if not isinstance(found, dict):
+        raise UpstreamUnavailable(private=f"{what}: JSON, but no object")
+    return found
+
+
+def _code(answer: httpx2.Response) -> int | None:
+    """Return Discord's own code of an error, or None where the answer has none."""
+    try:
+        body = read_json(answer, "")
+    except UpstreamUnavailable:
+        return None
+    code = body.get("code") if isinstance(body, dict) else None
+    return code if isinstance(code, int) else None

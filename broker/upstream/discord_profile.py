@@ -4,7 +4,7 @@ Source: Discord's API v10, "User Object".
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from broker.core.errors import UpstreamRejected
@@ -17,12 +17,15 @@ AVATAR: Final = re.compile(r"(a_)?[0-9a-zA-Z]{1,64}", re.ASCII)
 KEPT: Final = ("discriminator", "avatar", "mfa_enabled")
 
 
-def profile_of(user: Mapping[str, Any], cdn_url: str) -> Profile:
+def profile_of(
+    user: Mapping[str, Any], cdn_url: str, scope: Collection[str] = frozenset()
+) -> Profile:
     """Return the profile in a user object.
 
     Args:
         user: the JSON of ``/users/@me``.
         cdn_url: base of avatar addresses, without a trailing slash.
+        scope: what was granted, as far as that is known here.
 
     Raises:
         UpstreamRejected: it names no person: a bot, a system account, no identifier or no name.
@@ -48,6 +51,8 @@ def profile_of(user: Mapping[str, Any], cdn_url: str) -> Profile:
         picture=avatar_url(user, subject, cdn_url),
         locale=fields.locale(user.get("locale")),
         raw={name: user[name] for name in KEPT if isinstance(user.get(name), str | bool)},
+        # Without the scope Discord leaves the field out; with it and without an address it is null.
+        email_read="email" in user or "email" in scope,
     )
 
 

@@ -4,7 +4,6 @@ GitHub is no OpenID provider for people. Source: its documentation, "Authorizing
 the REST API's "Users" and "Emails". No token of theirs is kept.
 """
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,12 +12,14 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from broker.core.budget import Heard, Reach
 from broker.core.community.needs import Needs
-from broker.core.errors import UpstreamRejected, UpstreamUnavailable
+from broker.core.errors import UpstreamRejected
 from broker.core.federation import SignedIn
 from broker.core.model import Profile
 from broker.upstream import fields
-from broker.upstream.base import DEFAULT_WAIT, MAX_WAIT, read_json, read_object, wait_of
+from broker.upstream.base import read_json, read_object
+from broker.upstream.hearing import DEFAULT_WAIT, MAX_WAIT, heard_of, seconds
 from broker.upstream.line import Line
 
 SITE: Final = "https://github.com"
@@ -62,7 +63,7 @@ class GitHub:
         self.name = settings.name
         self.title = settings.title
         self._settings = settings
-        self._line = line
+        self._line = line.hearing(self._heard)
         self._api = API if settings.site == SITE else f"{settings.site}/api/v3"
 
     @property
@@ -124,29 +125,30 @@ class GitHub:
         """Return the API's answer, once it is known to be a success."""
         headers = {"accept": "application/vnd.github+json", "x-github-api-version": "2022-11-28"}
         answer: httpx2.Response = await client.get(f"{self._api}{path}", headers=headers)
-        # Its limits count per person here, so one person's do not silence the others.
-        wait = self._limited(answer)
-        if wait is not None:
-            said = f"{self.name}: {path} answered {answer.status_code}, over a limit"
-            raise UpstreamUnavailable(private=said, retry_after=wait)
-        await self._line.judge(answer, path)
+        self._line.judge(answer, path)
         return answer
 
-    def _limited(self, answer: httpx2.Response) -> int | None:
-        """Return the seconds to wait where an answer tells of a limit, else None.
+    def _heard(self, answer: httpx2.Response) -> Heard:
+        """Return what an answer says of limits; they count per person here.
 
         Source: "Rate limits for the REST API": 403 or 429, with ``retry-after``, or with nothing
         remaining until ``x-ratelimit-reset`` (UTC seconds).
         """
-        if answer.status_code not in {403, 429}:
-            return None
+        heard = heard_of(answer)
+        if heard.limited:
+            return replace(heard, reach=Reach.BUCKET)
+        wait = self._left(answer) if answer.status_code == 403 else 0.0
+        return replace(heard, wait=wait, reach=Reach.BUCKET, limited=True) if wait else heard
+
+    def _left(self, answer: httpx2.Response) -> float:
+        """Return the seconds until a limit ends that a 403 tells of, or 0 for another refusal."""
         if "retry-after" in answer.headers:
-            return math.ceil(wait_of(answer))
+            return seconds(answer.headers["retry-after"]) or DEFAULT_WAIT
         if answer.headers.get("x-ratelimit-remaining") != "0":
-            return None
+            return 0.0
         reset = fields.matching(_NUMBER, answer.headers.get("x-ratelimit-reset"))
         left = float(reset) - self._line.clock.now() if reset else DEFAULT_WAIT
-        return math.ceil(min(max(left, 1.0), MAX_WAIT))
+        return min(max(left, 1.0), MAX_WAIT)
 
     def _profile(self, user: Mapping[str, Any]) -> Profile:
         """Return the profile in a user object, without the address: that one is not verified.

@@ -1,25 +1,22 @@
 """A line to one upstream that speaks OAuth 2.0: bounded calls, and the exchange of a code."""
 
 import asyncio
-import math
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from copy import copy
+from dataclasses import replace
+from typing import Any, Final, Self
 
 import httpx2
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
+from broker.core.budget import Heard, Urgency
 from broker.core.errors import UpstreamRejected, UpstreamUnavailable
 from broker.core.ports import Clock
-from broker.upstream.base import (
-    BoundedTransport,
-    Pauses,
-    ProcessPauses,
-    keep_silent,
-    read_object,
-    wait_of,
-)
+from broker.upstream.base import read_object
+from broker.upstream.pacing import Errand, PacedTransport, Wire
 
 MAX_CODE: Final = 4096
 # Their error says that our own credentials are wrong (RFC 6749 §5.2; GitHub has words of its own).
@@ -30,36 +27,39 @@ class Line:
     """Calls to one upstream.
 
     Args:
-        name: of the upstream, for the log and for its pauses.
-        transport: the connection pool, shared by all sign-ins of the process.
-        clock: time, for pauses.
-        pauses: where waiting times are remembered; shared among processes where it is.
+        name: of the upstream, for the log and for its budget.
+        wire: how calls leave this process.
+        clock: time.
         timeout: seconds for all calls of one sign-in together.
     """
 
     def __init__(
         self,
         name: str,
-        transport: BoundedTransport,
+        wire: Wire,
         clock: Clock,
-        pauses: Pauses | None = None,
         *,
         timeout: float = 8.0,
     ) -> None:
         self.name = name
         self.clock = clock
-        self._transport = transport
-        self._pauses = pauses or ProcessPauses()
+        self._wire = wire
         self._timeout = timeout
+        self._errand = Errand(name, _route, timeout, Urgency.SIGN_IN, patience=0.5)
+
+    def hearing(self, hear: Callable[[httpx2.Response], Heard]) -> Self:
+        """Return a line that reads in another way what answers say of limits."""
+        line = copy(self)
+        line._errand = replace(self._errand, hear=hear)  # noqa: SLF001 - it is one of us
+        return line
 
     @asynccontextmanager
     async def bounded(self) -> AsyncIterator[None]:
         """Hold calls to the time limit, and say in one way what became of them.
 
         Raises:
-            UpstreamUnavailable: no answer in time, or it has told us to be silent.
+            UpstreamUnavailable: no answer in time.
         """
-        await keep_silent(self._pauses, self.name, self.clock)
         try:
             async with asyncio.timeout(self._timeout):
                 yield
@@ -79,7 +79,7 @@ class Line:
 
     def _bounds(self) -> dict[str, Any]:
         return {
-            "transport": self._transport,
+            "transport": PacedTransport(self._wire, self._errand),
             "timeout": self._timeout,
             "trust_env": False,
             "headers": {"user-agent": "token-broker", "accept": "application/json"},
@@ -109,9 +109,6 @@ class Line:
             hint = " (see its client_id and secret in BROKER_UPSTREAMS)"
             said = _word(error.error) + (hint if error.error in _OURS else "")
             raise UpstreamRejected(private=f"{self.name}: {said}") from None
-        except UpstreamUnavailable:
-            await self.judge(seen[0], "token endpoint")
-            raise
         return read_object(seen[0], self.name)
 
     def _told(self, answer: httpx2.Response, seen: list[httpx2.Response]) -> httpx2.Response:
@@ -122,40 +119,35 @@ class Line:
             UpstreamRejected: it is one, but no use.
         """
         seen.append(answer)
-        if answer.status_code == 429 or answer.status_code >= 500:
-            raise UpstreamUnavailable(private=f"{self.name}: token endpoint in trouble")
         body = read_object(answer, f"{self.name}: token endpoint")
         if "error" in body:
             return httpx2.Response(200, json={"error": str(body["error"])})
         if answer.status_code != 200:
-            raise UpstreamUnavailable(
-                private=f"{self.name}: token endpoint answered {answer.status_code}"
-            )
-        token, kind = body.get("access_token"), body.get("token_type")
+            kind = UpstreamRejected if answer.status_code >= 400 else UpstreamUnavailable
+            raise kind(private=f"{self.name}: token endpoint answered {answer.status_code}")
+        token, word = body.get("access_token"), body.get("token_type")
         if not isinstance(token, str) or not token:
             raise UpstreamRejected(private=f"{self.name}: no access token")
-        if not isinstance(kind, str) or kind.lower() != "bearer":
+        if not isinstance(word, str) or word.lower() != "bearer":
             raise UpstreamRejected(private=f"{self.name}: unknown token type")
         # No more than that: a wrong expires_in must not make the client try to refresh.
         return httpx2.Response(200, json={"access_token": token, "token_type": "Bearer"})
 
-    async def judge(self, answer: httpx2.Response, what: str) -> None:
+    def judge(self, answer: httpx2.Response, what: str) -> None:
         """Return when the answer is a success.
 
         Raises:
-            UpstreamUnavailable: it is over its limits or in trouble, or sends us elsewhere.
-            UpstreamRejected: it refused.
+            UpstreamRejected: it is a refusal.
         """
-        status = answer.status_code
-        said = f"{self.name}: {what} answered {status}"
-        if status == 429:
-            wait = wait_of(answer)
-            await self._pauses.set(self.name, self.clock.now() + wait)
-            raise UpstreamUnavailable(private=said, retry_after=math.ceil(wait))
-        if status >= 500 or 300 <= status < 400:
-            raise UpstreamUnavailable(private=said)
-        if status >= 400:
-            raise UpstreamRejected(private=said)
+        if answer.status_code >= 400:
+            raise UpstreamRejected(private=f"{self.name}: {what} answered {answer.status_code}")
+
+
+def _route(request: httpx2.Request) -> str:
+    """Return a word for what is asked: the last of its path, of which an upstream has few."""
+    if request.method == "POST":
+        return "token"
+    return re.sub(r"\W", "_", request.url.path.rpartition("/")[2], flags=re.ASCII)[:20]
 
 
 def _word(code: str) -> str:

@@ -24,7 +24,7 @@ PERIOD = 30 * 86400
 JWKS = "/.well-known/jwks.json"
 LABELS = {
     "alg", "state", "where", "reason", "route", "method", "status", "le", "grant", "client",
-    "outcome", "kind", "store",
+    "outcome", "kind", "store", "upstream", "call",
 }  # fmt: skip
 PATHS = {entry.path for entry in ROUTES} | {"unknown"}
 

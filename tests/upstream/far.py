@@ -1,7 +1,7 @@
 """The far side of each upstream, over real HTTP, and what the contract's tests need of it.
 
-A ``Far`` has the ``upstream``, the ``clock`` and the ``pauses`` it goes by, and two places where a
-fault may be laid: its ``token`` endpoint and where its ``profile`` is read.
+A ``Far`` has the ``upstream``, the ``clock`` it goes by, and two places where a fault may be laid:
+its ``token`` endpoint and where its ``profile`` is read.
 """
 
 from contextlib import asynccontextmanager
@@ -14,11 +14,12 @@ from broker.core.community.needs import Needs
 from broker.core.pkce import encode
 from broker.demo.discord import Application, Fault, SimulatedDiscord, approve, endpoints, serve
 from broker.demo.serving import serving
-from broker.upstream.base import ProcessPauses
+from broker.upstream.budget import ProcessBudget
 from broker.upstream.discord import Discord, DiscordSettings
 from broker.upstream.github import GitHub, GitHubSettings
 from broker.upstream.line import Line
 from broker.upstream.oidc import OpenIdProvider, ProviderSettings
+from broker.upstream.pacing import NoTally, Wire
 from tests.core.helpers import Hands
 from tests.upstream import fake_github, fake_provider
 from tests.upstream.fake_github import FakeGitHub
@@ -39,7 +40,11 @@ class Far:
     secret = "of-the-portal"
 
     def __init__(self):
-        self.clock, self.pauses = Hands(), ProcessPauses()
+        self.clock = Hands()
+        self.budget = ProcessBudget(self.clock)
+
+    def wire(self, transport):
+        return Wire(transport, self.budget, NoTally())
 
     async def url(self, *, prompt="none", login_hint="", needs=EMAIL):
         return await self.upstream.authorization_url(
@@ -80,7 +85,7 @@ class FarDiscord(Far):
             "cdn_url": where["cdn_base"],
             "timeout": 2.0,
         } | changed
-        self.upstream = Discord(DiscordSettings(**settings), transport, self.clock, self.pauses)
+        self.upstream = Discord(DiscordSettings(**settings), self.wire(transport), self.clock)
 
     async def back(self, url):
         async with httpx2.AsyncClient(trust_env=False, verify=False) as browser:
@@ -133,7 +138,7 @@ class FarProvider(Far):
 
     def again(self):
         """The upstream as in a process that has just begun."""
-        line = Line("corp", self.transport, self.clock, self.pauses, timeout=self.timeout)
+        line = Line("corp", self.wire(self.transport), self.clock, timeout=self.timeout)
         self.upstream = OpenIdProvider(self.settings, line)
 
 
@@ -152,7 +157,7 @@ class FarGitHub(Far):
             "redirect_uri": callback("github"),
             "site": github.origin,
         }
-        line = Line("github", transport, self.clock, self.pauses, timeout=timeout)
+        line = Line("github", self.wire(transport), self.clock, timeout=timeout)
         self.upstream = GitHub(GitHubSettings(**given | changed), line)
 
 

@@ -6,70 +6,16 @@ import hashlib
 import time
 from urllib.parse import parse_qs, urlsplit
 
-import httpx2
 import pytest
 
-from broker.core.community.needs import Needs
 from broker.core.errors import UpstreamRejected, UpstreamUnavailable
-from broker.core.pkce import encode
-from broker.demo.discord import (
-    Application,
-    Fault,
-    Limit,
-    SimulatedDiscord,
-    approve,
-    endpoints,
-    serve,
-)
-from broker.upstream.base import BoundedTransport, ProcessPauses
+from broker.demo.discord import Application, Fault, Limit, SimulatedDiscord, serve
+from broker.upstream.base import BoundedTransport
 from broker.upstream.discord import Discord, DiscordSettings
+from tests.core.helpers import Hands
+from tests.upstream.portal import EMAIL, REDIRECT, SECRET, VERIFIER, Portal, unused
 
-REDIRECT = "http://127.0.0.1:1/login/discord/callback"
-SECRET = "of-the-portal"
-VERIFIER = encode(bytes(range(32)))
 TOKEN, ME = "/oauth2/token", "/users/@me"
-EMAIL = Needs(email=True)
-
-
-class Clock:
-    def __init__(self):
-        self.seconds = 1_800_000_000.0
-
-    def now(self):
-        return self.seconds
-
-
-class Portal:
-    """A simulated Discord, and the upstream that uses it."""
-
-    def __init__(self, state, origin, transport, **changed):
-        where = endpoints(origin)
-        self.state = state
-        self.clock = Clock()
-        self.pauses = ProcessPauses()
-        settings = {
-            "client_id": "1",
-            "client_secret": SECRET,
-            "redirect_uri": REDIRECT,
-            "authorize_url": where["authorize_url"],
-            "api_url": where["api_base"],
-            "cdn_url": where["cdn_base"],
-            "timeout": 2.0,
-        } | changed
-        self.settings = DiscordSettings(**settings)
-        self.upstream = Discord(self.settings, transport, self.clock, self.pauses)
-
-    async def code(self, person="ada.lindqvist", prompt="none"):
-        url = await self.upstream.authorization_url(
-            state="s" * 43, verifier=VERIFIER, prompt=prompt, login_hint="", needs=EMAIL
-        )
-        async with httpx2.AsyncClient() as browser:
-            back = await approve(browser, url, person)
-        return parse_qs(urlsplit(back).query)["code"][0]
-
-    async def profile(self, person="ada.lindqvist"):
-        arrived = await self.upstream.fetch(code=await self.code(person), verifier=VERIFIER)
-        return arrived.profile
 
 
 @pytest.fixture
@@ -87,9 +33,9 @@ async def portal(transport):
         yield Portal(state, origin, transport)
 
 
-async def test_the_authorization_url(transport):
+async def test_the_authorization_url():
     """Client, scopes, state and an S256 challenge; Discord's own prompt."""
-    upstream = Discord(DiscordSettings("1", SECRET, REDIRECT), transport, Clock())
+    upstream = Discord(DiscordSettings("1", SECRET, REDIRECT), unused(), Hands())
     url = await upstream.authorization_url(
         state="abc", verifier=VERIFIER, prompt="consent", login_hint="ada", needs=EMAIL
     )
@@ -150,11 +96,11 @@ async def test_malformed_codes_never_leave_the_house(portal, code):
     assert portal.state.calls[TOKEN] == 0
 
 
-async def test_a_wrong_client_secret_names_the_setting_to_the_operator_alone(portal, transport):
+async def test_a_wrong_client_secret_names_the_setting_to_the_operator_alone(portal):
     """The person reads nothing of it, the log does, and neither reads the secret."""
     wrong = Discord(
         DiscordSettings("1", "wrong-secret", REDIRECT, api_url=portal.settings.api_url),
-        transport,
+        portal.wire,
         portal.clock,
     )
     with pytest.raises(UpstreamRejected) as caught:
@@ -250,12 +196,12 @@ async def test_told_to_wait_means_silence(portal):
     with pytest.raises(UpstreamUnavailable) as caught:
         await portal.upstream.fetch(code=code, verifier=VERIFIER)
     assert caught.value.retry_after == 7
-    portal.clock.seconds += 5
+    portal.clock.at += 5
     with pytest.raises(UpstreamUnavailable) as caught:
         await portal.upstream.fetch(code=code, verifier=VERIFIER)
     assert caught.value.retry_after == 2
     assert portal.state.calls[TOKEN] == 1
-    portal.clock.seconds += 3
+    portal.clock.at += 3
     await portal.upstream.fetch(code=code, verifier=VERIFIER)
 
 
@@ -266,7 +212,10 @@ async def test_cloudflares_page_means_silence_too(portal):
     with pytest.raises(UpstreamUnavailable) as caught:
         await portal.upstream.fetch(code=code, verifier=VERIFIER)
     assert caught.value.retry_after == 5
-    assert await portal.pauses.until("discord") > portal.clock.now()
+    asked = portal.state.calls.copy()
+    with pytest.raises(UpstreamUnavailable):
+        await portal.upstream.owner("whoever")
+    assert portal.state.calls == asked
 
 
 async def test_one_persons_limit_does_not_silence_the_others(portal):

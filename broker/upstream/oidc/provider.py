@@ -176,7 +176,7 @@ class OpenIdProvider:
     ) -> Mapping[str, Any]:
         """Return the claims with those of userinfo, which speaks of the same person (§5.3.2)."""
         answer = await client.get(address)
-        await self._line.judge(answer, "userinfo")
+        self._line.judge(answer, "userinfo")
         more = read_object(answer, f"{self.name}: userinfo")
         if more.get("sub") != claims["sub"]:
             raise UpstreamRejected(private=f"{self.name}: userinfo speaks of another person")
@@ -226,7 +226,7 @@ class OpenIdProvider:
     async def _get(self, address: str) -> Any:
         async with self._line.bounded(), self._line.plain() as client:
             answer = await client.get(address)
-        await self._line.judge(answer, urlsplit(address).path)
+        self._line.judge(answer, urlsplit(address).path)
         return answer
 
 
