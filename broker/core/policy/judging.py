@@ -24,7 +24,7 @@ def judge(policies: Iterable[Policy], facts: Facts, now: float) -> Verdict:
         facts: what is known of the person, how old it may ever be.
         now: UTC seconds; account ages and time-outs are judged by it.
     """
-    held, person = tuple(policies), _discord_id(facts)
+    held, person = tuple(policies), discord_id(facts)
     if any(person in policy.deny for policy in held):
         return Verdict((Missing(Reason.DENIED),))
     missing: list[Missing] = []
@@ -41,8 +41,8 @@ def judge(policies: Iterable[Policy], facts: Facts, now: float) -> Verdict:
     return Verdict(tuple(dict.fromkeys(missing)), tuple(dict.fromkeys(choices)))
 
 
-def _discord_id(facts: Facts) -> str:
-    """Return the person's snowflake, or empty: that is on nobody's list."""
+def discord_id(facts: Facts) -> str:
+    """Return a person's snowflake, or an empty text, which is on nobody's list."""
     subject = facts.identities.get(DISCORD)
     return subject if is_snowflake(subject) else ""
 
@@ -68,11 +68,18 @@ def _of_guilds(policy: Policy, facts: Facts, person: str, now: float) -> Choice:
     if not person:
         return ()
     standings = facts.community.standings
-    ways = (tuple(_in_guild(rule, standings.get(rule.guild_id), now)) for rule in policy.guilds)
+    ways = (tuple(in_guild(rule, standings.get(rule.guild_id), now)) for rule in policy.guilds)
     return tuple(dict.fromkeys(ways))
 
 
-def _in_guild(rule: GuildRule, standing: Standing | None, now: float) -> Iterator[Missing]:
+def in_guild(rule: GuildRule, standing: Standing | None, now: float) -> Iterator[Missing]:
+    """Yield what is missing in one guild.
+
+    Args:
+        rule: what is asked there.
+        standing: what was read of the person there, or None where nothing ever was.
+        now: UTC seconds.
+    """
     if standing is None:
         yield Missing(Reason.UNKNOWN, rule.guild_id)
         return

@@ -97,7 +97,7 @@ def obstacle(missing: Missing, guilds: Mapping[str, Guild]) -> Obstacle:
         guilds: the registered ones, by their ids.
     """
     guild = guilds.get(missing.guild_id)
-    roles = _role_names(missing.roles, guild)
+    roles = role_names(missing.roles, guild)
     text = _OBSTACLES[missing.reason].format(
         guild=guild_name(missing.guild_id, guilds),
         roles=_either(roles) if missing.reason in _JOINED_BY_OR else _every(roles),
@@ -146,6 +146,18 @@ def role_name(role_id: str, guild: Guild | None) -> str:
     return role_id if guild is None else guild.roles.get(role_id, role_id)
 
 
+def role_names(roles: Iterable[str], guild: Guild | None) -> list[str]:
+    """Return what people call roles of a guild, or their ids."""
+    return [role_name(role, guild) for role in roles]
+
+
+def in_list(names: Sequence[str], last: str) -> str:
+    """Return names as one speaks a list, the last two joined by a word."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {last} {names[-1]}"
+
+
 def moment(at: float) -> str:
     """Return a moment (UTC seconds) to the minute after which it has come."""
     then = datetime.fromtimestamp(min(ceil(at / 60) * 60, _LATEST), UTC)
@@ -175,20 +187,16 @@ def _in_guild(rule: GuildRule, guilds: Mapping[str, Guild]) -> str:
 def _asked(rule: GuildRule, guild: Guild | None) -> Iterator[str]:
     """Yield what is asked of a member."""
     if rule.any_role:
-        yield f"have the role {_either(_role_names(rule.any_role, guild))}"
+        yield f"have the role {_either(role_names(rule.any_role, guild))}"
     if rule.all_roles:
         plural = "" if len(rule.all_roles) == 1 else "s"
-        yield f"have the role{plural} {_every(_role_names(rule.all_roles, guild))}"
+        yield f"have the role{plural} {_every(role_names(rule.all_roles, guild))}"
     if rule.no_role:
-        yield f"do not have the role {_either(_role_names(rule.no_role, guild))}"
+        yield f"do not have the role {_either(role_names(rule.no_role, guild))}"
     if rule.not_pending:
         yield "have accepted its rules"
     if rule.not_timed_out:
         yield "are not timed out"
-
-
-def _role_names(roles: Iterable[str], guild: Guild | None) -> list[str]:
-    return [role_name(role, guild) for role in roles]
 
 
 def _people(ids: Iterable[str]) -> str:
@@ -198,14 +206,8 @@ def _people(ids: Iterable[str]) -> str:
 
 
 def _either(names: Sequence[str]) -> str:
-    return _list(names, "or")
+    return in_list(names, "or")
 
 
 def _every(names: Sequence[str]) -> str:
-    return _list(names, "and")
-
-
-def _list(names: Sequence[str], last: str) -> str:
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} {last} {names[-1]}"
+    return in_list(names, "and")
