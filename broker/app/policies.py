@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from broker.app.settings import Settings
 from broker.core.documents import BadDocument, parse
@@ -20,7 +20,16 @@ def deployment_policy(settings: Settings) -> Policy | None:
     Raises:
         BadDocument: the file cannot be read, or holds no policy.
     """
-    return None if settings.policy is None else _read(settings.policy)
+    return None if settings.policy is None else _read(settings.policy.resolve())
+
+
+def deployment_document(settings: Settings) -> dict[str, Any] | None:
+    """Return that policy as it is written now, or None where there is none.
+
+    Raises:
+        BadDocument: the file cannot be read, or holds no JSON object.
+    """
+    return None if settings.policy is None else parse(text_of(settings.policy))
 
 
 @lru_cache(maxsize=8)

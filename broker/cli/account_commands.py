@@ -73,7 +73,7 @@ def show_account(who: Who, json: show.Json = False) -> None:
     async def work(
         stores: "Stores", _settings: "Settings", _clock: "SystemClock"
     ) -> "AccountRecord":
-        return await _found(stores, who)
+        return await found(stores, who)
 
     record = with_stores(work)
     if json:
@@ -127,7 +127,7 @@ def enable(who: Who, json: show.Json = False) -> None:
     async def work(
         stores: "Stores", _settings: "Settings", clock: "SystemClock"
     ) -> "tuple[AccountRecord, bool]":
-        record = await _found(stores, who)
+        record = await found(stores, who)
         facts = await stores.sql.accounts.enable(record.account_id, clock.now())
         put = await _put(stores, record.account_id, facts)
         await _tidy(stores, clock)
@@ -141,7 +141,7 @@ def _end(who: str, what: str, reason: str, *, json: bool) -> None:
     async def work(
         stores: "Stores", _settings: "Settings", clock: "SystemClock"
     ) -> "tuple[AccountRecord, tuple[tuple[str, str], ...] | None]":
-        record, now = await _found(stores, who), clock.now()
+        record, now = await found(stores, who), clock.now()
         if what == "disabled":
             facts = await stores.sql.accounts.disable(record.account_id, reason, now)
         else:
@@ -224,7 +224,12 @@ def _say(
         )
 
 
-async def _found(stores: "Stores", who: str) -> "AccountRecord":
+async def found(stores: "Stores", who: str) -> "AccountRecord":
+    """Return the one account that a reference means.
+
+    Raises:
+        Failure: there is none, or it may mean several.
+    """
     records = await stores.sql.accounts.find(who)
     if not records:
         raise Failure(Exit.NOT_FOUND, f"there is no account {who}")

@@ -12,8 +12,10 @@ from broker.cli import (
     db_commands,
     doctor_commands,
     doctor_provider,
+    guild_commands,
     init_command,
     key_commands,
+    policy_commands,
     secret_commands,
     serve_commands,
 )
@@ -44,6 +46,8 @@ client_commands.app.command("registration-token")(client_files.registration_toke
 app.add_typer(client_commands.app, name="clients")
 app.add_typer(api_commands.app, name="apis")
 account_commands.app.command("import")(account_import.import_accounts)
+app.add_typer(guild_commands.app, name="guilds")
+app.add_typer(policy_commands.app, name="policy")
 app.add_typer(account_commands.app, name="accounts")
 app.add_typer(db_commands.app, name="db")
 app.add_typer(secret_commands.app, name="secrets")

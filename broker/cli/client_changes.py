@@ -27,6 +27,7 @@ _FLAGS: Final = {
     "subject_type": "subject_type",
     "auth_method": "auth_method",
     "disabled": "disabled",
+    "upstream_token": "upstream_token",
 }
 _LISTS: Final = {
     "redirect_uri": "redirect_uris",
@@ -36,6 +37,8 @@ _LISTS: Final = {
     "resource": "resources",
     "exchange": "exchange",
     "contact": "contacts",
+    "guild": "guilds",
+    "upstream": "upstreams",
 }
 _TEXTS: Final = {
     "auth_alg": "token_endpoint_auth_signing_alg",
@@ -49,6 +52,7 @@ _TEXTS: Final = {
         "software_version",
     )
 }  # fmt: skip
+_DOCUMENTS: Final = {"map_role": "role_mapping", "policy": "policy"}  # as `resolved` leaves them
 _TIMES: Final = (
     "access_token_lifetime", "id_token_lifetime", "grant_lifetime", "grant_idle", "default_max_age",
 )  # fmt: skip
@@ -75,6 +79,10 @@ def changes(given: Mapping[str, Any]) -> dict[str, Any]:
 def applied(client: "Client", given: Mapping[str, Any]) -> "Client":
     """Return the client with the options put in.
 
+    Args:
+        client: as it is.
+        given: the options, as ``client_communities.resolved`` leaves them.
+
     Raises:
         Failure: an option is not what it should be.
     """
@@ -84,6 +92,7 @@ def applied(client: "Client", given: Mapping[str, Any]) -> "Client":
             new[attribute] = words(given[name])
     new |= {attribute: given[name] or None for name, attribute in _TEXTS.items() if name in given}
     new |= {name: seconds(name, given[name]) for name in _TIMES if name in given}
+    new |= {name: given[option] for option, name in _DOCUMENTS.items() if option in given}
     new |= _grants(client, given) | _keys(given)
     if "native" in given:
         new["application_type"] = "native" if given["native"] else "web"

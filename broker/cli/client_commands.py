@@ -9,6 +9,7 @@ import typer
 from broker.cli import show
 from broker.cli.algorithm_check import check_signs
 from broker.cli.client_changes import applied, changes, has_secrets
+from broker.cli.client_communities import Guilds, guilds_of, resolved
 from broker.cli.client_options import Disabled, Kind, described
 from broker.cli.client_views import facts, tell, tell_secret
 from broker.cli.running import Exit, Failure, reported, with_stores
@@ -49,14 +50,14 @@ def add(
 
     async def work(
         stores: "Stores", settings: "Settings", clock: "SystemClock"
-    ) -> "tuple[ClientRecord, str | None]":
+    ) -> "tuple[ClientRecord, str | None, Guilds]":
         from broker.app.clock import SystemEntropy
         from broker.app.registration import check_client, web_origins
         from broker.core.model import Client
 
         entropy = SystemEntropy()
         blank = Client(client_id=client_id or entropy.token(12).hex(), name=name)
-        client = applied(_without_people(blank, given), given)
+        client = applied(_without_people(blank, given), await resolved(stores, given))
         if client.public and "origin" not in given:
             client = replace(client, origins=web_origins(client))
         check_client(client, settings)
@@ -64,10 +65,11 @@ def add(
         alg = client.id_token_signed_response_alg
         await check_signs(alg, "--id-token-alg", stores, settings, clock.now())
         client, secret = _with_secret(client, entropy, clock.now())
-        return await stores.sql.clients.add(client, now=clock.now()), secret
+        record = await stores.sql.clients.add(client, now=clock.now())
+        return record, secret, await guilds_of(stores)
 
-    record, secret = with_stores(work)
-    tell(record, secret, json=json)
+    record, secret, guilds = with_stores(work)
+    tell(record, secret, guilds, json=json)
 
 
 @app.command("list")
@@ -106,10 +108,11 @@ def show_client(client_id: ClientId, json: show.Json = False) -> None:
 
     async def work(
         stores: "Stores", _settings: "Settings", _clock: "SystemClock"
-    ) -> "ClientRecord":
-        return await _found(stores, client_id)
+    ) -> "tuple[ClientRecord, Guilds]":
+        return await _found(stores, client_id), await guilds_of(stores)
 
-    tell(with_stores(work), None, json=json)
+    record, guilds = with_stores(work)
+    tell(record, None, guilds, json=json)
 
 
 @app.command("edit")
@@ -131,19 +134,23 @@ def edit(
     if not given:
         raise typer.BadParameter("nothing to change was named")
 
-    async def work(stores: "Stores", settings: "Settings", clock: "SystemClock") -> "ClientRecord":
+    async def work(
+        stores: "Stores", settings: "Settings", clock: "SystemClock"
+    ) -> "tuple[ClientRecord, Guilds]":
         from broker.app.registration import check_client
 
         record, now = await _found(stores, client_id), clock.now()
-        client = applied(record.client, given)
+        client = applied(record.client, await resolved(stores, given))
         check_client(client, settings)
         await _check_scopes(stores, client, given)
         alg, before = client.id_token_signed_response_alg, record.client
         if alg != before.id_token_signed_response_alg or before.disabled > client.disabled:
             await check_signs(alg, "--id-token-alg", stores, settings, now)
-        return await stores.sql.clients.edit(client, version=record.version, now=now)
+        edited = await stores.sql.clients.edit(client, version=record.version, now=now)
+        return edited, await guilds_of(stores)
 
-    tell(with_stores(work), None, json=json)
+    record, guilds = with_stores(work)
+    tell(record, None, guilds, json=json)
 
 
 @app.command("rotate-secret")

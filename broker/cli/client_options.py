@@ -10,6 +10,7 @@ PLACES: Final = "Where it is"
 PROOF: Final = "How it proves who it is"
 REQUESTS: Final = "How it asks"
 RIGHTS: Final = "What it may do"
+COMMUNITIES: Final = "What it knows of communities, and who may use it"
 TOKENS: Final = "Its tokens"
 PEOPLE: Final = "What people see of it"
 
@@ -125,7 +126,10 @@ _SHARED: Final[dict[str, Any]] = {
         RIGHTS, "WAY", "How it may exchange tokens: impersonation, delegation; several times."
     ),
     "scope": _texts(
-        RIGHTS, "SCOPE", "A scope it may ask for; several times. Default: all of ours."
+        RIGHTS,
+        "SCOPE",
+        "A scope it may ask for; several times. Default: openid profile email offline_access. "
+        "guilds, roles and groups tell of communities.",
     ),
     "resource": _texts(
         RIGHTS, "API", "A resource indicator it may ask for (RFC 8707); several times."
@@ -134,6 +138,35 @@ _SHARED: Final[dict[str, Any]] = {
         RIGHTS,
         "--first-party/--third-party",
         "Is yours: people are not asked for consent where the redirect is https.",
+    ),
+    "guild": _texts(
+        COMMUNITIES,
+        "GUILD",
+        "A Discord server (guild) that it may know of, by its id or its name in: broker guilds; "
+        "several times.",
+    ),
+    "map_role": _texts(
+        COMMUNITIES,
+        "GUILD/ROLE=NAME",
+        "A role of its own, for people with a role of a guild; * in place of ROLE is every member. "
+        "Its people have them as claims roles and groups; several times.",
+    ),
+    "policy": _text(
+        COMMUNITIES,
+        "FILE",
+        "Who may use it: an access policy, JSON (- for standard input). See: broker policy --help. "
+        "Default: everybody.",
+    ),
+    "upstream": _texts(
+        COMMUNITIES,
+        "NAME",
+        "Where its people may sign in: discord, or one of BROKER_UPSTREAMS; several times. "
+        "Default: all.",
+    ),
+    "upstream_token": _flag(
+        COMMUNITIES,
+        "--upstream-token/--no-upstream-token",
+        "Whether it may ask for its people's access tokens at Discord; each time is audited.",
     ),
     "audience": _text(
         TOKENS, "API", "Who its access tokens are for (aud). Default: its client_id."

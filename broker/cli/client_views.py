@@ -7,6 +7,7 @@ import typer
 
 from broker.cli import show
 from broker.cli.client_changes import has_secrets
+from broker.cli.client_communities import Guilds, rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +33,15 @@ def facts(record: "ClientRecord") -> dict[str, Any]:
     return found | moments | {"updated_at": show.stamp(record.updated_at)}
 
 
-def tell(record: "ClientRecord", secret: str | None, *, json: bool) -> None:
-    """Show a registration, with its new secret where it has just got one."""
+def tell(record: "ClientRecord", secret: str | None, guilds: Guilds, *, json: bool) -> None:
+    """Show a registration, with its new secret where it has just got one.
+
+    Args:
+        record: the registration.
+        secret: its new secret, or None.
+        guilds: the registered ones, by their ids.
+        json: whether for scripts.
+    """
     if json:
         show.document(facts(record) | ({"client_secret": secret} if secret else {}))
     else:
@@ -47,6 +55,7 @@ def tell(record: "ClientRecord", secret: str | None, *, json: bool) -> None:
                 *_places(client),
                 *_proof(client),
                 *_rights(client),
+                *rows(client, guilds),
                 *_tokens(client),
                 *_pages(client),
                 ("made", show.stamp(record.created_at)),

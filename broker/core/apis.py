@@ -52,9 +52,11 @@ class Apis(Protocol):
 def known_scopes(apis: Mapping[str, Api], client: Client) -> frozenset[str]:
     """Return the words that a client may mean by ``scope``: others are unknown here.
 
-    Those of OpenID Connect, our own, and those of the registered APIs that it may get tokens for.
+    Those of OpenID Connect, those of the registered APIs that it may get tokens for, and our own
+    where it is registered for them: other servers have a scope ``groups`` too, and an app that asks
+    all of them for it is not refused here.
     """
-    found = set(v.PERSONAL_SCOPES)
+    found = {*v.SCOPES, *(word for word in v.COMMUNITY_SCOPES if word in client.scopes)}
     for identifier in (*client.resources, client.audience):
         api = None if identifier is None else apis.get(identifier)
         if api is not None:

@@ -190,7 +190,7 @@ def _response_type(params: Parameters) -> None:
 
 
 def asked_scope(
-    client: Client, params: Parameters, known: Collection[str] = v.PERSONAL_SCOPES
+    client: Client, params: Parameters, known: Collection[str] = v.SCOPES
 ) -> tuple[str, ...]:
     """Return the scope asked for (OpenID Connect Core §3.1.2.1): unknown words are ignored.
 

@@ -45,7 +45,7 @@ def test_help_tells_the_exit_codes(tmp_path):
     """Documented where they are looked for; nothing heavy is loaded for it."""
     answer = broker(tmp_path, "--help")
     assert answer.returncode == 0
-    words = "init serve demo config keys clients apis accounts db secrets doctor"
+    words = "init serve demo config keys clients apis guilds policy accounts db secrets doctor"
     for word in words.split():
         assert word in answer.stdout
     text = " ".join(answer.stdout.split())

@@ -98,6 +98,16 @@ async def test_scopes_of_foreign_apis_are_unknown(world: World, browser: Browser
     is_refusal(await browser.authorize(app, scope=WRITE), app, "invalid_scope")
 
 
+async def test_scopes_of_communities_are_known_to_whoever_is_registered_for_them(
+    world: World, browser: Browser
+) -> None:
+    """An app that asks every server for ``groups`` is let in; it is told nothing by it."""
+    await shops(world)
+    app = await shop(world)
+    assert await scope_of(browser, app, scope="openid groups roles guilds") == "openid"
+    is_refusal(await browser.authorize(app, scope="groups"), app, "invalid_scope")
+
+
 async def test_scopes_that_the_app_has_not(world: World, browser: Browser) -> None:
     """Of an API that it is for: told, as with the scopes of OpenID Connect."""
     await shops(world)

@@ -87,3 +87,13 @@ def rules_of(client: Client, deployment: Policy | None) -> Rules:
         raise ServerError(private=f"policy of {client.client_id}: {error}") from None
     policies = tuple(policy for policy in (deployment, own) if policy is not None)
     return Rules(policies, needs_of(client, policies))
+
+
+def guilds_named_by(client: Client) -> frozenset[str]:
+    """Return the ids of all guilds that a client's registration names, its policy included."""
+    try:
+        policy = Policy() if client.policy is None else read(client.policy)
+    except BadDocument:
+        policy = Policy()
+    asked = (rule.guild_id for rule in policy.guilds)
+    return frozenset((*client.guilds, *(client.role_mapping or {}), *asked))

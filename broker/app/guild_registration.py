@@ -1,0 +1,53 @@
+"""What an operator may say of a guild: its name, its invitation, the names of its roles."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from broker.app.checks import Problem, Refused
+from broker.app.client_rules import malformed
+from broker.core.community.registry import Guild
+from broker.core.community.snowflakes import is_snowflake
+from broker.core.documents import shown
+
+LONGEST: Final = 100  # characters of a name, as at Discord
+MOST_ROLES: Final = 250  # a guild has no more
+
+
+def check_guild(guild: Guild) -> None:
+    """Check what is said of a guild as it is to be.
+
+    Raises:
+        Refused: with every problem; each names the option to change.
+    """
+    problems = [*_guild(guild), *_roles(guild)]
+    if problems:
+        raise Refused(*problems)
+
+
+def _guild(guild: Guild) -> Iterator[Problem]:
+    if not is_snowflake(guild.guild_id):
+        yield Problem("GUILD_ID", f"{shown(guild.guild_id)} is no Discord id")
+    if not _is_name(guild.name):
+        yield Problem("--name", f"1 to {LONGEST} printable characters")
+    if guild.invite is not None:
+        reason = malformed(guild.invite)
+        if reason is None and not guild.invite.startswith("https://"):
+            reason = "must be an https address, such as https://discord.gg/…"
+        if reason:
+            yield Problem("--invite", f"{guild.invite}: {reason}")
+
+
+def _roles(guild: Guild) -> Iterator[Problem]:
+    if len(guild.roles) > MOST_ROLES:
+        yield Problem("--role", f"more than {MOST_ROLES}")
+    for role_id, name in guild.roles.items():
+        if not is_snowflake(role_id):
+            yield Problem("--role", f"{shown(role_id)} is no Discord id")
+        elif role_id == guild.guild_id:
+            yield Problem("--role", f"{role_id} is @everyone, which is among nobody's roles")
+        if not _is_name(name):
+            yield Problem("--role", f"{role_id}: a name of 1 to {LONGEST} printable characters")
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= LONGEST and text == text.strip() and text.isprintable()
