@@ -163,7 +163,7 @@ def access_of(parts: Parts) -> Access:
     renewal = Renewal(sql.authorizations, parts.clock)
     recheck = Recheck(
         next(tells, None),
-        Shelves(sql.accounts, redis.accounts, redis.turns, renewal),
+        Shelves(sql.accounts, redis.accounts, redis.turns, renewal, parts.origins.guilds),
         Ages(lifetimes.membership_fresh, lifetimes.membership_stale),
         clock=parts.clock,
         entropy=parts.entropy,
