@@ -30,7 +30,8 @@ PAGES: Final = ("client_uri", "logo_uri", "policy_uri", "tos_uri", "initiate_log
 CALLED: Final = ("jwks_uri", "sector_identifier_uri", "backchannel_logout_uri")
 SIGNED_WITH: Final = ("id_token_signed_response_alg", "userinfo_signed_response_alg")
 SIGNS_WITH: Final = ("token_endpoint_auth_signing_alg", "request_object_signing_alg")
-EXCHANGES: Final = ("impersonation", "delegation")
+SIGNS_IN: Final = "upstream"
+EXCHANGES: Final = ("impersonation", "delegation", SIGNS_IN)
 AUTHENTICATED: Final = frozenset((v.GRANT_CLIENT, v.GRANT_EXCHANGE))
 
 
@@ -146,18 +147,26 @@ def _kind(client: Client) -> Iterator[Fault]:
             "those of a public client are spent at each refresh, or bound by DPoP "
             "(RFC 9700 §2.2.2)",
         )
+    # Whoever holds a token of Discord proves by it whom it is about, and nothing of the client.
+    only_signs_in = client.exchange == (SIGNS_IN,)
     for grant_type in client.grant_types:
-        if grant_type in AUTHENTICATED:
+        if grant_type in AUTHENTICATED and not (grant_type == v.GRANT_EXCHANGE and only_signs_in):
             yield Fault("grant_types", f"{grant_type} is for clients that authenticate")
 
 
 def _exchange(client: Client) -> Iterator[Fault]:
-    """RFC 8693 §1.1: the two ways there are, for whoever may exchange at all."""
+    """RFC 8693 §1.1: the ways there are, for whoever may exchange at all."""
     for way in client.exchange:
         if way not in EXCHANGES:
             yield Fault("exchange", f"{way!r} is none of: {', '.join(EXCHANGES)}")
     if client.exchange and v.GRANT_EXCHANGE not in client.grant_types:
         yield Fault("exchange", "is for clients with the grant type of token exchange")
+    if not client.upstream_token:
+        return
+    if client.public:
+        yield Fault("upstream_token", "is for clients that authenticate")
+    if v.GRANT_EXCHANGE not in client.grant_types:
+        yield Fault("upstream_token", "is for clients with the grant type of token exchange")
 
 
 def _keys(client: Client) -> Iterator[Fault]:

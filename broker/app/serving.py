@@ -28,8 +28,11 @@ from broker.core.grants import Counter, GrantType, TokenEndpoint
 from broker.core.grants.code import CodeGrant
 from broker.core.grants.device import DeviceGrant
 from broker.core.grants.exchange import ExchangeGrant
+from broker.core.grants.exchange_upstream import UpstreamExchange
+from broker.core.grants.exchanges import Exchanges
 from broker.core.grants.machine import ClientCredentialsGrant
 from broker.core.grants.refresh import RefreshGrant
+from broker.core.grants.upstream_token import UpstreamTokens
 from broker.core.handles import Handles
 from broker.core.interaction import SignIn
 from broker.core.introspection import Introspection
@@ -86,7 +89,8 @@ def services(parts: Parts) -> Services:
     """Make everything that the edge calls."""
     issuer, handles = parts.settings.public_issuer, Handles(parts.stores.secrets)
     mint = mint_of(parts, handles)
-    access = access_of(parts)
+    renewal = Renewal(parts.stores.sql.authorizations, parts.clock)
+    access = access_of(parts, renewal)
     desk, counter = _desk(parts, handles, mint, access), _counter(parts, handles, mint, access)
     devices, user_codes = parts.stores.redis.devices, UserCodes(parts.stores.secrets)
     grants: dict[str, GrantType] = {
@@ -94,7 +98,11 @@ def services(parts: Parts) -> Services:
         GRANT_REFRESH: RefreshGrant(counter),
         GRANT_DEVICE: DeviceGrant(counter, devices),
         GRANT_CLIENT: ClientCredentialsGrant(counter),
-        GRANT_EXCHANGE: ExchangeGrant(counter),
+        GRANT_EXCHANGE: Exchanges(
+            ExchangeGrant(counter),
+            UpstreamExchange(desk, counter, parts.stores.redis.offers(parts.clock)),
+            UpstreamTokens(counter, parts.upstreams, renewal),
+        ),
     }
     return Services(
         sign_in=SignIn(desk),
@@ -156,14 +164,13 @@ def mint_of(parts: Parts, handles: Handles) -> Mint:
     return Mint(issuer, keys, handles, parts.clock, parts.entropy, lifetimes, signing)
 
 
-def access_of(parts: Parts) -> Access:
+def access_of(parts: Parts, renewal: Renewal) -> Access:
     """Return what judges people, and keeps what is known of their communities fresh."""
     sql, redis, lifetimes = parts.stores.sql, parts.stores.redis, parts.settings.lifetimes
     tells = (one for one in parts.upstreams.values() if isinstance(one, CommunityUpstream))
-    renewal = Renewal(sql.authorizations, parts.clock)
     recheck = Recheck(
         next(tells, None),
-        Shelves(sql.accounts, redis.accounts, redis.turns, renewal, parts.origins.guilds),
+        Shelves(sql.accounts, redis.accounts, redis.turns, renewal),
         Ages(lifetimes.membership_fresh, lifetimes.membership_stale),
         clock=parts.clock,
         entropy=parts.entropy,

@@ -123,7 +123,10 @@ _SHARED: Final[dict[str, Any]] = {
     ),
     "refresh": _flag(RIGHTS, "--refresh/--no-refresh", "Whether it gets refresh tokens."),
     "exchange": _texts(
-        RIGHTS, "WAY", "How it may exchange tokens: impersonation, delegation; several times."
+        RIGHTS,
+        "WAY",
+        "How it may exchange tokens: impersonation, delegation, upstream (Discord's for ours; "
+        "for public apps, too); several times.",
     ),
     "scope": _texts(
         RIGHTS,

@@ -76,7 +76,7 @@ class Client:
         rotate_refresh_tokens: whether a refresh spends its token; never False for a public client
             that is not bound by DPoP (RFC 9700 §2.2.2).
         exchange: how it may exchange tokens (RFC 8693 §1.1): ``impersonation``, ``delegation``,
-            ``upstream`` (an upstream's access token for ours).
+            ``upstream`` (an upstream's access token for ours, ``subject_issuer``).
         contacts: e-mail addresses of the people who run it.
         initiate_login_uri: where a sign-in may be begun by others (Core §4).
         software_id, software_version: RFC 7591 §2.
@@ -86,7 +86,8 @@ class Client:
         policy: who may use it: a document as ``broker.core.policy.model`` says, or None for
             everybody.
         upstreams: names of the upstreams whose people may use it; empty for all.
-        upstream_token: whether it may ask for its people's tokens at their upstream.
+        upstream_token: whether it may ask for its people's access tokens at their upstream, by
+            token exchange with ``requested_issuer``.
         registration_digest: SHA-256 of its registration access token (RFC 7592 §3), hexadecimal;
             None for a client that an operator registered.
     """

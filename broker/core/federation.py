@@ -112,7 +112,13 @@ class IssuerUpstream(Upstream, Protocol):
 
 @runtime_checkable
 class CommunityUpstream(Upstream, Protocol):
-    """An upstream that goes on telling of its people after they have signed in: Discord."""
+    """An upstream that goes on telling of its people after they have signed in: Discord.
+
+    Attributes:
+        application: our client id there; its tokens name the application they were issued to.
+    """
+
+    application: str
 
     async def community(
         self, access_token: str, needs: Needs, *, waiting: bool = False

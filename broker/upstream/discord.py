@@ -48,6 +48,7 @@ class Discord:
     title = "Discord"
 
     def __init__(self, settings: DiscordSettings, wire: Wire, clock: Clock) -> None:
+        self.application = settings.client_id
         self._settings = settings
         self._calls = DiscordCalls(settings, wire)
         self._clock = clock

@@ -18,6 +18,11 @@ SERVICE = {
     "grant_types": ("urn:ietf:params:oauth:grant-type:token-exchange",),
     "redirect_uris": (),
 }
+OFFERS = {
+    "grant_types": ("urn:ietf:params:oauth:grant-type:token-exchange", "refresh_token"),
+    "exchange": ("upstream",),
+    "redirect_uris": (),
+}
 TWO_HOSTS = ("https://a.example/cb", "https://b.example/cb")
 NATIVE = replace(WEB, application_type="native")
 
@@ -116,6 +121,11 @@ def test_bad_origins(origin):
         ({"require_signed_request_object": True}, "--jwks"),
         ({"exchange": ("delegation",)}, "--exchange"),
         (SERVICE | {"exchange": ("theft",)}, "--exchange"),
+        ({"exchange": ("upstream",)}, "--exchange"),
+        (OFFERS | {"exchange": ("upstream", "delegation")}, "--grant"),
+        (OFFERS | {"exchange": ()}, "--grant"),
+        (OFFERS | {"upstream_token": True}, "--upstream-token"),
+        ({"auth_method": "client_secret_basic", "upstream_token": True}, "--upstream-token"),
         ({"jwks": KEYS, "jwks_uri": "https://app.example.org/keys"}, "--jwks-uri"),
         ({"grant_types": (*WEB.grant_types, "client_credentials")}, "--grant"),
         ({"rotate_refresh_tokens": False}, "--no-rotation"),
@@ -136,6 +146,18 @@ def test_bad_origins(origin):
 def test_other_rules_name_their_option(change, option):
     """Each refusal says what to change."""
     assert options(replace(WEB, **change)) == [option]
+
+
+def test_a_public_client_may_offer_tokens_of_discord():
+    """As its only way to exchange: an Activity is a page in a browser, without a redirect."""
+    assert options(replace(WEB, **OFFERS)) == []
+    assert options(replace(WEB, **OFFERS, auth_method="client_secret_basic")) == []
+
+
+def test_a_confidential_client_may_have_its_people_s_tokens():
+    """Off by default."""
+    assert not WEB.upstream_token
+    assert options(replace(WEB, **SERVICE, upstream_token=True)) == []
 
 
 def test_a_confidential_client_may_be_let_off_pkce():

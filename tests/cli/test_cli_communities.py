@@ -132,6 +132,7 @@ def test_guilds_and_roles_by_their_names(cli, lighthouse):
         cli, "--scope", "openid guilds roles", "--guild", "the lighthouse", "--guild", HARBOUR,
         "--map-role", "The Lighthouse/Keeper=admin", "--map-role", f"{LIGHTHOUSE}/{KEEPER}=staff",
         "--map-role", f"{HARBOUR}/*=sailor", "--upstream", "discord", "--upstream-token",
+        "--grant", "code refresh token-exchange",
     )  # fmt: skip
     shown = cli.json("clients", "show", "board")
     assert shown["guilds"] == [LIGHTHOUSE, HARBOUR]

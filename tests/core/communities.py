@@ -35,6 +35,7 @@ class FarSide:
     clock: Hands
     name: str = "discord"
     title: str = "Discord"
+    application: str = "1130000000000000001"
     asked: list[tuple[str, Needs]] = field(default_factory=list)
     renewed: list[str] = field(default_factory=list)
     fails: dict[str, Exception] = field(default_factory=dict)
@@ -185,16 +186,12 @@ class Place:
         memory: Any = self.memory
         return Recheck(
             self.far if upstream else None,
-            Shelves(memory, memory, memory, renewal, self.registered),
+            Shelves(memory, memory, memory, renewal),
             Ages(600, 86400),
             clock=self.clock,
             entropy=Counted(str(id(renewal)).encode()),
             count=self.outcomes.append,
         )
-
-    async def registered(self) -> tuple[str, ...]:
-        """The guilds that clients may know of."""
-        return (HALL, YARD)
 
     async def know(self, recheck: Recheck | None = None, needs: Needs = NEEDS) -> Community:
         """Take a step that wants fresh facts."""

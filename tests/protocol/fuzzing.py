@@ -22,7 +22,7 @@ _AUTH: Final = " client_id client_secret client_assertion client_assertion_type"
 FIELDS: Final[dict[str, str]] = {
     "/token": "grant_type code redirect_uri code_verifier refresh_token scope resource audience"
     " device_code subject_token subject_token_type actor_token actor_token_type"
-    " requested_token_type" + _AUTH,
+    " requested_token_type subject_issuer requested_issuer" + _AUTH,
     "/par": _ASK + _AUTH,
     "/userinfo": "access_token schema",
     "/revoke": "token token_type_hint" + _AUTH,
@@ -68,7 +68,8 @@ ODD: Final[tuple[Text, ...]] = (
     "a" * 100, "a" * 2100, "a" * 10_000, "a" * 70_000, "\U0001f511" * 500, "none login", "..",
     "form_post", "fragment", "query", "none", "login", "consent", "select_account", "openid",
     "openid offline_access", "plain", "S256", "allow", "deny", "yes", "refresh_token", *v.SCOPES,
-    "access_token", "client_credentials", "urn:ietf:params:oauth:request_uri:x",
+    "access_token", "client_credentials", "discord", "github",
+    "urn:ietf:params:oauth:request_uri:x",
 )  # fmt: skip
 KINDS: Final = (
     FORM, None, b"", b"application/json", b"multipart/form-data; boundary=x", b"text/plain",

@@ -21,8 +21,10 @@ from tests.protocol.events import ping, signed, withdrawal
 from tests.protocol.fuzzing import FIELDS, Kept, changes, shots
 from tests.protocol.harness import Shelf, World, begin
 from tests.protocol.known import API, BACK, CLIENTS, FRONT, ISSUER, SECRET, THIRD
+from tests.protocol.offering import discord_token
 from tests.protocol.proving import Prover
 from tests.protocol.registering import registered
+from tests.protocol.services import TYPE_ACCESS
 from tests.protocol.shots import MARKER, Diverted, Judge, Shot, Unreachable, kept_in_clear
 
 LONG = os.environ.get("BROKER_TEST_LONG") == "1"
@@ -73,8 +75,8 @@ def event(world: World, content: bytes) -> Shot:
 
 async def everything(world: World, **fields: Any) -> App:
     """A confidential client that may do all there is."""
-    ways = ("impersonation", "delegation")
-    return await world.new_app(BACK, grant_types=ALL, exchange=ways, **fields)
+    ways = {"exchange": ("impersonation", "delegation", "upstream"), "upstream_token": True}
+    return await world.new_app(BACK, grant_types=ALL, **ways, **fields)
 
 
 async def honest(world: World) -> Kept:
@@ -90,6 +92,7 @@ async def honest(world: World) -> Kept:
     out = hidden(await browser.http.get("/logout"))
     entry = hidden(await browser.http.get("/device"))
     told = await registered(world)
+    theirs_there = discord_token(world)
     own, proof = app.client.client_id, app.proof()
     cookies = {"cookie": "; ".join(f"{k}={x}" for k, x in browser.http.cookies.items())}
     theirs = {"cookie": "; ".join(f"{k}={x}" for k, x in third.http.cookies.items())}
@@ -108,7 +111,11 @@ async def honest(world: World) -> Kept:
             form("/token", proof, grant_type=v.GRANT_DEVICE,
                  device_code=device["device_code"]),
             form("/token", proof, grant_type=v.GRANT_EXCHANGE, subject_token=access,
-                 subject_token_type="urn:ietf:params:oauth:token-type:access_token"),
+                 subject_token_type=TYPE_ACCESS),
+            form("/token", proof, grant_type=v.GRANT_EXCHANGE, subject_token=theirs_there,
+                 subject_token_type=TYPE_ACCESS, subject_issuer="discord"),
+            form("/token", proof, grant_type=v.GRANT_EXCHANGE, subject_token=access,
+                 subject_token_type=TYPE_ACCESS, requested_issuer="discord"),
             form("/token", {"dpop": prover.proof()}, grant_type="refresh_token",
                  refresh_token=bound["refresh_token"], client_id="front"),
         ],
@@ -137,7 +144,7 @@ async def honest(world: World) -> Kept:
     }  # fmt: skip
     things = [*wide.values(), *bound.values(), *device.values(), *page.values(), *out.values()]
     things += [code, pushed, own, SECRET, "front", "native", API, BYE, ISSUER, app.verifier]
-    things += [told["registration_access_token"], *(app.asks().values())]
+    things += [theirs_there, told["registration_access_token"], *(app.asks().values())]
     return Kept(
         tuple(dict.fromkeys(str(one) for one in things)),
         bases,

@@ -210,6 +210,28 @@ ROWS = (
         ),
     ),
     Row(
+        "RFC 8693: Discord's access token for ours (`subject_issuer`)",
+        "only one issued to our application; a session, a grant, an ID token, policies as ever",
+        (
+            f"{P}discord_exchange.py::test_what_a_good_token_is_exchanged_for",
+            "::test_a_token_of_another_application",
+            "::test_worthless_tokens_are_counted",
+            "::test_a_grant_is_bound_to_a_key",
+            f"{P}discord_exchange_people.py::test_a_policy_refuses",
+        ),
+    ),
+    Row(
+        "RFC 8693: ours for Discord's access token (`requested_issuer`)",
+        "for clients that an operator lets; renewed where it has run out; audited each time",
+        (
+            f"{P}upstream_token.py::test_the_token_that_discord_gave",
+            "::test_who_may_not",
+            "::test_whose_tokens_open_it",
+            "::test_one_that_has_run_out_is_renewed",
+            "::test_each_time_is_in_the_audit_log",
+        ),
+    ),
+    Row(
         "RFC 8707: resource indicators",
         "at both endpoints; narrowed at each refresh",
         (

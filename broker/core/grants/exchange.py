@@ -95,7 +95,7 @@ class ExchangeGrant:
             actor = await self._presented(client, params, "actor_token", proof)
             given = replace(given, actor=actor)
         act = _acting(given)
-        targets, scope = _targets(client, params), _scope(client, given.subject, params)
+        targets, scope = targeted(client, params), _scope(client, given.subject, params)
         await self._living(given, proof)
         more = confirmation(proof) | ({} if act is None else {"act": act})
         answer = await self._issue(client, given, more, targets, scope)
@@ -112,12 +112,12 @@ class ExchangeGrant:
         try:
             found = self._counter.mint.access_token(token)
         except InvalidToken as error:
-            raise _unusable(name, error.private) from None
+            raise unusable(name, error.private) from None
         apis = await self._counter.mint.signing.apis.registered()
         own = name == "actor_token" and found.client_id == client.client_id
         if not own and not served_by(apis, found.audience, client):
-            raise _unusable(name, "not for this client")
-        _bound(found, proof, name)
+            raise unusable(name, "not for this client")
+        bound(found, proof, name)
         return found
 
     async def _living(self, given: _Given, proof: Proof | None) -> None:
@@ -130,7 +130,7 @@ class ExchangeGrant:
         found = await asyncio.gather(*looks, return_exceptions=True)
         for name, outcome in zip(named, found, strict=True):
             if isinstance(outcome, InvalidToken):
-                raise _unusable(name, outcome.private)
+                raise unusable(name, outcome.private)
             if isinstance(outcome, BaseException):
                 raise outcome
 
@@ -185,10 +185,14 @@ def _types(params: Parameters) -> None:
         raise InvalidRequest("Only access tokens are given for others")
 
 
-def _bound(token: AccessToken, proof: Proof | None, name: str) -> None:
-    """RFC 9449 §7.1: a token that is bound to a key is worth nothing without it."""
+def bound(token: AccessToken, proof: Proof | None, name: str) -> None:
+    """Refuse a token that is bound to a key which was not proven (RFC 9449 §7.1).
+
+    Raises:
+        InvalidRequest: it is; ``name`` is the parameter it came in.
+    """
     if "cnf" in token.claims and (proof is None or token.claims["cnf"] != {"jkt": proof.jkt}):
-        raise _unusable(name, "bound to a key that was not proven")
+        raise unusable(name, "bound to a key that was not proven")
 
 
 def _acting(given: _Given) -> Mapping[str, Any] | None:
@@ -198,7 +202,7 @@ def _acting(given: _Given) -> Mapping[str, Any] | None:
     if actor is None:
         return before
     if "act" in actor.claims:
-        raise _unusable("actor_token", "its bearer acts for somebody else")
+        raise unusable("actor_token", "its bearer acts for somebody else")
     act: dict[str, Any] = {"sub": actor.claims["sub"], "client_id": actor.client_id}
     if before is not None:
         act["act"] = before
@@ -214,8 +218,12 @@ def _depth(act: object) -> int:
     return depth
 
 
-def _targets(client: Client, params: Parameters) -> tuple[str, ...]:
-    """Whom the new token is for: ``resource`` and ``audience`` alike name what is registered."""
+def targeted(client: Client, params: Parameters) -> tuple[str, ...]:
+    """Return whom the new token is for; ``resource`` and ``audience`` alike name registered APIs.
+
+    Raises:
+        InvalidTarget: it names what the client is not registered for.
+    """
     wanted = tuple(dict.fromkeys((*params.many("resource"), *params.many("audience"))))
     if not set(wanted) <= set(client.resources):
         raise InvalidTarget
@@ -232,6 +240,9 @@ def _scope(client: Client, subject: AccessToken, params: Parameters) -> tuple[st
     return asked or most
 
 
-def _unusable(name: str, why: str) -> InvalidRequest:
-    """RFC 8693 §2.2.2; the same words whatever is wrong."""
+def unusable(name: str, why: str) -> InvalidRequest:
+    """Return the error of a token that may not be exchanged: the same words whatever is wrong.
+
+    RFC 8693 §2.2.2. ``name`` is the parameter it came in, ``why`` is for the log.
+    """
     return InvalidRequest(f"The {name} is not one that may be exchanged here", private=why)
