@@ -1,4 +1,4 @@
-"""Which web origins may call the token endpoints from a browser: those of any client."""
+"""What any client is registered for: web origins that may call the token endpoints, guilds."""
 
 import asyncio
 from typing import Final
@@ -17,7 +17,7 @@ _log = structlog.get_logger("broker.origins")
 
 
 class Origins:
-    """Registered origins, followed from SQL.
+    """Registered origins and guilds, followed from SQL.
 
     Args:
         clients: the clients' repository.
@@ -28,6 +28,7 @@ class Origins:
         self._clients = clients
         self._clock = clock
         self._known: frozenset[str] = frozenset()
+        self._guilds: frozenset[str] | None = None
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
 
@@ -37,12 +38,24 @@ class Origins:
             await self._read()
         return origin in self._known
 
+    async def guilds(self) -> frozenset[str]:
+        """Return the ids of the guilds that any client may know of; no SQL if read lately.
+
+        Raises:
+            StoreUnavailable: they were never read, and SQL does not answer.
+        """
+        if self._guilds is None or self._clock.now() - self._read_at > INTERVAL:
+            await self._read()
+        if self._guilds is None:
+            raise StoreUnavailable(private="the guilds of clients were never read")
+        return self._guilds
+
     def forget(self) -> None:
         """Look again for the next origin that is not known: clients were just changed."""
         self._read_at = float("-inf")
 
     async def follow(self, stop: asyncio.Event) -> None:
-        """Read the clients' origins every few seconds until ``stop`` is set."""
+        """Read what clients are registered for every few seconds until ``stop`` is set."""
         while not stop.is_set():
             await self._read()
             await rest(stop, INTERVAL)
@@ -60,3 +73,4 @@ class Origins:
                 return
             enabled = [record.client for record in records if not record.client.disabled]
             self._known = frozenset(origin for client in enabled for origin in client.origins)
+            self._guilds = frozenset(guild for client in enabled for guild in client.guilds)

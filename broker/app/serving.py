@@ -170,7 +170,7 @@ def access_of(parts: Parts, renewal: Renewal) -> Access:
     tells = (one for one in parts.upstreams.values() if isinstance(one, CommunityUpstream))
     recheck = Recheck(
         next(tells, None),
-        Shelves(sql.accounts, redis.accounts, redis.turns, renewal),
+        Shelves(sql.accounts, redis.accounts, redis.turns, renewal, parts.origins.guilds),
         Ages(lifetimes.membership_fresh, lifetimes.membership_stale),
         clock=parts.clock,
         entropy=parts.entropy,

@@ -1,11 +1,12 @@
 """Back from a trip upstream: who came, what was granted, and a session of ours."""
 
+import asyncio
 from dataclasses import dataclass, replace
+from typing import Final
 
 from broker.core import trips
 from broker.core.audit import note
 from broker.core.community.model import Community
-from broker.core.community.needs import Needs
 from broker.core.csrf import browser_digest
 from broker.core.desk import Desk
 from broker.core.device.approval import deny
@@ -25,12 +26,14 @@ from broker.core.errors import (
 )
 from broker.core.federation import CommunityUpstream, SignedIn, UpstreamAuthorization
 from broker.core.handles import Handle, Kind
-from broker.core.model import AuditEvent, Facts, PendingRequest, Profile, Session
+from broker.core.model import AuditEvent, Client, Facts, PendingRequest, Profile, Session
 from broker.core.outcomes import Browser, Redirect
 from broker.core.parameters import Parameters
 from broker.core.responses import refusal
 
-DEVICE_LENGTH = 160
+DEVICE_LENGTH: Final = 160
+LONGEST: Final = 9.0  # seconds for all that is read; less than a request may take in all
+_NOBODYS: Final = Client("", "", scopes=())  # in place of one that is gone: the next page says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +42,13 @@ class Arrival:
 
     Attributes:
         signed_in: as upstream says.
-        needs: what has to be known for the request's client.
-        community: what of it was read, or None.
+        community: what was read that has to be known for the request's client, or None.
+        asked_later: whether upstream may have to be asked again.
     """
 
     signed_in: SignedIn
-    needs: Needs
     community: Community | None = None
+    asked_later: bool = False
 
 
 class Callback:
@@ -135,10 +138,13 @@ class Callback:
         code = params.one("code")
         if code is None:
             raise BadCallback(private="neither code nor error")
-        needs = await trips.needs_of(self._desk, pending)
+        client = await self._desk.clients.find(pending.request.client_id)
         again = self._again(pending)
         try:
-            return await self._read(pending, code, needs)
+            async with asyncio.timeout(LONGEST):
+                return await self._read(pending, code, client or _NOBODYS)
+        except TimeoutError as error:
+            raise UpstreamUnavailable(private="upstream: too slow", links=again) from error
         except UpstreamUnavailable as error:
             raise UpstreamUnavailable(
                 error.public, error.private, error.retry_after, again
@@ -146,21 +152,23 @@ class Callback:
         except (UpstreamRejected, AuthorizationLost) as error:
             raise UpstreamPage(private=error.private, links=again) from error
 
-    async def _read(self, pending: PendingRequest, code: str, needs: Needs) -> Arrival | None:
-        upstream = self._desk.upstreams[pending.upstream]
+    async def _read(self, pending: PendingRequest, code: str, client: Client) -> Arrival | None:
+        upstream, access = self._desk.upstreams[pending.upstream], self._desk.access
+        needs = access.needs(client)
         signed_in = await upstream.fetch(code=code, verifier=pending.verifier)
         granted = signed_in.authorization
         if granted is None or not isinstance(upstream, CommunityUpstream):
-            return Arrival(signed_in, needs)
+            return Arrival(signed_in, asked_later=client.upstream_token)
         if upstream.lacks(granted.scope, needs) and not pending.asked_again:
             return None
         # An address that the person keeps to themselves is no hindrance, unless a policy says so.
         if upstream.lacks(granted.scope, replace(needs, email=False)):
             raise GrantedTooLittle(links=self._again(pending))
         if not needs.membership:
-            return Arrival(signed_in, needs)
+            return Arrival(signed_in, asked_later=client.upstream_token)
         community = await upstream.community(granted.access_token, needs, waiting=True)
-        return Arrival(signed_in, needs, community)
+        community = await access.recheck.ours(community, client.guilds)
+        return Arrival(signed_in, community, asked_later=True)
 
     async def _keep(self, pending: PendingRequest, arrival: Arrival, account_id: str) -> None:
         """Keep the authorization where upstream may have to be asked again; else it is let go.
@@ -168,16 +176,12 @@ class Callback:
         One that reaches further and is not known to be lost stays: it serves for this one too.
         """
         desk, granted = self._desk, arrival.signed_in.authorization
-        if granted is None or not await self._asked_later(pending, arrival.needs):
+        if granted is None or not arrival.asked_later:
             return
         name = pending.upstream
         kept = await desk.authorizations.get(account_id, name)
         if kept is None or kept.lost or not _wider(kept.authorization, granted):
             await desk.authorizations.keep(account_id, name, granted, now=desk.clock.now())
-
-    async def _asked_later(self, pending: PendingRequest, needs: Needs) -> bool:
-        client = await self._desk.clients.find(pending.request.client_id)
-        return client is not None and (client.upstream_token or needs.membership)
 
     async def _refused_upstream(self, pending: PendingRequest, params: Parameters) -> None:
         """An error in place of a code (RFC 6749 §4.1.2.1) goes on to the client."""

@@ -8,7 +8,7 @@ from broker.core.audit import note
 from broker.core.claims import agreed_scope
 from broker.core.desk import Desk, form_subject, fresh, same_browser, upstream_prompt
 from broker.core.device.approval import deny
-from broker.core.entry import Admitted, NotAdmitted, admit
+from broker.core.entry import Admitted, admit
 from broker.core.errors import (
     AccessDenied,
     AuthorizationRefused,
@@ -22,7 +22,6 @@ from broker.core.handles import Handle
 from broker.core.model import AuditEvent, AuthorizationRequest, Client, Facts, PendingRequest
 from broker.core.outcomes import Browser, Redirect
 from broker.core.parameters import Parameters
-from broker.core.ports import CodeRefused, Refusal
 from broker.core.responses import refusal
 
 
@@ -84,29 +83,27 @@ class Decisions:
     ) -> Redirect:
         """Record the consent, then issue; a session that ended meanwhile signs in again.
 
-        Whoever may not use the app by now is told so on the request's next page.
+        Whoever may not use the app by now is told so on the request's next page, and has agreed to
+        nothing.
         """
         desk, request = self._desk, pending.request
         if await desk.signed_in(session) is None:
             return await trips.begin(desk, desk.new_pending(request), browser, prompt="none")
-        scope = agreed_scope(request.scope, request.claims)
-        newer = await self._agreed(request, session, scope)
-        result: Redirect | CodeRefused | NotAdmitted | Admitted
-        result = await admit(desk, client, session)
-        if isinstance(result, Admitted):
-            result = await codes.issue(
-                desk,
-                request,
-                result,
-                required_consent=scope,
-                signed_in_now=fresh(pending, session),
-                newer=newer,
-            )
-        if isinstance(result, Redirect):
-            return result
-        if isinstance(result, NotAdmitted) or result.reason is Refusal.STALE_FACTS:
+        admitted = await admit(desk, client, session)
+        if not isinstance(admitted, Admitted):
             await desk.requests.put(pending)
             return Redirect(desk.page_url(pending))
+        scope = agreed_scope(request.scope, request.claims)
+        result = await codes.issue(
+            desk,
+            request,
+            admitted,
+            required_consent=scope,
+            signed_in_now=fresh(pending, session),
+            newer=await self._agreed(request, session, scope),
+        )
+        if isinstance(result, Redirect):
+            return result
         return await trips.begin(
             desk, desk.new_pending(request), browser, prompt=upstream_prompt(request, browser)
         )

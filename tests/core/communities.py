@@ -186,12 +186,16 @@ class Place:
         memory: Any = self.memory
         return Recheck(
             self.far if upstream else None,
-            Shelves(memory, memory, memory, renewal),
+            Shelves(memory, memory, memory, renewal, self.registered),
             Ages(600, 86400),
             clock=self.clock,
             entropy=Counted(str(id(renewal)).encode()),
             count=self.outcomes.append,
         )
+
+    async def registered(self) -> tuple[str, ...]:
+        """The guilds that clients may know of."""
+        return (HALL, YARD)
 
     async def know(self, recheck: Recheck | None = None, needs: Needs = NEEDS) -> Community:
         """Take a step that wants fresh facts."""

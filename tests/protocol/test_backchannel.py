@@ -13,6 +13,7 @@ from broker.app.telling import Pace, Telling
 from broker.core.subjects import subject_for
 from tests.protocol.actors import App, Browser
 from tests.protocol.checks import hidden, is_challenge, is_token_error
+from tests.protocol.communities import HALL
 from tests.protocol.harness import Shelf, World, begin
 from tests.protocol.known import ADA, BACK, BEN, FRONT
 from tests.protocol.listening import Listener, judged, listening
@@ -318,3 +319,18 @@ async def undelivered(world: World, within: float = 5.0) -> Any:
             await asyncio.sleep(0.02)
     (entry,) = found
     return entry.event
+
+
+async def test_a_grant_that_a_policy_ends_is_no_sign_out(
+    world: World, browser: Browser, listener: Listener
+) -> None:
+    """Nothing is sent for it: the session goes on, and its own end is told later."""
+    app = await heard_by(world, listener, policy={"guilds": [{"id": HALL}]}, guilds=(HALL,))
+    tokens = await browser.tokens(app)
+    world.discord.kick(ADA, HALL)
+    await world.advance(601)
+    is_token_error(await app.refresh(tokens["refresh_token"]), "invalid_grant")
+    await asyncio.sleep(QUIET)
+    assert listener.tokens == []
+    await log_out(browser, tokens)
+    assert len(await listener.hears()) == 1

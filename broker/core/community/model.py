@@ -3,8 +3,8 @@
 Times are UTC seconds since the epoch (float).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,13 @@ class Community:
         standings = {key: one for key, one in self.standings.items() if one.read_at > moment}
         listed = self.listed
         return Community(standings, listed if listed and listed.read_at > moment else None)
+
+    def listing(self, guilds: Collection[str]) -> "Community":
+        """Return it with no guild in its list but these: of others nothing is to be kept."""
+        if self.listed is None:
+            return self
+        kept = tuple(one for one in self.listed.guilds if one.guild_id in guilds)
+        return replace(self, listed=replace(self.listed, guilds=kept))
 
     def merged(self, other: "Community") -> "Community":
         """Return what is known with another reading: of each part the one that was read last."""

@@ -8,7 +8,7 @@ further age. What is read is put into Redis, where steps look, and kept in SQL.
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -67,12 +67,21 @@ class Ages:
 
 @dataclass(frozen=True, slots=True)
 class Shelves:
-    """Where facts are kept, and what it takes to read them again."""
+    """Where facts are kept, and what it takes to read them again.
+
+    Attributes:
+        accounts: in SQL.
+        states: in Redis, where steps look.
+        turns: at reading.
+        renewal: has people's authorizations.
+        guilds: returns the ids of the guilds that any client may know of.
+    """
 
     accounts: Accounts
     states: AccountStates
     turns: Turns
     renewal: Renewal
+    guilds: Callable[[], Awaitable[Collection[str]]]
 
 
 def uncounted(_outcome: Outcome) -> None:
@@ -142,6 +151,20 @@ class Recheck:
             self._count(Outcome.LAST_KNOWN)
             return found
 
+    async def ours(self, community: Community, also: Collection[str] = ()) -> Community:
+        """Return what was read without the guilds that no client may know of.
+
+        Args:
+            community: as it was read.
+            also: guilds of a client that may be newer than what is followed.
+
+        Raises:
+            StoreUnavailable: the clients were never read, and SQL does not answer.
+        """
+        if community.listed is None:
+            return community
+        return community.listing({*await self._shelves.guilds(), *also})
+
     async def _read_and_take(
         self, account_id: str, needs: Needs, take: Callable[[float], Awaitable[T | None]]
     ) -> T:
@@ -206,7 +229,7 @@ class Recheck:
         if upstream is None or known is None or upstream.name not in known.identities:
             await shelves.states.put_community(account_id, _nobody(wanted, now))
             return
-        community = await self._asked(upstream, account_id, wanted)
+        community = await self.ours(await self._asked(upstream, account_id, wanted))
         await shelves.states.put_community(account_id, community)
         try:
             await shelves.accounts.keep_community(account_id, upstream.name, community)

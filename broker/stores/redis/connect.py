@@ -13,6 +13,7 @@ Client = Redis | RedisCluster
 """What the stores speak to; answers are text, nothing is retried."""
 
 SENTINEL: Final = ("redis+sentinel", "rediss+sentinel")
+HANGING: Final = 0.6  # of the time-out for connecting, after which a cluster's node is given up
 CLUSTER: Final = ("redis+cluster", "rediss+cluster")
 SINGLE: Final = ("redis", "rediss", "unix")
 
@@ -26,8 +27,8 @@ def connect(url: str, *, pool_size: int = 64, timeout: float = 1.5) -> Client:
             ``redis+cluster://[user:password@]host:port,host:port``. ``rediss+…`` speaks TLS.
         pool_size: connections at the most (to each node of a cluster).
         timeout: seconds for connecting and for a free connection. Answers have no time-out of
-            their own (it would cost a task each): ``Steps`` and ``health`` bring one deadline for
-            all of a step.
+            their own, but for those of a cluster (it would cost a task each): ``Steps`` and
+            ``health`` bring one deadline for all of a step.
 
     Raises:
         ValueError: for an address of another kind, or one without a host.
@@ -97,9 +98,12 @@ def _sentinel(parts: SplitResult, options: dict[str, Any], pool_size: int) -> Re
 
 def _cluster(parts: SplitResult, options: dict[str, Any], pool_size: int) -> RedisCluster:
     nodes = [ClusterNode(host, port) for host, port in _hosts(parts, 6379)]
+    # Here answers have a time-out: only by it does the client hear that a node hangs, and looks
+    # who serves its slots now. It is well within the deadline of a step.
+    patience = {"socket_timeout": options["socket_connect_timeout"] * HANGING}
     return RedisCluster(
         startup_nodes=nodes,
         max_connections=pool_size,
         **_credentials(parts),
-        **options,
+        **(options | patience),
     )

@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from broker.core.errors import StoreUnavailable
@@ -58,7 +59,7 @@ class Steps:
 
     def __init__(self, client: Client, *, deadline: float = 1.5, replicas: int = 0) -> None:
         self._execute: Callable[..., Awaitable[Any]] = (
-            Lanes(client, deadline).execute if isinstance(client, Redis) else client.execute_command
+            Lanes(client, deadline).execute if isinstance(client, Redis) else in_turn(client)
         )
         self._client = client
         self._deadline = deadline
@@ -122,6 +123,25 @@ class Steps:
                 )
         except FAILURES as error:
             raise _unavailable(step.name, error) from error
+
+
+def in_turn(client: RedisCluster) -> Callable[..., Awaitable[Any]]:
+    """Return a cluster's way to run a command, for as many at once as a node has connections for.
+
+    The client refuses one more than that at once; here it waits for its turn, within its deadline.
+    """
+    turn = asyncio.Semaphore(int(client.connection_kwargs["max_connections"]))
+
+    async def execute(*words: str | int) -> Any:
+        async with turn:
+            try:
+                return await client.execute_command(*words)
+            except AttributeError as error:
+                # When a node fails, the client closes its free connections, one that another task
+                # is just opening among them: that task finds no stream to write to any more.
+                raise RedisConnectionError(repr(error)) from error
+
+    return execute
 
 
 def _unavailable(what: str, error: BaseException) -> StoreUnavailable:

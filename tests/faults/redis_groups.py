@@ -1,0 +1,231 @@
+"""Redis servers that are one store together: a cluster of six, a group under Sentinels."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tests.outer import find, need
+from tests.running import free_port
+from tests.stores.redis_servers import ask, wait_for
+
+NODE_TIMEOUT: Final = 1000  # milliseconds after which a node counts as gone
+DOWN_AFTER: Final = 500  # milliseconds, for Sentinels
+KEPT: Final = (
+    "--appendonly", "yes", "--appendfsync", "always", "--save", "",
+    "--repl-diskless-sync-delay", "0",
+)  # fmt: skip
+
+
+class Server:
+    """One Redis process that can be killed and started again with its data.
+
+    Args:
+        folder: its data.
+        options: of its command line.
+        sentinel: whether it is a Sentinel.
+    """
+
+    def __init__(self, folder: Path, *options: str, sentinel: bool = False) -> None:
+        self.port = free_port()
+        self.folder = folder
+        self._options = options
+        self._sentinel = sentinel
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir()
+
+    def start(self) -> None:
+        """Start it and wait for its first answer."""
+        binary = need("redis-server", "redis_server")
+        words: list[Any] = [binary]
+        if self._sentinel:
+            (self.folder / "sentinel.conf").touch()
+            words += [self.folder / "sentinel.conf", "--sentinel"]
+        words += ["--port", self.port, "--bind", "127.0.0.1", "--dir", self.folder, *self._options]
+        self._process = subprocess.Popen([str(word) for word in words], stdout=subprocess.DEVNULL)
+        wait_for(lambda: (ask(self.port, "PING") or "").startswith(("+PONG", "-NOAUTH")))
+
+    def say(self, *words: str) -> Any:
+        """Run a command."""
+        with Redis(port=self.port, decode_responses=True) as redis:
+            return redis.execute_command(*words)
+
+    def kill(self) -> None:
+        """Kill it at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def hang(self) -> None:
+        """Keep its sockets and answer nothing."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Answer again."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGCONT)
+
+
+class Cluster:
+    """Three primaries with a replica each, on the loopback address.
+
+    Args:
+        folder: where their data are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.servers = [
+            Server(
+                folder / f"node{number}",
+                "--cluster-enabled", "yes", "--cluster-port", str(free_port()),
+                "--cluster-node-timeout", str(NODE_TIMEOUT),
+                "--cluster-replica-validity-factor", "0", *KEPT,
+            )
+            for number in range(6)
+        ]  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        """The address for the broker; two nodes are named, it finds the others."""
+        named = ",".join(f"127.0.0.1:{one.port}" for one in self.servers[:2])
+        return f"redis+cluster://{named}"
+
+    def start(self) -> None:
+        """Start them, make them one."""
+        for one in self.servers:
+            one.start()
+        nodes = [f"127.0.0.1:{one.port}" for one in self.servers]
+        client = find("redis-cli") or shutil.which("redis-cli")
+        command = [
+            client,
+            "--cluster",
+            "create",
+            *nodes,
+            "--cluster-replicas",
+            "1",
+            "--cluster-yes",
+        ]
+        subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+        wait_for(self.whole, 30)
+
+    def whole(self) -> bool:
+        """Whether all is well: three primaries, and three replicas that have what these have."""
+        try:
+            alive = [one for one in self.servers if one._process]
+            agreed = all("cluster_state:ok" in str(one.say("CLUSTER", "INFO")) for one in alive)
+            linked = all(_follows(one) for one in alive)
+            return agreed and linked and len(alive) == 6 and len(self.primaries()) == 3
+        except RedisError:
+            return False
+
+    def primaries(self) -> list[Server]:
+        """Those that serve slots now."""
+        return [one for one in self.servers if one._process and _slots(one)]
+
+    def owner(self, account_id: str, prefix: str = "tb") -> Server:
+        """The primary that has an account's slot."""
+        alive = self.primaries()
+        slot = int(alive[0].say("CLUSTER", "KEYSLOT", f"{prefix}:{{{account_id}}}:facts"))
+        return next(one for one in alive if any(slot in part for part in _slots(one)))
+
+    def stop(self) -> None:
+        """Kill them all."""
+        for one in self.servers:
+            one.kill()
+
+
+def _follows(one: Server) -> bool:
+    """Whether a node is a primary, or a replica in step with its own."""
+    told = one.say("INFO", "replication")
+    return told["role"] == "master" or told["master_link_status"] == "up"
+
+
+def _slots(one: Server) -> list[range]:
+    """The slots that a node says it serves itself."""
+    for line in str(one.say("CLUSTER", "NODES")).splitlines():
+        words = line.split()
+        if "myself" in words[2] and "master" in words[2]:
+            parts = [word.partition("-") for word in words[8:] if not word.startswith("[")]
+            return [range(int(a), int(b or a) + 1) for a, _, b in parts]
+    return []
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """A running cluster."""
+    folder.mkdir(exist_ok=True)
+    found = Cluster(folder)
+    try:
+        found.start()
+        yield found
+    finally:
+        found.stop()
+
+
+class Sentinels:
+    """A primary, two replicas, and three Sentinels that watch them.
+
+    Args:
+        folder: where their data are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.servers = [Server(folder / f"redis{number}", *KEPT) for number in range(3)]
+        self.watchers = [Server(folder / f"sentinel{n}", sentinel=True) for n in range(3)]
+
+    @property
+    def url(self) -> str:
+        """The address for the broker."""
+        named = ",".join(f"127.0.0.1:{one.port}" for one in self.watchers)
+        return f"redis+sentinel://{named}/tokens"
+
+    def start(self) -> None:
+        """Start them; the first is the primary."""
+        for one in self.servers:
+            one.start()
+        for one in self.servers[1:]:
+            one.say("REPLICAOF", "127.0.0.1", str(self.servers[0].port))
+        for one in self.watchers:
+            one.start()
+            one.say("SENTINEL", "MONITOR", "tokens", "127.0.0.1", str(self.servers[0].port), "2")
+            one.say("SENTINEL", "SET", "tokens", "down-after-milliseconds", str(DOWN_AFTER))
+            one.say("SENTINEL", "SET", "tokens", "failover-timeout", "3000")
+        wait_for(self._agreed, 30)
+
+    def primary(self) -> Server:
+        """The one that Sentinels name."""
+        named = self.watchers[0].say("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "tokens")
+        return next(one for one in self.servers if one.port == int(named[1]))
+
+    def _agreed(self) -> bool:
+        told = [one.say("SENTINEL", "MASTER", "tokens") for one in self.watchers]
+        return all(
+            int(one["num-slaves"]) == 2 and int(one["num-other-sentinels"]) == 2 for one in told
+        ) and all(self.servers[n].say("INFO", "replication")["master_link_status"] == "up"
+                  for n in (1, 2))  # fmt: skip
+
+    def stop(self) -> None:
+        """Kill them all."""
+        for one in (*self.watchers, *self.servers):
+            one.kill()
+
+
+@contextmanager
+def sentinels(folder: Path) -> Iterator[Sentinels]:
+    """A running group."""
+    folder.mkdir(exist_ok=True)
+    found = Sentinels(folder)
+    try:
+        found.start()
+        yield found
+    finally:
+        found.stop()
