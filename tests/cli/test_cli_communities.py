@@ -285,6 +285,15 @@ def test_a_person_who_may_not(cli, lighthouse, monkeypatch):
     assert None in [one["holds"] for one in found["rules"]]
 
 
+def test_the_policy_for_all_alone(cli, monkeypatch):
+    """It is named as what refuses."""
+    add_app(cli)
+    monkeypatch.setenv("BROKER_POLICY", write({"email_verified": True}, "all.json"))
+    sign_in()
+    (rule,) = cli.json("policy", "check", "--account", "ada", "--client", "board", code=4)["rules"]
+    assert (rule["policy"], rule["holds"]) == ("deployment", False)
+
+
 def test_an_app_that_asks_nothing_and_an_account_that_is_off(cli):
     """Everybody may use the one; nobody signs in with the other."""
     add_app(cli)
