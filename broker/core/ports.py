@@ -4,11 +4,12 @@ A store's step is atomic: it happens whole or not at all, and it answers with a 
 ``Refusal``; it never raises for a refusal. It raises ``StoreUnavailable`` where it cannot know.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from broker.core.community.model import Community
 from broker.core.model import AuditEvent, Client, Facts, PendingRequest, Profile, Session
+from broker.core.outbound import Fetched, Outbound
 from broker.core.steps import (
     CodeIssued,
     CodeRedemption,
@@ -255,50 +256,4 @@ class Audit(Protocol):
 
     async def record(self, event: AuditEvent) -> None:
         """Keep the event."""
-        ...
-
-
-class Fetched(NamedTuple):
-    """JSON from an address that a client named.
-
-    Attributes:
-        value: the JSON; of what shape is for the caller to judge.
-        max_age: seconds it stays fresh (RFC 9111 §4.2); 0 for what is not to be kept, None where
-            the answer does not say.
-    """
-
-    value: object
-    max_age: int | None
-
-
-class Outbound(Protocol):
-    """Calls to addresses that a client named (``jwks_uri`` and the like), and only to public ones.
-
-    Both calls end within seconds; redirects are not followed.
-    """
-
-    def check(self, url: str) -> None:
-        """Refuse an address that would never be called, as far as its text shows it.
-
-        Raises:
-            broker.core.errors.OutboundRefused: malformed, not https, or private by its form.
-        """
-        ...
-
-    async def get_json(self, url: str, *, limit: int) -> Fetched:
-        """Return the JSON behind an address; ``limit`` is the most bytes of it.
-
-        Raises:
-            broker.core.errors.OutboundRefused: it may not be called; nothing was sent.
-            broker.core.errors.OutboundFailed: no usable answer in time.
-        """
-        ...
-
-    async def post_form(self, url: str, fields: Mapping[str, str]) -> int:
-        """Send a form and return the HTTP status of the answer.
-
-        Raises:
-            broker.core.errors.OutboundRefused: it may not be called; nothing was sent.
-            broker.core.errors.OutboundFailed: no answer in time; it may have arrived.
-        """
         ...

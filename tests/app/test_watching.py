@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from broker.app.watching import KeyWatch, Watch
+from broker.core.community.recheck import Outcome
 from keys.errors import NoSigningKey, SigningFailed, StaleKeyring
 from keys.jws import sign_jwt
 from keys.keyring import Keyring
@@ -189,6 +190,21 @@ async def test_every_algorithm_that_is_on_has_its_own_line():
         assert world.value("key_change_over_timestamp_seconds", alg=alg) > world.clock.now
     assert world.value("signatures_total", alg="ES256") == 0
     assert world.value("keyring_ready") == 1
+
+
+def test_checks_of_membership_are_counted_by_what_came_of_them():
+    """All are there from the start, so that an alert sees the first of its kind."""
+    watch = Watch()
+    count = watch.checks()
+    for outcome in (Outcome.READ, Outcome.READ, Outcome.LAST_KNOWN):
+        count(outcome)
+    seen = {
+        outcome: watch.registry.get_sample_value(
+            f"{PREFIX}membership_checks_total", {"outcome": outcome}
+        )
+        for outcome in ("read", "last_known", "unavailable", "lost")
+    }
+    assert seen == {"read": 2, "last_known": 1, "unavailable": 0, "lost": 0}
 
 
 def test_every_metric_says_what_it_is():

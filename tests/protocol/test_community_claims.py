@@ -7,7 +7,7 @@ from typing import Any
 import pytest_asyncio
 
 from tests.protocol.actors import App, Browser
-from tests.protocol.checks import is_page, is_refusal
+from tests.protocol.checks import is_page
 from tests.protocol.communities import (
     HALL,
     KEEPER,
@@ -94,9 +94,12 @@ async def test_signed_userinfo(world: World, browser: Browser, app: App) -> None
 
 
 async def test_scope_that_is_not_registered(world: World, browser: Browser) -> None:
-    """An app that is not registered for roles cannot ask for them, and is never told."""
-    app = world.app(BACK)
-    is_refusal(await browser.authorize(app, scope="openid roles"), app, "invalid_scope")
+    """For an app that is not registered for roles the word means nothing: it is never told."""
+    app = await hall(world, scopes=("openid", "guilds"))
+    tokens = await browser.tokens(app, scope="openid roles groups")
+    assert tokens["scope"] == "openid"
+    assert community(claims_of(tokens["id_token"])) == {}
+    assert community(claims_of(tokens["access_token"])) == {}
 
 
 async def test_of_its_own_guilds_alone(world: World, browser: Browser) -> None:
@@ -161,6 +164,12 @@ async def test_somebody_in_two_hundred_guilds(world: World, browser: Browser) ->
     app = await hall(world, guilds=mine, role_mapping=None)
     tokens = await browser.tokens(app, BEN, scope=SCOPE)
     assert [guild["id"] for guild in claims_of(tokens["id_token"])["guilds"]] == [mine[5]]
+    facts = await world.sql.accounts.facts(await world.account_of(BEN))
+    assert facts is not None
+    assert facts.community.listed is not None
+    assert len(facts.community.listed.guilds) == 1
+    in_redis = await world.redis.hget(f"tb:{{{await world.account_of(BEN)}}}:facts", "gl")
+    assert b"Other" not in (in_redis if isinstance(in_redis, bytes) else in_redis.encode())
 
 
 async def test_taken_from_the_registration(world: World, browser: Browser, app: App) -> None:

@@ -1,11 +1,16 @@
 """At a refresh membership is as fresh as the operator wants: what was lost is lost, calmly."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
+from broker.app.compose import compose
+from broker.core.errors import StoreUnavailable
 from broker.demo.discord import Fault
+from tests.core.helpers import Counted
 from tests.protocol.actors import App, Browser
 from tests.protocol.checks import is_token_error
 from tests.protocol.communities import (
@@ -26,8 +31,8 @@ from tests.protocol.communities import (
     kept_out,
     reads,
 )
-from tests.protocol.harness import World
-from tests.protocol.known import ADA, BEN, DISCORD_ID, FRONT
+from tests.protocol.harness import Shelf, World, settings_for
+from tests.protocol.known import ADA, BEN, DISCORD_ID, FRONT, ISSUER
 from tests.protocol.tokens import claims_of
 from tests.protocol.watching import round_trips, statements
 
@@ -94,6 +99,28 @@ async def test_many_at_once_are_one_call(world: World, browser: Browser) -> None
     calls += [apps[0].refresh(tokens[0]["refresh_token"]) for _ in range(4)]
     answers = await asyncio.gather(*calls)
     assert {answer.status_code for answer in answers} == {200}
+    assert reads(world) == 2
+
+
+async def test_in_two_processes_as_well(world: World, shared: Shelf, browser: Browser) -> None:
+    """Another process that is asked at the same moment waits for what the first one reads."""
+    app = await hall(world)
+    tokens = await browser.tokens(app, scope=SCOPE)
+    await world.advance(FRESH + 1)
+    world.discord.misbehave(MEMBER_ROUTE, Fault("delay", seconds=0.3))
+    settings = settings_for(shared, Path(str(world.sql.engine.url.database)))
+    entropy = Counted(b"another process")
+    async with compose(settings, shared.redis_url, clock=world.clock, entropy=entropy) as other:
+        transport = httpx2.ASGITransport(app=other.web)
+        async with httpx2.AsyncClient(transport=transport, base_url=ISSUER) as program:
+            data = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+            answers = await asyncio.gather(
+                *(app.refresh(tokens["refresh_token"]) for _ in range(3)),
+                *(program.post("/token", data=data, headers=app.proof()) for _ in range(3)),
+            )
+    assert [answer.status_code for answer in answers] == [200] * 6
+    told = {claims_of(answer.json()["id_token"])["membership_as_of"] for answer in answers}
+    assert told == {int(world.clock.at)}
     assert reads(world) == 2
 
 
@@ -280,10 +307,32 @@ async def test_the_answer_to_a_renewal_is_lost(world: World, browser: Browser) -
     assert (await refreshed(app, told))["roles"]
 
 
+async def test_a_crash_before_the_new_one_is_kept(
+    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not used either; the person signs in again, and everything else is as it was."""
+    app, other = await hall(world), world.app(FRONT)
+    told = await browser.tokens(app, scope=f"{SCOPE} offline_access")
+    others = await browser.tokens(other, scope="openid offline_access")
+
+    async def crash(*_: Any, **__: Any) -> None:
+        raise StoreUnavailable(private="killed")
+
+    await world.advance(WEEK)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.sql.authorizations, "keep", crash)
+        answer = await app.refresh(told["refresh_token"])
+        is_token_error(answer, "temporarily_unavailable", 503)
+    assert (world.discord.calls[TOKEN_ROUTE], reads(world)) == (2, 1)
+    await world.advance(120)
+    is_token_error(await app.refresh(told["refresh_token"]), "invalid_grant")
+    assert (await other.refresh(others["refresh_token"])).status_code == 200
+    await browser.code(app, scope=SCOPE)
+    assert (await refreshed(app, told))["roles"]
+
+
 async def test_sql_is_away(world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then nobody can be asked about: what was last known counts, as while Discord is down."""
-    from broker.core.errors import StoreUnavailable
-
     app, begun = await hall(world), int(world.clock.at)
     told = await browser.tokens(app, scope=SCOPE)
 

@@ -243,9 +243,10 @@ ROWS = (
     ),
     Row(
         "RFC 9068: JWT access tokens",
-        "`at+jwt`, the audience of the API; RS256, PS256, ES256, EdDSA",
+        "`at+jwt`, the audience of the API, `roles` and `groups`; RS256, PS256, ES256, EdDSA",
         (
             f"{C}tokens.py::test_an_access_token",
+            f"{P}community_claims.py::test_a_service_is_told_offline",
             f"{P}algorithms.py::test_access_tokens_for_an_api",
             f"{P}userinfo.py::test_id_token_used_as_access_token",
             "::test_alg_none",
@@ -428,6 +429,30 @@ ROWS = (
         ),
     ),
     # ── Discord ────────────────────────────────────────────────────────────────────────────
+    Row(
+        "Discord: guilds and roles as claims",
+        "scopes `guilds`, `roles`, `groups`; `membership_as_of` says how old they are",
+        (
+            f"{P}community_claims.py::test_in_every_place",
+            "::test_by_scope",
+            "::test_by_name",
+            "::test_of_its_own_guilds_alone",
+            f"{P}community_sign_in.py::test_the_least_is_asked_for",
+            "::test_asked_once_more",
+        ),
+    ),
+    Row(
+        "Discord: access by guild and role",
+        "judged before each code and at each refresh, by membership that is kept fresh",
+        (
+            f"{P}access_policy.py::test_each_rule",
+            "::test_the_page_says_what_is_missing",
+            f"{P}recheck.py::test_a_lost_condition_ends_the_grant",
+            "::test_a_lost_role_leaves_the_next_tokens",
+            "::test_last_known_counts_for_a_while",
+            "::test_fresh_membership_costs_nothing",
+        ),
+    ),
     Row(
         "Discord: webhook events",
         "Ed25519; `APPLICATION_DEAUTHORIZED` ends sessions, codes and grants begun before it",
