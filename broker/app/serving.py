@@ -12,6 +12,7 @@ from broker.app.settings import Settings
 from broker.app.stores import Stores
 from broker.core import metadata
 from broker.core.access import Access
+from broker.core.account.pages import AccountPages
 from broker.core.assertions import Assertions
 from broker.core.client_keys import ClientKeys
 from broker.core.community.recheck import Ages, Recheck, Shelves, uncounted
@@ -106,6 +107,7 @@ def services(parts: Parts) -> Services:
     }
     return Services(
         sign_in=SignIn(desk),
+        account=AccountPages(desk),
         token=TokenEndpoint(counter, grants, parts.watch.requests.grant if parts.watch else None),
         pushed=PushedRequests(desk, counter),
         token_info=TokenInfo(counter),
@@ -243,4 +245,5 @@ def _desk(parts: Parts, handles: Handles, mint: Mint, access: Access) -> Desk:
         devices=redis.devices,
         access=access,
         authorizations=sql.authorizations,
+        identities=sql.identities,
     )

@@ -15,7 +15,7 @@ from broker.core.ports import Clock
 from broker.upstream.discord import Discord, DiscordSettings
 from broker.upstream.github import SITE, GitHub, GitHubSettings
 from broker.upstream.line import Line
-from broker.upstream.oidc import OpenIdProvider, ProviderSettings
+from broker.upstream.oidc import SCOPES, OpenIdProvider, ProviderSettings
 from broker.upstream.pacing import Wire
 from broker.web.services import Provider
 
@@ -58,7 +58,7 @@ def _made(one: UpstreamSettings, settings: Settings, line: Line) -> Upstream:
             line,
         )
     given = ProviderSettings(
-        one.name, one.title, one.issuer, one.client_id, secret, redirect_uri, one.scopes
+        one.name, one.title, one.issuer, one.client_id, secret, redirect_uri, one.scopes or SCOPES
     )
     return OpenIdProvider(given, line)
 

@@ -39,7 +39,7 @@ _SINGLE: Final = (
     "state", "response_type", "response_mode", "scope", "nonce", "prompt", "max_age",
     "code_challenge", "code_challenge_method", "login_hint", "id_token_hint", "ui_locales",
     "display", "acr_values", "claims", "claims_locales", "request", "request_uri", "registration",
-    "dpop_jkt",
+    "dpop_jkt", "idp_hint",
 )  # fmt: skip
 
 
@@ -159,6 +159,7 @@ async def _checked(
         ui_locales=params.one("ui_locales"),
         response_mode=responses.asked_mode(params, redirect_uri),
         dpop_jkt=_dpop_jkt(params),
+        idp_hint=params.one("idp_hint"),
         claims=wish.kept,
     )
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from broker.core import trips
+from broker.core.account import linking
+from broker.core.account.entering import LINK
 from broker.core.audit import note
 from broker.core.community.model import Community
 from broker.core.csrf import browser_digest
@@ -14,6 +16,7 @@ from broker.core.errors import (
     AccessDenied,
     AuthorizationLost,
     BadCallback,
+    Declined,
     GrantedTooLittle,
     ServerError,
     SignInRefused,
@@ -22,9 +25,13 @@ from broker.core.errors import (
     UpstreamPage,
     UpstreamRejected,
     UpstreamUnavailable,
-    Way,
 )
-from broker.core.federation import CommunityUpstream, SignedIn, UpstreamAuthorization
+from broker.core.federation import (
+    CommunityUpstream,
+    IssuerUpstream,
+    SignedIn,
+    UpstreamAuthorization,
+)
 from broker.core.handles import Handle, Kind
 from broker.core.model import AuditEvent, Client, Facts, PendingRequest, Profile, Session
 from broker.core.outcomes import Browser, Redirect
@@ -71,9 +78,11 @@ class Callback:
             BadCallback: no, a foreign or a used ``state`` (login CSRF, RFC 9700 §4.7).
             AuthorizationRefused: the person said no upstream.
             GrantedTooLittle: the person was asked twice.
+            Declined: the same, and it was no app that asked.
             UpstreamUnavailable, UpstreamPage: upstream failed; the request can be tried again.
             StoreUnavailable: a store did; the same.
             SignInRefused: the account is switched off.
+            IdentityTaken, IdentityOccupied, RequestUnknown: the identity cannot be linked.
         """
         desk = self._desk
         pending = await self._spend(upstream, params, browser)
@@ -82,11 +91,14 @@ class Callback:
             arrival = await self._arrival(pending, params)
             if arrival is None:
                 asked = replace(pending, asked_again=True)
-                return await trips.begin(desk, asked, browser, prompt="consent")
+                place = desk.upstreams[pending.upstream]
+                return await trips.begin(desk, asked, browser, upstream=place, prompt="consent")
+            if pending.request.inward == LINK:
+                return await linking.complete(desk, pending, arrival.signed_in.profile, browser)
             return await self._signed_in(pending, arrival, browser)
         except StoreUnavailable as error:
             raise StoreUnavailable(
-                error.public, error.private, error.retry_after, self._again(pending)
+                error.public, error.private, error.retry_after, trips.again(desk, pending)
             ) from error
 
     async def _signed_in(
@@ -111,10 +123,6 @@ class Callback:
         await desk.requests.put(pending)
         return Redirect(desk.page_url(pending), session=cookie)
 
-    def _again(self, pending: PendingRequest) -> tuple[Way, ...]:
-        """Return the links by which a page leads on when the trip came to nothing."""
-        return (Way("Try again", self._desk.page_url(pending)), self._desk.back_link(pending))
-
     async def _spend(self, upstream: str, params: Parameters, browser: Browser) -> PendingRequest:
         """Return the request whose open trip this ``state`` names, and close the trip."""
         desk = self._desk
@@ -125,7 +133,7 @@ class Callback:
             raise BadCallback(private="state is missing, garbage or of a finished request")
         if pending.browser != browser_digest(browser.key):
             raise BadCallback(private="state belongs to another browser")
-        if pending.upstream != upstream:
+        if pending.upstream != upstream or upstream not in desk.upstreams:
             raise BadCallback(private="state belongs to another upstream")
         spent = await desk.requests.spend_attempt(pending.request_id, opened.account_id)
         if spent is None:
@@ -134,23 +142,40 @@ class Callback:
 
     async def _arrival(self, pending: PendingRequest, params: Parameters) -> Arrival | None:
         """Return who came, with what has to be known; None where too little was granted for it."""
+        await self._must_be_its(pending, params)
         await self._refused_upstream(pending, params)
         code = params.one("code")
         if code is None:
             raise BadCallback(private="neither code nor error")
-        client = await self._desk.clients.find(pending.request.client_id)
-        again = self._again(pending)
+        desk = self._desk
+        client = await desk.clients.find(pending.request.client_id)
         try:
             async with asyncio.timeout(LONGEST):
                 return await self._read(pending, code, client or _NOBODYS)
         except TimeoutError as error:
-            raise UpstreamUnavailable(private="upstream: too slow", links=again) from error
+            slow = UpstreamUnavailable(private="upstream: too slow")
+            raise trips.unavailable(desk, pending, slow) from error
         except UpstreamUnavailable as error:
-            raise UpstreamUnavailable(
-                error.public, error.private, error.retry_after, again
-            ) from error
+            raise trips.unavailable(desk, pending, error) from error
         except (UpstreamRejected, AuthorizationLost) as error:
-            raise UpstreamPage(private=error.private, links=again) from error
+            title = desk.upstreams[pending.upstream].title
+            rejected = UpstreamRejected(error.public if error.public != error.title else "")
+            raise UpstreamPage(
+                trips.said(rejected, title),
+                private=error.private,
+                links=trips.again(desk, pending),
+            ) from error
+
+    async def _must_be_its(self, pending: PendingRequest, params: Parameters) -> None:
+        """Refuse an answer that names another issuer than the one that was asked (RFC 9207)."""
+        upstream = self._desk.upstreams[pending.upstream]
+        if not isinstance(upstream, IssuerUpstream):
+            return
+        try:
+            if not await upstream.answered(params.one("iss")):
+                raise BadCallback(private="iss is not that of the upstream (RFC 9207)")
+        except UpstreamUnavailable as error:
+            raise trips.unavailable(self._desk, pending, error) from error
 
     async def _read(self, pending: PendingRequest, code: str, client: Client) -> Arrival | None:
         upstream, access = self._desk.upstreams[pending.upstream], self._desk.access
@@ -163,7 +188,7 @@ class Callback:
             return None
         # An address that the person keeps to themselves is no hindrance, unless a policy says so.
         if upstream.lacks(granted.scope, replace(needs, email=False)):
-            raise GrantedTooLittle(links=self._again(pending))
+            raise GrantedTooLittle(links=trips.again(self._desk, pending))
         if not needs.membership:
             return Arrival(signed_in, asked_later=client.upstream_token)
         community = await upstream.community(granted.access_token, needs, waiting=True)
@@ -189,6 +214,9 @@ class Callback:
         if error is None:
             return
         await desk.requests.finish(pending.request_id)
+        if request.inward is not None:
+            why = f"{pending.upstream} answered with error {error[:40]!r}"
+            raise Declined(private=why, links=(desk.back_link(pending),))
         if error == AccessDenied.code:
             await deny(desk, request)
             event = AuditEvent(
@@ -229,7 +257,7 @@ class Callback:
         opened = not facts.disabled and await desk.sessions.open(
             session, facts, now=now, idle=desk.lifetimes.session_idle
         )
-        client_id = pending.request.client_id
+        client_id = pending.request.client_id or None
         kind = "sign_in" if opened else "sign_in.refused"
         await note(desk.audit, AuditEvent(kind, now, "person", account_id, client_id))
         if not opened:

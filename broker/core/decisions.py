@@ -3,10 +3,10 @@
 from contextlib import suppress
 from dataclasses import replace
 
-from broker.core import codes, trips
+from broker.core import choice, codes, trips
 from broker.core.audit import note
 from broker.core.claims import agreed_scope
-from broker.core.desk import Desk, form_subject, fresh, same_browser, upstream_prompt
+from broker.core.desk import Desk, form_subject, fresh, same_browser
 from broker.core.device.approval import deny
 from broker.core.entry import Admitted, admit
 from broker.core.errors import (
@@ -54,11 +54,10 @@ class Decisions:
         if session is None or not desk.forms.good(params.one("csrf"), browser.key, subject):
             raise BadForm(links=(("Back to the sign-in", desk.page_url(pending)),))
         client = await desk.client_of(pending)
-        if decision in {"other", "check"}:
-            prompt = "consent" if decision == "other" else "none"
-            signed_in = await desk.signed_in(session)
-            known = signed_in[1] if signed_in and decision == "check" else None
-            return await trips.begin(desk, pending, browser, prompt=prompt, known=known)
+        if decision == "other":
+            return await choice.other(desk, pending, client, browser)
+        if decision == "check":
+            return await self._checked(pending, client, session, browser)
         if decision == "continue":
             await desk.requests.put(replace(pending, selected=True))
             return Redirect(desk.page_url(pending))
@@ -71,16 +70,34 @@ class Decisions:
                 raise await self._declined(pending, session)
             if decision == "leave":
                 raise await self._left(pending)
-            return await self._allowed(pending, client, session, browser)
+            return await self._allowed(pending, client, session)
         except (StoreUnavailable, UpstreamUnavailable) as error:
             with suppress(StoreUnavailable):
                 await desk.requests.put(pending)
             again = (("Try again", desk.page_url(pending)), desk.back_link(pending))
             raise type(error)(error.public, error.private, error.retry_after, again) from error
 
-    async def _allowed(
+    async def _checked(
         self, pending: PendingRequest, client: Client, session: Handle, browser: Browser
     ) -> Redirect:
+        """Ask again whoever can say more of the person; else the request's next page judges."""
+        desk = self._desk
+        found = await desk.signed_in(session)
+        upstream = choice.telling(desk, client, found)
+        if upstream is None or found is None:
+            return Redirect(desk.page_url(pending))
+        return await trips.begin(
+            desk, pending, browser, upstream=upstream, prompt="none", known=found[1]
+        )
+
+    async def _again(self, pending: PendingRequest) -> Redirect:
+        """Begin the request anew, in the same browser: its next page leads to a sign-in."""
+        desk = self._desk
+        anew = replace(desk.new_pending(pending.request), browser=pending.browser)
+        await desk.requests.put(anew)
+        return Redirect(desk.page_url(anew))
+
+    async def _allowed(self, pending: PendingRequest, client: Client, session: Handle) -> Redirect:
         """Record the consent, then issue; a session that ended meanwhile signs in again.
 
         Whoever may not use the app by now is told so on the request's next page, and has agreed to
@@ -88,7 +105,7 @@ class Decisions:
         """
         desk, request = self._desk, pending.request
         if await desk.signed_in(session) is None:
-            return await trips.begin(desk, desk.new_pending(request), browser, prompt="none")
+            return await self._again(pending)
         admitted = await admit(desk, client, session)
         if not isinstance(admitted, Admitted):
             await desk.requests.put(pending)
@@ -104,9 +121,7 @@ class Decisions:
         )
         if isinstance(result, Redirect):
             return result
-        return await trips.begin(
-            desk, desk.new_pending(request), browser, prompt=upstream_prompt(request, browser)
-        )
+        return await self._again(pending)
 
     async def _agreed(
         self, request: AuthorizationRequest, session: Handle, scope: tuple[str, ...]

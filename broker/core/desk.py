@@ -18,6 +18,7 @@ from broker.core.errors import (
 )
 from broker.core.federation import Authorizations, Upstream
 from broker.core.handles import NOBODY, Handle, Handles, Kind
+from broker.core.identities import Identities
 from broker.core.model import (
     AuthorizationRequest,
     Client,
@@ -65,6 +66,7 @@ class Desk:
     request_objects: RequestObjects
     access: Access
     authorizations: Authorizations
+    identities: Identities
 
     def new_id(self) -> str:
         """Return a fresh identifier: 32 hexadecimal digits."""
@@ -167,9 +169,11 @@ class Desk:
             raise RequestExpired(links=(self.back_link(pending),))
 
     def back_link(self, pending: PendingRequest) -> Way:
-        """Return the way by which a page leads back to the app, or to where codes are entered."""
+        """Return the way by which a page leads back to the app, or to the page it is for."""
         if pending.request.device is not None:
             return Way("Enter a code", "/device")
+        if pending.request.inward is not None:
+            return Way("Your account", "/account")
         return self.way_back(pending.request)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from broker.core.access import reasons
 from broker.core.audit import note
+from broker.core.choice import vouched
 from broker.core.community.recheck import outdated
 from broker.core.desk import Desk
 from broker.core.errors import AuthorizationLost
@@ -55,7 +56,8 @@ Judged = Admitted | NotAdmitted | CodeRefused
 async def admit(desk: Desk, client: Client, session: Handle) -> Judged:
     """Judge whether a person may use a client, by facts that are fresh.
 
-    Nothing is looked at for a client that needs nothing known and that no policy holds for.
+    Nothing is looked at for a client that needs nothing known, that no policy holds for and that
+    takes every upstream's word. A session is of one upstream as long as its cookie is the same.
 
     Args:
         desk: what a sign-in needs at hand.
@@ -63,7 +65,8 @@ async def admit(desk: Desk, client: Client, session: Handle) -> Judged:
         session: as the session cookie says.
 
     Returns:
-        The proof, the refusal, or NO_SESSION; or STALE_FACTS where the person has to go upstream
+        The proof, the refusal, or NO_SESSION; STALE_LOGIN where an upstream has vouched that the
+        client does not take; or STALE_FACTS where the person has to go upstream
         before anything can be said.
 
     Raises:
@@ -72,6 +75,10 @@ async def admit(desk: Desk, client: Client, session: Handle) -> Judged:
         StoreUnavailable: a store is out of reach.
     """
     rules = desk.access.rules(client)
+    if client.upstreams:
+        signed_in = await desk.signed_in(session)
+        if signed_in is None or not vouched(client, signed_in[0]):
+            return CodeRefused(Refusal.STALE_LOGIN, *(signed_in or ()))
     if rules is None:
         return Admitted(client, session)
     try:

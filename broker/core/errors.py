@@ -30,9 +30,10 @@
     │   │   └── BadRequestObject  its client did not sign it
     │   ├── ForeignBrowser  RequestExpired  RequestUnknown  PushedRequestGone
     │   ├── BadForm  BadCallback  UpstreamPage  SignInRefused  TooManyTries
-    │   ├── GrantedTooLittle
+    │   ├── GrantedTooLittle  Declined
+    │   ├── IdentityTaken  IdentityOccupied  LastIdentity
     ├── Unavailable              something we need is out of reach: 503, try again
-    │   └── UpstreamUnavailable  (Discord) with the seconds to wait
+    │   └── UpstreamUnavailable  (an upstream) with the seconds to wait
     ├── UpstreamRejected         refused upstream, or an answer without sense
     ├── AuthorizationLost        a person's token upstream is not good any more
     └── OutboundError            a call to an address that a client named
@@ -41,7 +42,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 
 class Way(NamedTuple):
@@ -59,6 +60,9 @@ class Way(NamedTuple):
 
 
 Link = tuple[str, str] | Way
+
+UPSTREAM: Final = "The sign-in service"
+"""What stands for an upstream where it is not known which; its own name goes in its place."""
 
 
 class BrokerError(Exception):
@@ -463,14 +467,14 @@ class BadCallback(PageError):
     """A callback with a missing, foreign or used ``state`` (login CSRF; RFC 9700 §4.7)."""
 
     code = "bad_callback"
-    title = "This answer from Discord does not belong to a sign-in of yours"
+    title = "This answer does not belong to a sign-in of yours"
 
 
 class UpstreamPage(PageError):
     """The upstream did not accept this sign-in; it can be tried again."""
 
     code = "upstream_rejected"
-    title = "Discord did not accept this sign-in"
+    title = f"{UPSTREAM} did not accept this sign-in"
     advice = "Try again; if it happens again, write to the people who run this service."
 
 
@@ -480,6 +484,38 @@ class GrantedTooLittle(PageError):
     code = "granted_too_little"
     title = "You did not allow at Discord what this app needs to know"
     advice = "It goes by the servers you are in there. Try again and allow it, or go back."
+
+
+class Declined(PageError):
+    """The person said no upstream, and it was no app that asked."""
+
+    code = "declined"
+    title = "Nothing was changed"
+    advice = "You said no, or went back."
+
+
+class IdentityTaken(PageError):
+    """An identity that belongs to another account; nothing is ever merged."""
+
+    code = "identity_taken"
+    title = "This belongs to another account here"
+    advice = "Sign in with it to see that account; unlink it there if you want it in this one."
+
+
+class IdentityOccupied(PageError):
+    """The account has an identity at that upstream, and it has one there at the most."""
+
+    code = "identity_occupied"
+    title = "Another one is linked already"
+    advice = "Unlink that one first if you want to change it."
+
+
+class LastIdentity(PageError):
+    """Unlinking it would lock its person out."""
+
+    code = "last_identity"
+    title = "This is the only way into your account"
+    advice = "Link another one first."
 
 
 class SignInRefused(PageError):
@@ -535,23 +571,23 @@ class StoreUnavailable(Unavailable):
 
 
 class UpstreamUnavailable(Unavailable):
-    """Discord did not answer as it should, or told us to wait."""
+    """An upstream did not answer as it should, or told us to wait."""
 
-    title = "Discord is not answering at the moment"
+    title = f"{UPSTREAM} is not answering at the moment"
 
 
 class AuthorizationLost(BrokerError):
     """An upstream refuses the token of a person: only signing in there again mends that."""
 
     code = "authorization_lost"
-    title = "Discord does not know this sign-in any more"
+    title = f"{UPSTREAM} does not know this sign-in any more"
 
 
 class UpstreamRejected(BrokerError):
-    """Discord refused what we sent, or answered with something that makes no sense."""
+    """An upstream refused what we sent, or answered with something that makes no sense."""
 
     code = "upstream_rejected"
-    title = "Discord did not accept this sign-in"
+    title = f"{UPSTREAM} did not accept this sign-in"
 
 
 class OutboundError(BrokerError):

@@ -10,8 +10,9 @@
 
 from dataclasses import replace
 
-from broker.core import asking, authorize, codes, pushed, redirects, trips
+from broker.core import asking, authorize, choice, codes, pushed, redirects, trips
 from broker.core import vocabulary as v
+from broker.core.account import entering
 from broker.core.callback import Callback
 from broker.core.claims import agreed_scope
 from broker.core.csrf import browser_digest
@@ -29,13 +30,11 @@ from broker.core.errors import (
 )
 from broker.core.handles import Handle
 from broker.core.model import AuthorizationRequest, Client, PendingRequest
-from broker.core.outcomes import AccessRefusedPage, Browser, ConsentPage, Redirect, SelectPage
+from broker.core.outcomes import Browser, ChoicePage, Redirect, Step
 from broker.core.parameters import Parameters
 from broker.core.ports import CodeRefused, Refusal
 from broker.core.responses import refusal
 from broker.core.subjects import subject_for
-
-Step = Redirect | ConsentPage | SelectPage | AccessRefusedPage
 
 _NEEDS_LOGIN = frozenset(
     (
@@ -99,8 +98,15 @@ class SignIn:
             return step
         return Redirect(f"/interaction?request={step.request}", browser=step.browser)
 
-    async def interact(self, handle: str | None, browser: Browser) -> Step:
+    async def interact(
+        self, handle: str | None, browser: Browser, *, upstream: str | None = None
+    ) -> Step:
         """Answer ``GET /interaction``: whatever the request waits for now.
+
+        Args:
+            handle: names the request.
+            browser: what the browser brought.
+            upstream: where the person has chosen to sign in, or None.
 
         Raises:
             RequestUnknown, RequestExpired, ForeignBrowser: it cannot go on here.
@@ -109,7 +115,15 @@ class SignIn:
         pending = await self._desk.under_way(handle)
         if pending.browser:
             same_browser(pending, browser)
+        if pending.request.inward is not None:
+            return await entering.resume(self._desk, pending, browser, upstream)
         client = await self._desk.client_of(pending)
+        if upstream is not None:
+            going = await choice.chosen(self._desk, pending, client, browser, upstream)
+            if going is not None:
+                return going
+        if pending.choosing:
+            return await choice.go(self._desk, pending, client, browser, prompt=pending.prompt)
         return await self.advance(pending.request, client, browser, pending)
 
     async def advance(
@@ -135,34 +149,49 @@ class SignIn:
         if isinstance(result, NotAdmitted):
             return await asking.refusal(desk, pending, client, result, browser)
         if result.reason is Refusal.STALE_FACTS or result.reason in _NEEDS_LOGIN:
-            return await self._go_upstream(pending, browser, session, result)
+            return await self._go_upstream(pending, client, browser, result)
         if result.session is None or result.facts is None:
-            return await self._go_upstream(pending, browser, session, result)
+            return await self._go_upstream(pending, client, browser, result)
         who = result.session, result.facts
         return await asking.question(desk, pending, client, who, browser)
 
     async def _go_upstream(
         self,
         pending: PendingRequest,
+        client: Client,
         browser: Browser,
-        session: Handle | None,
         refused: CodeRefused,
-    ) -> Redirect:
+    ) -> Redirect | ChoicePage:
         """Begin a trip for what only upstream can mend."""
-        request, reason = pending.request, refused.reason
-        if fresh(pending, session):
-            if reason is Refusal.OTHER_SUBJECT:
-                raise refusal(request, LoginRequired())
-            if reason is Refusal.STALE_FACTS:  # all was read a moment ago
-                cause = UpstreamUnavailable(private="what was read at the sign-in is gone")
-                raise self._unavailable(request, pending, cause)
+        desk, request, known = self._desk, pending.request, refused.facts
+        if refused.reason is Refusal.STALE_FACTS:
+            return await self._read_again(pending, client, browser, refused)
         prompt = upstream_prompt(request, browser)
-        if reason is Refusal.OTHER_SUBJECT:
+        if refused.reason is Refusal.OTHER_SUBJECT:
+            if fresh(pending, desk.session_handle(browser)):
+                raise refusal(request, LoginRequired())
             # Discord would vouch for the same person again, if it were not to ask who it is.
             prompt = "consent"
-        if reason is Refusal.STALE_FACTS:
-            prompt = "none"
-        return await trips.begin(self._desk, pending, browser, prompt=prompt, known=refused.facts)
+        return await choice.go(desk, pending, client, browser, prompt=prompt, known=known)
+
+    async def _read_again(
+        self,
+        pending: PendingRequest,
+        client: Client,
+        browser: Browser,
+        refused: CodeRefused,
+    ) -> Redirect:
+        """Go where the person's communities are known, unless that was done a moment ago."""
+        desk, alive, known = self._desk, refused.session, refused.facts
+        who = None if alive is None or known is None else (alive, known)
+        upstream = choice.telling(desk, client, who)
+        just_now = fresh(pending, desk.session_handle(browser))
+        if upstream is None or (just_now and alive and alive.upstream == upstream.name):
+            cause = UpstreamUnavailable(private="what was read at the sign-in is gone")
+            raise self._unavailable(pending.request, pending, cause)
+        return await trips.begin(
+            desk, pending, browser, upstream=upstream, prompt="none", known=known
+        )
 
     def _unavailable(
         self,
@@ -174,7 +203,8 @@ class SignIn:
         if v.PROMPT_NONE in request.prompt:
             return refusal(request, TemporarilyUnavailable(private=error.private))
         back = self._desk.back_link(pending or self._desk.new_pending(request))
-        return UpstreamUnavailable(error.public, error.private, error.retry_after, (back,))
+        public = trips.said(error, choice.teller(self._desk))
+        return UpstreamUnavailable(public, error.private, error.retry_after, (back,))
 
     async def _try_code(
         self,

@@ -138,7 +138,9 @@ class AuthorizationRequest:
     the query; ``claims`` is the claims request (OpenID Connect Core §5.5) reduced to what we know,
     ``acr_values`` among it; ``dpop_jkt`` the thumbprint of the DPoP key that the code will be bound
     to (RFC 9449 §10); ``device`` a sealed handle of the device that asked and of the code it shows
-    (RFC 8628; ``broker.core.device`` makes such a request, and no code leaves us for it).
+    (RFC 8628; ``broker.core.device`` makes such a request, and no code leaves us for it);
+    ``idp_hint`` the upstream that the app suggests; ``inward`` what a page of ours wants of a
+    sign-in without an app (``broker.core.account`` makes it; no code is ever written for it).
     """
 
     client_id: str
@@ -158,6 +160,8 @@ class AuthorizationRequest:
     dpop_jkt: str | None = None
     pushed: str | None = None
     device: str | None = None
+    idp_hint: str | None = None
+    inward: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +179,12 @@ class PendingRequest:
             when no trip is open. A callback must name it, and spends it.
         verifier: PKCE code verifier of the open trip.
         trip_at: when the open trip began.
-        session: account_id, sid and generation of the session it now runs in, once signed in.
+        session: account_id, sid and generation of the session it now runs in, once signed in; of
+            the one that began it, where that links an identity.
         fresh: whether the person signed in during this request (prompt=login is then satisfied).
         selected: whether the person chose to continue as the account (prompt=select_account).
+        prompt: what the trip that the person is about to choose asks of its upstream.
+        choosing: whether somebody else is to sign in, and has to choose where first.
         asked_again: whether the person was asked once more upstream, having granted too little.
     """
 
@@ -193,6 +200,8 @@ class PendingRequest:
     session: tuple[str, str, int] | None = None
     fresh: bool = False
     selected: bool = False
+    prompt: str = ""
+    choosing: bool = False
     asked_again: bool = False
 
 

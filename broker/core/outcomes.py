@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
+from broker.core.identities import Identity
 from broker.core.model import Client
 from broker.core.policy.words import Obstacles
 
@@ -110,6 +112,60 @@ class AccessRefusedPage:
     obstacles: Obstacles
     device: bool = False
     browser: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChoicePage:
+    """Ask where to sign in; each answer is a link, GET /interaction with ``upstream``.
+
+    Attributes:
+        request: the request's handle.
+        client: who asks, or None for a page of ours.
+        upstreams: names of those to choose from.
+        browser: binding cookie to set, or None.
+    """
+
+    request: str
+    client: Client | None
+    upstreams: tuple[str, ...]
+    browser: str | None = None
+
+
+class Notice(StrEnum):
+    """What has just happened to an account."""
+
+    LINKED = "linked"
+    UNLINKED = "unlinked"
+    SIGNED_IN = "signed_in"  # anew, since the change that was wanted needs that
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """Show a person their account; answered by POST /account, ``action`` and ``upstream``.
+
+    ``link`` makes a trip to an upstream, ``unlink`` parts with an identity.
+
+    Attributes:
+        csrf: token, a hidden field.
+        claims: the profile, as standard claims.
+        identities: how the person signs in, the one that the profile comes from first.
+        linkable: names of upstreams of which nothing is linked.
+        removable: names of upstreams whose identity may be unlinked.
+        notice: what has just happened, or None.
+        browser: binding cookie to set, or None.
+    """
+
+    csrf: str
+    claims: Mapping[str, Any]
+    identities: tuple[Identity, ...]
+    linkable: tuple[str, ...]
+    removable: tuple[str, ...]
+    notice: Notice | None = None
+    browser: str | None = None
+
+
+Step = Redirect | ConsentPage | SelectPage | AccessRefusedPage | ChoicePage
+"""What comes next in a sign-in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from broker.core.community.model import Community
 from broker.core.community.needs import Needs
 from broker.core.csrf import browser_digest
 from broker.core.desk import Desk
-from broker.core.federation import CommunityUpstream, Upstream
+from broker.core.errors import UPSTREAM, BrokerError, UpstreamUnavailable, Way
+from broker.core.federation import Upstream
 from broker.core.handles import Handle, Kind
 from broker.core.model import Facts, PendingRequest
 from broker.core.outcomes import Browser, Redirect
@@ -18,6 +19,7 @@ async def begin(
     pending: PendingRequest,
     browser: Browser,
     *,
+    upstream: Upstream,
     prompt: str,
     known: Facts | None = None,
 ) -> Redirect:
@@ -30,11 +32,14 @@ async def begin(
         desk: what a sign-in needs at hand.
         pending: the request under way.
         browser: what the browser brought.
+        upstream: where to; ``broker.core.choice`` finds it.
         prompt: ``none`` or ``consent``.
         known: the facts of who is signed in, or None.
+
+    Raises:
+        UpstreamUnavailable: it cannot be found at the moment; the request can be tried again.
     """
     needs = await needs_of(desk, pending)
-    upstream = _where(desk, needs)
     key = browser.key or encode(desk.entropy.token(24))
     pending = replace(
         pending,
@@ -43,15 +48,19 @@ async def begin(
         attempt=desk.new_id(),
         verifier=encode(desk.entropy.token(32)),
         trip_at=desk.clock.now(),
+        choosing=False,
     )
     await desk.requests.put(pending)
-    location = await upstream.authorization_url(
-        state=desk.handles.make(Kind.ATTEMPT, Handle(pending.attempt, pending.request_id)),
-        verifier=pending.verifier,
-        prompt=prompt,
-        login_hint=pending.request.login_hint or "",
-        needs=needs if known is None else _with_known(needs, known.community),
-    )
+    try:
+        location = await upstream.authorization_url(
+            state=desk.handles.make(Kind.ATTEMPT, Handle(pending.attempt, pending.request_id)),
+            verifier=pending.verifier,
+            prompt=prompt,
+            login_hint=pending.request.login_hint or "",
+            needs=needs if known is None else _with_known(needs, known.community),
+        )
+    except UpstreamUnavailable as error:
+        raise unavailable(desk, pending, error) from error
     return Redirect(location, browser=None if browser.key else key)
 
 
@@ -66,11 +75,25 @@ async def needs_of(desk: Desk, pending: PendingRequest) -> Needs:
     return Needs() if client is None else desk.access.needs(client)
 
 
-def _where(desk: Desk, needs: Needs) -> Upstream:
-    """Return the upstream to go to: one that tells of communities, where that is needed."""
-    every = tuple(desk.upstreams.values())
-    tells = (one for one in every if needs.membership and isinstance(one, CommunityUpstream))
-    return next(tells, every[0])
+def again(desk: Desk, pending: PendingRequest) -> tuple[Way, ...]:
+    """Return the links by which a page leads on when a trip came to nothing."""
+    if pending.request.inward is not None:
+        return (desk.back_link(pending),)
+    return (Way("Try again", desk.page_url(pending)), desk.back_link(pending))
+
+
+def unavailable(
+    desk: Desk, pending: PendingRequest, error: UpstreamUnavailable
+) -> UpstreamUnavailable:
+    """Return the failure of a trip as its page tells it: by name, and with ways on."""
+    public = said(error, desk.upstreams[pending.upstream].title)
+    ways = again(desk, pending)
+    return UpstreamUnavailable(public, error.private, error.retry_after, ways)
+
+
+def said(error: BrokerError, title: str) -> str:
+    """Return what a failure of an upstream tells people, by the name that they know it by."""
+    return error.public.replace(UPSTREAM, title) if error.public == error.title else error.public
 
 
 def _with_known(needs: Needs, known: Community) -> Needs:

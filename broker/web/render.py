@@ -9,15 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 from broker.core import redirects
+from broker.core import vocabulary as v
 from broker.core.errors import Link, Way
-from broker.core.model import Client
 from broker.core.outcomes import (
     AccessRefusedPage,
+    AccountPage,
+    ChoicePage,
     ConsentPage,
     DeviceCodePage,
     DeviceDonePage,
@@ -28,7 +29,9 @@ from broker.core.outcomes import (
 from broker.core.policy import words
 from broker.web.answers import Answer, Header, html_answer
 from broker.web.documents import static_files
-from broker.web.knowledge import Learned, learned
+from broker.web.doors import NOTICES, Doors, spoken
+from broker.web.faces import Faces, scheme
+from broker.web.knowledge import learned
 from broker.web.services import EdgeConfig
 
 # A source that may stand in a Content-Security-Policy: nothing in it can end the directive.
@@ -59,28 +62,6 @@ class ErrorView:
     retry: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class App:
-    """A client as a page shows it."""
-
-    name: str
-    initial: str
-    logo: str | None
-    home: str | None
-    policy: str | None
-    terms: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """An account as a page shows it."""
-
-    name: str
-    username: str | None
-    initial: str
-    picture: str | None
-
-
 class Pages:
     """All pages, compiled when it is made.
 
@@ -105,16 +86,19 @@ class Pages:
         env.globals |= {
             "brand": config.brand,
             "issuer": config.issuer,
+            "providers": config.providers,
             "static": {item.source: f"/static/{item.name}" for item in static_files()},
         }
+        env.filters["spoken"] = spoken
         self._templates = {name: env.get_template(name) for name in sources}
         self._upstreams = config.upstream_origins
+        self._doors = Doors(config.providers)
         images = "'self' data: https:" + ("" if config.secure else _LOOPBACK_IMAGES)
         self._csp = (
             f"default-src 'none'; style-src 'self'; img-src {images}; frame-ancestors 'none';"
             " base-uri 'none'; form-action 'self'"
         )
-        self._schemes = {"https"} if config.secure else {"https", "http"}
+        self._faces = Faces(secure=config.secure)
         self._landing = self._render("landing.html", csp=self._csp)
 
     def landing(self) -> Answer:
@@ -128,9 +112,9 @@ class Pages:
             "consent.html",
             csp=self.form_csp(page.redirect_origin),
             page=page,
-            app=self._app(page.client),
-            person=self._person(page.claims),
-            learned=self._learned(page),
+            app=self._faces.app(page.client),
+            person=self._faces.person(page.claims),
+            learned=learned(page.scope, page.claims),
         )
 
     def select(self, page: SelectPage) -> Answer:
@@ -139,8 +123,8 @@ class Pages:
             "select.html",
             csp=self.form_csp(page.redirect_origin),
             page=page,
-            app=self._app(page.client),
-            person=self._person(page.claims),
+            app=self._faces.app(page.client),
+            person=self._faces.person(page.claims),
         )
 
     def access_refused(self, page: AccessRefusedPage) -> Answer:
@@ -151,11 +135,36 @@ class Pages:
             csp=self.form_csp(page.redirect_origin),
             status=403,
             page=page,
-            app=self._app(page.client),
-            person=self._person(page.claims),
+            app=self._faces.app(page.client),
+            person=self._faces.person(page.claims),
             found=page.obstacles,
             mended=words.moment(mended_at) if mended_at else None,
-            invited=self._harmless,
+            invited=self._faces.harmless,
+        )
+
+    def choice(self, page: ChoicePage) -> Answer:
+        """Ask where to sign in."""
+        return self._render(
+            "choose.html",
+            csp=self._csp,
+            page=page,
+            app=self._faces.app(page.client) if page.client else None,
+            providers=[self._doors.of(name) for name in page.upstreams],
+        )
+
+    def account(self, page: AccountPage) -> Answer:
+        """Show a person their account."""
+        linked = self._doors.ways(page)
+        return self._render(
+            "account.html",
+            csp=self.form_csp(None),
+            page=page,
+            person=self._faces.person(page.claims),
+            learned=learned((v.SCOPE_PROFILE, v.SCOPE_EMAIL), page.claims),
+            linked=linked,
+            heir=linked[1].provider if len(linked) > 1 else None,
+            others=[self._doors.of(name) for name in page.linkable],
+            notice=NOTICES[page.notice] if page.notice else "",
         )
 
     def device_code(self, page: DeviceCodePage) -> Answer:
@@ -173,13 +182,13 @@ class Pages:
             "logout.html",
             csp=self.form_csp(page.redirect_origin),
             page=page,
-            app=self._app(page.client) if page.client else None,
-            person=self._person(page.claims) if page.claims else None,
+            app=self._faces.app(page.client) if page.client else None,
+            person=self._faces.person(page.claims) if page.claims else None,
         )
 
     def signed_out(self, page: SignedOutPage) -> Answer:
         """Say that the person is signed out."""
-        app = self._app(page.client) if page.client else None
+        app = self._faces.app(page.client) if page.client else None
         return self._render("signed_out.html", csp=self._csp, app=app)
 
     def form_post(self, address: str, fields: Mapping[str, str]) -> Answer:
@@ -229,34 +238,6 @@ class Pages:
         policy = csp.encode("ascii") if isinstance(csp, str) else csp
         return html_answer(self._templates[name].render(context), policy, status, extra or [])
 
-    def _app(self, client: Client) -> App:
-        return App(
-            name=client.name,
-            initial=_initial(client.name),
-            logo=self._harmless(client.logo_uri),
-            home=self._harmless(client.client_uri),
-            policy=self._harmless(client.policy_uri),
-            terms=self._harmless(client.tos_uri),
-        )
-
-    def _person(self, claims: Mapping[str, Any]) -> Person:
-        name = str(claims.get("name") or claims.get("preferred_username") or "your account")
-        username = claims.get("preferred_username")
-        picture = claims.get("picture")
-        return Person(
-            name=name,
-            username=str(username) if username else None,
-            initial=_initial(name),
-            picture=self._harmless(picture) if isinstance(picture, str) else None,
-        )
-
-    def _learned(self, page: ConsentPage) -> list[Learned]:
-        return learned(page.scope, page.claims)
-
-    def _harmless(self, address: str | None) -> str | None:
-        """Return an address that may be linked or loaded, else None."""
-        return address if address and _scheme(address) in self._schemes else None
-
 
 def form_source(origin: str) -> str | None:
     """Return an origin or scheme as a CSP source, or None when it cannot be one.
@@ -273,16 +254,5 @@ def leads_on(address: str) -> bool:
     """Whether a link may be followed: a page of ours, the web, an app's scheme (RFC 8252 §7.1)."""
     if address.startswith("/"):
         return not address.startswith(("//", "/\\"))
-    scheme = _scheme(address)
-    return scheme in {"https", "http"} or "." in scheme
-
-
-def _scheme(address: str) -> str:
-    try:
-        return urlsplit(address).scheme.lower()
-    except ValueError:
-        return ""
-
-
-def _initial(name: str) -> str:
-    return next((c for c in name if c.isalnum()), "•").upper()
+    found = scheme(address)
+    return found in {"https", "http"} or "." in found

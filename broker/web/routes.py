@@ -100,6 +100,7 @@ ROUTES: Final = (
     Entry("/authorize", _BOTH, browser.authorize),
     Entry("/interaction", _BOTH, browser.interaction),
     Entry("/login/{upstream}/callback", ("GET",), browser.callback),
+    Entry("/account", _BOTH, browser.account),
     Entry("/logout", _BOTH, browser.logout),
     Entry("/device", _BOTH, device.page),
     Entry("/device/done", ("GET",), device.done),

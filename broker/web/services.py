@@ -8,15 +8,15 @@ from broker.core.dpop import Presented
 from broker.core.events import Delivery
 from broker.core.limits import Limits, Unlimited
 from broker.core.outcomes import (
-    AccessRefusedPage,
+    AccountPage,
     Browser,
-    ConsentPage,
+    ChoicePage,
     DeviceCodePage,
     DeviceDonePage,
     LogoutPage,
     Redirect,
-    SelectPage,
     SignedOutPage,
+    Step,
 )
 from broker.core.parameters import Parameters
 from broker.core.ports import Entropy
@@ -25,16 +25,14 @@ from broker.core.ports import Entropy
 class SignIn(Protocol):
     """The authorization endpoint and what a person does there."""
 
-    async def authorize(
-        self, params: Parameters, browser: Browser, /, *, posted: bool
-    ) -> Redirect | ConsentPage | SelectPage | AccessRefusedPage:
+    async def authorize(self, params: Parameters, browser: Browser, /, *, posted: bool) -> Step:
         """Judge an authorization request and say what comes next."""
         ...
 
     async def interact(
-        self, handle: str | None, browser: Browser, /
-    ) -> Redirect | ConsentPage | SelectPage | AccessRefusedPage:
-        """Go on with a request that is under way."""
+        self, handle: str | None, browser: Browser, /, *, upstream: str | None
+    ) -> Step:
+        """Go on with a request that is under way, at the upstream that the person has chosen."""
         ...
 
     async def decide(self, params: Parameters, browser: Browser, /) -> Redirect:
@@ -97,6 +95,20 @@ class Logout(Protocol):
 
     async def confirm(self, params: Parameters, browser: Browser, /) -> Redirect | SignedOutPage:
         """Take the person's answer: fields ``csrf``, ``confirm`` and those of the question."""
+        ...
+
+
+class AccountPages(Protocol):
+    """What a person sees and does about their own account."""
+
+    async def show(
+        self, notice: str | None, browser: Browser, /
+    ) -> Redirect | ChoicePage | AccountPage:
+        """Show the account of who is signed in, or lead to a sign-in."""
+        ...
+
+    async def change(self, params: Parameters, browser: Browser, /) -> Redirect | ChoicePage:
+        """Take what the person wants: fields ``csrf``, ``action`` and ``upstream``."""
         ...
 
 
@@ -204,6 +216,7 @@ class Services:
         token_info: userinfo and revocation.
         introspection: what tokens say, for those whom they concern.
         logout: RP-initiated logout.
+        account: a person's own account.
         device_authorization: where devices begin.
         device: what a person does for them.
         jwks: returns the JWKS and for how many seconds it may be kept; 0 for not at all.
@@ -223,6 +236,7 @@ class Services:
     token_info: TokenInfo
     introspection: Introspection
     logout: Logout
+    account: AccountPages
     device_authorization: DeviceAuthorization
     device: DevicePages
     jwks: Callable[[], tuple[Document, int]]

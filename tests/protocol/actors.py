@@ -107,6 +107,8 @@ class Browser:
             location = answer.headers["location"]
             if location.startswith(self.world.discord_origin):
                 location = await self.at_discord(answer, person, deny=deny)
+            elif self.world.elsewhere and location.startswith(self.world.elsewhere):
+                location = (await self.outside.get(location)).headers["location"]
             elif not location.startswith(("/", ISSUER)):
                 break
             answer = await self.http.get(location)

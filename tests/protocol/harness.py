@@ -111,6 +111,7 @@ class World:
         broker: as composed.
         clock: the broker's time; ``advance`` turns it.
         discord, discord_origin: the simulated Discord.
+        elsewhere: origins of other upstreams, which send whoever comes back at once.
         api: an HTTP client without cookies: a program.
         redis: a connection of our own to the broker's Redis.
     """
@@ -120,6 +121,7 @@ class World:
         self.clock = clock
         self.discord = shelf.discord
         self.discord_origin = shelf.discord_origin
+        self.elsewhere: tuple[str, ...] = ()
         self.redis: Redis = connect(redis_url)  # type: ignore[assignment]
         self.sql = broker.stores.sql
         self._open: list[httpx2.AsyncClient] = []

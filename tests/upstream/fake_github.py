@@ -38,8 +38,8 @@ class FakeGitHub:
         limits: headers of the API's answers, and their status, where a limit is to be met.
     """
 
-    def __init__(self):
-        self.origin = ""
+    def __init__(self, *, origin="", app=None):
+        self.origin = origin
         self.people = {"ada": dict(ADA), "ben": {**ADA, "login": "ben", "id": 7, "name": None}}
         self.addresses = ADDRESSES
         self.whom = "ada"
@@ -47,7 +47,7 @@ class FakeGitHub:
         self.asked, self.codes, self.tokens = [], {}, {}
         self.deny = ""
         self._numbers = count()
-        self.app = Strange(
+        self.app = app or Strange(
             Starlette(
                 routes=[
                     Route("/login/oauth/authorize", self._authorize),
@@ -57,6 +57,7 @@ class FakeGitHub:
                 ]
             )
         )
+        self.app.faults = {}
 
     async def _authorize(self, request):
         asked = dict(request.query_params)

@@ -45,9 +45,9 @@ class FakeProvider:
         method, secret: how we must authenticate.
     """
 
-    def __init__(self, clock):
+    def __init__(self, clock, *, origin="", app=None):
         self.clock = clock
-        self.origin = ""
+        self.origin = origin
         self.people = {"ada": dict(ADA), "ben": {"sub": "ben-2", "name": "Ben Okafor"}}
         self.whom = "ada"
         self.key = signs("RS256", "first")
@@ -58,7 +58,7 @@ class FakeProvider:
         self.method, self.secret = "basic", SECRET
         self.deny = ""
         self._numbers = count()
-        self.app = Strange(
+        self.app = app or Strange(
             Starlette(
                 routes=[
                     Route("/.well-known/openid-configuration", self._document),
@@ -69,6 +69,7 @@ class FakeProvider:
                 ]
             )
         )
+        self.app.faults = {}
 
     async def _document(self, request):
         honest = {

@@ -94,8 +94,14 @@ class Core:
     async def authorize(self, params: Parameters, browser: Browser, *, posted: bool) -> Any:
         return await self._say("authorize", params, browser, posted)
 
-    async def interact(self, handle: str | None, browser: Browser) -> Any:
-        return await self._say("interact", handle, browser)
+    async def interact(
+        self, handle: str | None, browser: Browser, *, upstream: str | None = None
+    ) -> Any:
+        chosen = () if upstream is None else (upstream,)
+        return await self._say("interact", handle, browser, *chosen)
+
+    async def show(self, notice: str | None, browser: Browser) -> Any:
+        return await self._say("show", notice, browser)
 
     async def decide(self, params: Parameters, browser: Browser) -> Redirect:
         return await self._say("decide", params, browser)
@@ -174,6 +180,7 @@ def services(core: Core, **changes: Any) -> Services:
         "token_info": core,
         "logout": core,
         "introspection": core,
+        "account": core,
         "device_authorization": core,
         "device": core,
         "jwks": lambda: (JWKS, 600),

@@ -186,8 +186,9 @@ def pending_text(pending: PendingRequest) -> str:
         "fresh": pending.fresh,
         "selected": pending.selected,
     }
-    if pending.asked_again:  # which earlier releases do not know
-        rest["asked_again"] = True
+    for name in ("asked_again", "choosing", "prompt"):  # which earlier releases do not know
+        if getattr(pending, name):
+            rest[name] = getattr(pending, name)
     return f"{pending.attempt}|{pending.verifier}|{compact(rest)}"
 
 

@@ -1,5 +1,5 @@
 """Any OpenID provider, by discovery."""
 
-from broker.upstream.oidc.provider import OpenIdProvider, ProviderSettings
+from broker.upstream.oidc.provider import SCOPES, OpenIdProvider, ProviderSettings
 
-__all__ = ["OpenIdProvider", "ProviderSettings"]
+__all__ = ["SCOPES", "OpenIdProvider", "ProviderSettings"]

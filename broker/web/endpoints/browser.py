@@ -1,4 +1,4 @@
-"""Endpoints for people: authorization, interaction, callback, logout, landing page."""
+"""Endpoints for people: authorization, interaction, callback, account, logout, landing page."""
 
 from typing import Final
 from urllib.parse import urlencode
@@ -7,18 +7,21 @@ from starlette.requests import Request
 
 from broker.core.outcomes import (
     AccessRefusedPage,
+    AccountPage,
+    ChoicePage,
     ConsentPage,
     LogoutPage,
     Redirect,
     SelectPage,
     SignedOutPage,
+    Step,
 )
 from broker.core.parameters import Parameters
 from broker.web import forms
 from broker.web.answers import Answer, Header, redirect_answer
 from broker.web.edge import Edge
 
-Outcome = Redirect | ConsentPage | SelectPage | AccessRefusedPage | LogoutPage | SignedOutPage
+Outcome = Step | AccountPage | LogoutPage | SignedOutPage
 
 # RP-Initiated Logout §2.
 _LOGOUT_PARAMETERS: Final = (
@@ -40,7 +43,9 @@ async def interaction(request: Request, edge: Edge) -> Answer:
     browser = edge.cookies.browser(request)
     if request.method == "POST":
         return _show(await edge.services.sign_in.decide(params, browser), edge)
-    return _show(await edge.services.sign_in.interact(params.one("request"), browser), edge)
+    chosen = params.one("upstream")
+    handle = params.one("request")
+    return _show(await edge.services.sign_in.interact(handle, browser, upstream=chosen), edge)
 
 
 async def callback(request: Request, edge: Edge) -> Answer:
@@ -64,6 +69,15 @@ async def logout(request: Request, edge: Edge) -> Answer:
     if request.method == "POST" and "csrf" in params:
         return _show(await edge.services.logout.confirm(params, browser), edge)
     return _show(await edge.services.logout.begin(params, browser), edge)
+
+
+async def account(request: Request, edge: Edge) -> Answer:
+    """GET /account shows a person their account, POST takes what they want changed."""
+    params = await _params(request, edge)
+    browser = edge.cookies.browser(request)
+    if request.method == "POST":
+        return _show(await edge.services.account.change(params, browser), edge)
+    return _show(await edge.services.account.show(params.one("notice"), browser), edge)
 
 
 async def landing(_request: Request, edge: Edge) -> Answer:
@@ -102,6 +116,12 @@ def _show(outcome: Outcome, edge: Edge) -> Answer:
             changes = edge.cookies.changes(browser=outcome.browser)
         case AccessRefusedPage():
             answer = edge.pages.access_refused(outcome)
+            changes = edge.cookies.changes(browser=outcome.browser)
+        case ChoicePage():
+            answer = edge.pages.choice(outcome)
+            changes = edge.cookies.changes(browser=outcome.browser)
+        case AccountPage():
+            answer = edge.pages.account(outcome)
             changes = edge.cookies.changes(browser=outcome.browser)
         case _:
             answer = edge.pages.logout(outcome)

@@ -1,0 +1,57 @@
+"""Signing in to a page of ours, without an app.
+
+It goes the way of every sign-in, as a request of our own (``AuthorizationRequest.inward``) that no
+parameter of anybody's makes. No code is written for it, and the only place it leads to is the
+account's page: its address is not part of the request that is followed.
+"""
+
+from broker.core import choice
+from broker.core import vocabulary as v
+from broker.core.desk import Desk, fresh, upstream_prompt
+from broker.core.model import AuthorizationRequest, PendingRequest
+from broker.core.outcomes import Browser, ChoicePage, Notice, Redirect
+
+PAGE = "/account"
+ENTER = "enter"
+ANEW = "anew"
+LINK = "link"
+
+
+def own_request(desk: Desk, purpose: str) -> AuthorizationRequest:
+    """Return a request of our own; ``purpose`` is one of those above."""
+    return AuthorizationRequest(
+        client_id="",
+        redirect_uri=f"{desk.issuer}{PAGE}",
+        scope=(v.SCOPE_OPENID,),
+        inward=purpose,
+    )
+
+
+async def enter(desk: Desk, browser: Browser) -> Redirect | ChoicePage:
+    """Begin a sign-in for the account's page."""
+    request = own_request(desk, ENTER)
+    prompt = upstream_prompt(request, browser)
+    return await choice.go(desk, desk.new_pending(request), None, browser, prompt=prompt)
+
+
+async def resume(
+    desk: Desk, pending: PendingRequest, browser: Browser, upstream: str | None
+) -> Redirect | ChoicePage:
+    """Go on with a request of our own: to the chosen upstream, or to the account's page."""
+    request, session = pending.request, desk.session_handle(browser)
+    if request.inward == LINK:  # a trip that came to nothing; its page's form begins another
+        return Redirect(PAGE)
+    if upstream is not None:
+        going = await choice.chosen(desk, pending, None, browser, upstream)
+        if going is not None:
+            return going
+    if fresh(pending, session) and await desk.signed_in(session):
+        await desk.requests.finish(pending.request_id)
+        return Redirect(shown(Notice.SIGNED_IN) if request.inward == ANEW else PAGE)
+    prompt = "consent" if request.inward == ANEW else upstream_prompt(request, browser)
+    return await choice.go(desk, pending, None, browser, prompt=prompt)
+
+
+def shown(notice: Notice) -> str:
+    """Return the address of the account's page as it says what has just happened."""
+    return f"{PAGE}?notice={notice}"

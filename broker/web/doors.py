@@ -1,0 +1,62 @@
+"""Where people sign in, as pages show it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from broker.core.outcomes import AccountPage, Notice
+from broker.web.services import Provider
+
+NOTICES: Final[dict[Notice, str]] = {
+    Notice.LINKED: "Linked: from now on you can sign in through it too.",
+    Notice.UNLINKED: "Unlinked: it does not lead to this account any more.",
+    Notice.SIGNED_IN: "You have signed in anew. For the next minutes you can link and unlink.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SignInWay:
+    """How a person signs in, as the account's page lists it.
+
+    Attributes:
+        provider: where.
+        username: as whom.
+        leads: whether the account's profile comes from there.
+        removable: whether it may be unlinked.
+    """
+
+    provider: Provider
+    username: str
+    leads: bool
+    removable: bool
+
+
+class Doors:
+    """The providers of one installation.
+
+    Args:
+        providers: in the order in which pages name them.
+    """
+
+    def __init__(self, providers: Sequence[Provider]) -> None:
+        self._by_name = {one.name: one for one in providers}
+
+    def of(self, name: str) -> Provider:
+        """Return an upstream as pages show it; one that is not set up any more by its name."""
+        return self._by_name.get(name) or Provider(name, name.capitalize())
+
+    def ways(self, page: AccountPage) -> list[SignInWay]:
+        """Return how a person signs in; the one that the profile comes from is the first."""
+        return [
+            SignInWay(
+                self.of(one.upstream), one.username, one.leads, one.upstream in page.removable
+            )
+            for one in page.identities
+        ]
+
+
+def spoken(words: Sequence[str], last: str) -> str:
+    """Return words as one speaks a list: ``Discord, GitHub or Google``."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"

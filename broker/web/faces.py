@@ -1,0 +1,80 @@
+"""Apps and people as pages show them: names, pictures and links of which nothing can do harm."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from broker.core.model import Client
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A client as a page shows it."""
+
+    name: str
+    initial: str
+    logo: str | None
+    home: str | None
+    policy: str | None
+    terms: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account as a page shows it."""
+
+    name: str
+    username: str | None
+    initial: str
+    picture: str | None
+
+
+class Faces:
+    """Makes them.
+
+    Args:
+        secure: whether the issuer is https: then links and pictures are too.
+    """
+
+    def __init__(self, *, secure: bool) -> None:
+        self._schemes = {"https"} if secure else {"https", "http"}
+
+    def app(self, client: Client) -> App:
+        """Return a client as a page shows it."""
+        return App(
+            name=client.name,
+            initial=_initial(client.name),
+            logo=self.harmless(client.logo_uri),
+            home=self.harmless(client.client_uri),
+            policy=self.harmless(client.policy_uri),
+            terms=self.harmless(client.tos_uri),
+        )
+
+    def person(self, claims: Mapping[str, Any]) -> Person:
+        """Return an account, told by standard claims, as a page shows it."""
+        name = str(claims.get("name") or claims.get("preferred_username") or "your account")
+        username = claims.get("preferred_username")
+        picture = claims.get("picture")
+        return Person(
+            name=name,
+            username=str(username) if username else None,
+            initial=_initial(name),
+            picture=self.harmless(picture) if isinstance(picture, str) else None,
+        )
+
+    def harmless(self, address: str | None) -> str | None:
+        """Return an address that may be linked or loaded, else None."""
+        return address if address and scheme(address) in self._schemes else None
+
+
+def scheme(address: str) -> str:
+    """Return the scheme of an address, in lower case; empty where there is none."""
+    try:
+        return urlsplit(address).scheme.lower()
+    except ValueError:
+        return ""
+
+
+def _initial(name: str) -> str:
+    return next((c for c in name if c.isalnum()), "•").upper()
