@@ -62,6 +62,7 @@ class RunningBroker:
         settings: further ``BROKER_…`` variables; they go before those set here.
         discord: a simulator to use, one of its own unless given.
         launcher: words before the command, such as ``("taskset", "-c", "1")``.
+        port: where to listen; a free one unless given.
 
     Attributes:
         program: the module that is run.
@@ -76,10 +77,11 @@ class RunningBroker:
         *,
         discord: SimulatedDiscord | None = None,
         launcher: tuple[str, ...] = (),
+        port: int | None = None,
     ) -> None:
         self.data_dir = folder / "data"
         self.log = folder / "broker.log"
-        self.port = free_port()
+        self.port = port or free_port()
         self.issuer = f"http://127.0.0.1:{self.port}"
         self.discord = discord or SimulatedDiscord()
         self.discord_origin = ""

@@ -16,7 +16,7 @@ from tests.protocol.shots import FORM, MARKER, Pair, Shot, Text
 _ASK: Final = (
     "client_id redirect_uri response_type scope state nonce code_challenge code_challenge_method"
     " response_mode prompt max_age login_hint id_token_hint ui_locales acr_values claims request"
-    " request_uri resource dpop_jkt display"
+    " request_uri resource dpop_jkt display idp_hint"
 )
 _AUTH: Final = " client_id client_secret client_assertion client_assertion_type"
 FIELDS: Final[dict[str, str]] = {
@@ -30,7 +30,8 @@ FIELDS: Final[dict[str, str]] = {
     "/device_authorization": "scope resource nonce" + _AUTH,
     "/register": "", "/register/{client_id}": "", "/webhooks/discord": "",
     "/authorize": _ASK,
-    "/interaction": "request csrf decision",
+    "/interaction": "request csrf decision upstream",
+    "/account": "csrf action upstream notice",
     "/login/{upstream}/callback": "code state error error_description iss",
     "/logout": "id_token_hint post_logout_redirect_uri client_id state logout_hint ui_locales"
     " csrf confirm",

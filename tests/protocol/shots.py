@@ -22,7 +22,7 @@ FORM: Final = b"application/x-www-form-urlencoded"
 MARKER: Final = '"><x-marker>'
 SLOW: Final = 2.0  # seconds in which every answer is there, on a busy machine
 # 503 is not among them: nothing is out of reach. 502 is what Discord's refusal of a code becomes.
-STATUSES: Final = {200, 201, 204, 303, 304, 400, 401, 403, 404, 405, 413, 414, 429}
+STATUSES: Final = {200, 201, 204, 303, 304, 400, 401, 403, 404, 405, 409, 413, 414, 429}
 OPEN: Final = tuple(entry.path for entry in ROUTES if entry.cache is Cache.PUBLIC)
 
 # Each request has an address of its own, so that limits per address do not hide what is behind.

@@ -36,7 +36,7 @@ ENDPOINTS: Final = {
 }
 # What no program is to find by discovery: pages, the documents themselves, probes.
 UNNAMED: Final = {
-    "/", "/interaction", "/login/{upstream}/callback", "/device", "/device/done",
+    "/", "/account", "/interaction", "/login/{upstream}/callback", "/device", "/device/done",
     "/device/qr/{code}.svg", "/register/{client_id}", "/static/{name}", "/livez", "/readyz",
     "/webhooks/discord",
     "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server",

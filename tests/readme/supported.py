@@ -428,6 +428,45 @@ ROWS = (
             "clients/test_mod_auth_openidc.py::test_signed_out_elsewhere",
         ),
     ),
+    # ── other places to sign in ────────────────────────────────────────────────────────────
+    Row(
+        "OpenID Connect Core §3.1.3.7, Discovery §4.3: as a client of any provider",
+        "PKCE and nonce always; ID tokens judged in full; RFC 9207 against mix-up; Microsoft's "
+        "many tenants",
+        (
+            "upstream/test_oidc.py::test_hostile_claims",
+            "::test_forged_tokens",
+            "::test_hs256_with_what_is_public",
+            "::test_whose_answer_it_is",
+            "::test_documents_that_nothing_is_built_on",
+            "::test_many_tenants",
+            "upstream/test_contract.py::test_the_way_there",
+            f"{P}choice.py::test_an_answer_of_another_issuer",
+            "clients/test_broker_of_brokers.py::test_a_person_passes_through_both",
+        ),
+    ),
+    Row(
+        "GitHub: OAuth apps",
+        "PKCE; the account's number is the identity; only a verified primary address counts",
+        (
+            "upstream/test_github.py::test_the_profile",
+            "::test_only_a_verified_primary_address_counts",
+            "::test_programs_do_not_sign_in",
+        ),
+    ),
+    Row(
+        "linking identities",
+        "with a fresh sign-in to both; one account an identity, never by e-mail, never merged",
+        (
+            f"{P}account.py::test_linking",
+            "::test_an_identity_of_another_account_stays_there",
+            "::test_an_address_links_nothing",
+            "::test_linking_needs_a_fresh_sign_in",
+            "::test_unlinking_ends_what_it_vouched_for",
+            "stores/test_sql_identities.py::test_racing_links_give_an_identity_one_account",
+            "browser/test_browser_doors.py::test_linking_and_unlinking",
+        ),
+    ),
     # ── Discord ────────────────────────────────────────────────────────────────────────────
     Row(
         "Discord: guilds and roles as claims",

@@ -6,12 +6,16 @@ from typing import Any
 
 from broker.core.dpop import Presented
 from broker.core.events import Delivery
+from broker.core.identities import Identity
 from broker.core.model import Client
 from broker.core.outcomes import (
     AccessRefusedPage,
+    AccountPage,
     Browser,
+    ChoicePage,
     ConsentPage,
     LogoutPage,
+    Notice,
     Redirect,
     SelectPage,
     SignedOutPage,
@@ -19,7 +23,7 @@ from broker.core.outcomes import (
 from broker.core.parameters import Parameters
 from broker.core.policy.model import Reason
 from broker.core.policy.words import Obstacle, Obstacles
-from broker.web.services import Check, EdgeConfig, Services
+from broker.web.services import Check, EdgeConfig, Provider, Services
 from keys.jwks import JwksDocument
 
 ISSUER = "https://id.example"
@@ -71,6 +75,23 @@ REFUSED = AccessRefusedPage(
 )
 LOGOUT = LogoutPage("csrf-1", CLAIMS, APP, {"state": "s1"}, "https://lantern.example")
 SIGNED_OUT = SignedOutPage(APP)
+CHOICE = ChoicePage("handle-1", APP, ("discord", "github", "corp"), "browser-1")
+ACCOUNT = AccountPage(
+    "csrf-1",
+    CLAIMS,
+    (
+        Identity("discord", "1", "ada.lindqvist", 1.0, 2.0, leads=True),
+        Identity("gone", "2", "ada", 1.0, 2.0, leads=False),
+    ),
+    ("github", "corp"),
+    ("gone",),
+    Notice.LINKED,
+)
+PROVIDERS = (
+    Provider("discord", "Discord", "discord"),
+    Provider("github", "GitHub", "github"),
+    Provider("corp", "Corp"),
+)
 
 Call = tuple[Any, ...]
 

@@ -5,8 +5,11 @@ from dataclasses import replace
 import pytest
 
 from broker.core import errors as e
+from broker.core.identities import Identity
 from broker.core.outcomes import (
     AccessRefusedPage,
+    AccountPage,
+    ChoicePage,
     ConsentPage,
     LogoutPage,
     SelectPage,
@@ -53,6 +56,11 @@ def hostile_pages() -> list:
             HOSTILE, HOSTILE, EVIL, EVIL_CLAIMS, "javascript:alert(1)",
             Obstacles((EVIL_OBSTACLE,), (((EVIL_OBSTACLE, EVIL_OBSTACLE), (EVIL_OBSTACLE,)),)),
         ),
+        ChoicePage(HOSTILE, EVIL, (HOSTILE, "javascript:alert(1)")),
+        AccountPage(
+            HOSTILE, EVIL_CLAIMS, (Identity(HOSTILE, HOSTILE, HOSTILE, 1, 1, leads=True),) * 2,
+            (HOSTILE,), (HOSTILE,),
+        ),
         LogoutPage(HOSTILE, EVIL_CLAIMS, EVIL, {HOSTILE: HOSTILE}, HOSTILE),
         SignedOutPage(EVIL),
         e.PageError(HOSTILE, HOSTILE, links=[(HOSTILE, "javascript:alert(1)")]),
@@ -77,7 +85,7 @@ async def test_hostile_names_stay_text(outcome) -> None:
     "outcome",
     [
         fakes.CONSENT, fakes.SELECT, fakes.REFUSED, fakes.LOGOUT, fakes.SIGNED_OUT,
-        e.RequestExpired(),
+        fakes.CHOICE, fakes.ACCOUNT, e.RequestExpired(),
     ],
     ids=lambda o: type(o).__name__,
 )  # fmt: skip
@@ -238,3 +246,34 @@ async def test_an_expired_request_has_a_way_back() -> None:
     text, _ = await shown(error)
     assert 'href="https://lantern.example/"' in text
     assert "Back to Lantern Board" in text
+
+
+async def test_the_choice_page_is_made_of_links() -> None:
+    """One each, in their order; no form, so that no policy stands in the way of what comes next."""
+    text, policy = await shown(fakes.CHOICE, providers=fakes.PROVIDERS)
+    at = [text.index(f"Continue with {one.title}") for one in fakes.PROVIDERS]
+    assert at == sorted(at)
+    assert "/interaction?request=handle-1&amp;upstream=corp" in text
+    assert "<form" not in text
+    assert policy.endswith("form-action 'self'")
+
+
+async def test_the_account_page_says_how_one_signs_in() -> None:
+    """What is linked, what could be, and what may be parted with; each button says which."""
+    text, policy = await shown(fakes.ACCOUNT, "/account", providers=fakes.PROVIDERS)
+    for words in (
+        "ada.lindqvist@example.org", "your name and picture come from here", "Unlink Gone",
+        "Linked: from now on", 'name="upstream" value="github"', 'name="csrf" value="csrf-1"',
+        'name="action" value="link"',
+    ):  # fmt: skip
+        assert words in text
+    assert "Unlink Discord" not in text
+    assert "https://discord.com" in policy
+
+
+async def test_pages_name_the_places_that_there_are() -> None:
+    """One or several, and none that is not set up."""
+    one, _ = await shown(fakes.SIGNED_OUT, "/logout")
+    several, _ = await shown(fakes.SIGNED_OUT, "/logout", providers=fakes.PROVIDERS)
+    assert "at Discord too" in one
+    assert "at Discord, GitHub or Corp too" in several
