@@ -8,6 +8,7 @@ An event may come late, twice, or after a later one: it ends what was begun up t
 tells of, and nothing else. What somebody has begun since, by a new sign-in, stays.
 """
 
+import asyncio
 import json
 import re
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ UPSTREAM: Final = "discord"
 PING, EVENT = 0, 1  # webhook types
 DEAUTHORIZED: Final = "APPLICATION_DEAUTHORIZED"
 OLDEST: Final = 900.0  # seconds; Discord tries for ten minutes, after that it is somebody's replay
+
+CARRIED: Final = 1.0  # seconds; Discord waits three for its answer, and SQL may take half of them
 
 _KEY: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _SIGNATURE: Final = re.compile(r"[0-9a-fA-F]{128}", re.ASCII)
@@ -138,7 +141,7 @@ class DiscordEvents:
         """A person has withdrawn what our application may do: all that was built on it ends.
 
         SQL commits it together with an entry of the outbox. This process carries it to Redis at
-        once; where it dies or fails, any other one does within moments.
+        once; where it dies, fails or is slow, any other one does within moments.
         """
         subject = _subject(event)
         if subject is None:
@@ -153,9 +156,11 @@ class DiscordEvents:
         account_id, facts = ended
         _log.info("account.deauthorized", account_id=account_id, detail_upstream=UPSTREAM)
         try:
-            await self._states.end_all(account_id, facts, since_stays=True)
-        except StoreUnavailable as error:
-            _log.warning("event.left_to_the_outbox", account_id=account_id, reason=error.private)
+            async with asyncio.timeout(CARRIED):
+                await self._states.end_all(account_id, facts, since_stays=True)
+        except (StoreUnavailable, TimeoutError) as error:
+            reason = error.private if isinstance(error, StoreUnavailable) else "too slow"
+            _log.warning("event.left_to_the_outbox", account_id=account_id, reason=reason)
 
 
 def _object(body: bytes) -> dict[str, Any] | None:

@@ -1,5 +1,7 @@
 """Events of Discord: what happens where a store is away, and keys that are none."""
 
+import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +28,7 @@ class Stores:
 
     sql: bool = True
     redis: bool = True
+    slow: float = 0.0
     found: tuple[str, Facts] | None = ("acct", FACTS)
     calls: list[Any] = field(default_factory=list)
 
@@ -37,6 +40,7 @@ class Stores:
 
     async def end_all(self, account_id: str, facts: Facts, *, since_stays: bool = False) -> Ended:
         self.calls.append((account_id, facts, since_stays))
+        await asyncio.sleep(self.slow)
         if not self.redis:
             raise StoreUnavailable(private="Redis is away")
         return Ended()
@@ -72,6 +76,13 @@ async def test_redis_away() -> None:
     stores = Stores(redis=False)
     await take(stores)
     assert len(stores.calls) == 2
+
+
+async def test_redis_slow() -> None:
+    """Discord has its answer within three seconds, of which SQL may take half."""
+    began = time.monotonic()
+    await take(Stores(slow=30.0))
+    assert time.monotonic() - began < 1.5
 
 
 async def test_nothing_to_end() -> None:
