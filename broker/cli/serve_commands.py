@@ -103,7 +103,7 @@ def _invite(ports: Any, data_dir: Path) -> None:
     text = (
         f"Sample app          {ports.sample_origin}   ← open this and sign in\n"
         f"Token Broker        {ports.issuer}\n"
-        f"Simulated Discord   {ports.discord_origin}\n\n"
+        f"Simulated Discord   {ports.discord_origin}   ← take roles away, deauthorize\n\n"
         f"Discovery           {ports.issuer}/.well-known/openid-configuration\n"
         f"Keys (JWKS)         {ports.issuer}/.well-known/jwks.json\n"
         f"Data                {data_dir}\n\n"

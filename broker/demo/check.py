@@ -1,32 +1,39 @@
 """Walk the whole sign-in by itself and tell each step: `broker demo --check`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import httpx2
 from joserfc.errors import JoseError
 
+from broker.demo.community import SCOPE
+from broker.demo.community_walk import CommunityWalk
 from broker.demo.discord.driver import RefusedError
 from broker.demo.walk import StepError, Walk
 
 Report = Callable[[str, bool, str], None]
+Step = Callable[[], Awaitable[str]]
 
 
-def _steps(walk: Walk) -> tuple[tuple[str, Callable[[], Awaitable[str]]], ...]:
-    return (
-        ("discovery", walk.discovery),
-        ("public keys", walk.jwks),
-        ("authorize", walk.authorize),
-        ("approve at Discord", walk.approval),
-        ("consent and callback", walk.consent),
-        ("exchange the code", walk.exchange),
-        ("verify the ID token", walk.id_token),
-        ("verify the access token", walk.access_token),
-        ("call the sample API", walk.api),
-        ("userinfo", walk.userinfo),
-        ("refresh", walk.refresh),
-        ("sign out", walk.logout),
-        ("refresh after sign-out", walk.ended),
-    )
+def _steps(walk: Walk) -> Iterator[tuple[str, Step]]:
+    yield "discovery", walk.discovery
+    yield "public keys", walk.jwks
+    yield "authorize", walk.authorize
+    yield "approve at Discord", walk.approval
+    yield "consent and callback", walk.consent
+    yield "exchange the code", walk.exchange
+    yield "verify the ID token", walk.id_token
+    yield "verify the access token", walk.access_token
+    yield "call the sample API", walk.api
+    yield "userinfo", walk.userinfo
+    yield "refresh", walk.refresh
+    if isinstance(walk, CommunityWalk):
+        yield "roles", walk.roles
+        yield "lose a role", walk.lost_role
+    yield "sign out", walk.logout
+    yield "refresh after sign-out", walk.ended
+    if isinstance(walk, CommunityWalk):
+        yield "sign in again", walk.again
+        yield "deauthorize at Discord", walk.withdrawn
 
 
 async def check(
@@ -36,6 +43,7 @@ async def check(
     report: Report,
     *,
     resource: str | None = None,
+    community: bool = False,
 ) -> bool:
     """Walk the sign-in, reporting each step as (name, whether it went well, detail).
 
@@ -47,6 +55,8 @@ async def check(
         discord_origin: origin of the simulated Discord.
         report: called once a step.
         resource: the resource indicator to ask for, where the client has no default audience.
+        community: whether the app goes by the roles of the demonstration's guild, and the broker
+            hears of withdrawals.
 
     Returns:
         Whether every step went well.
@@ -55,7 +65,12 @@ async def check(
         httpx2.AsyncClient(timeout=10, trust_env=False) as browser,
         httpx2.AsyncClient(timeout=10, trust_env=False) as app,
     ):
-        walk = Walk(broker_issuer, sample_origin, discord_origin, browser, app, resource=resource)
+        origins = broker_issuer, sample_origin, discord_origin
+        walk = (
+            CommunityWalk(*origins, browser, app, resource=resource, scope=SCOPE)
+            if community
+            else Walk(*origins, browser, app, resource=resource)
+        )
         for name, step in _steps(walk):
             try:
                 detail = await step()

@@ -22,11 +22,16 @@ from broker.app.server import make_ready, redis_of
 from broker.app.settings import Settings
 from broker.core.model import Client
 from broker.demo.check import Report, check
+from broker.demo.community import FRESH_SECONDS, POLICY, ROLE_MAPPING, registered_guild
+from broker.demo.discord.cast import LIGHTHOUSE
+from broker.demo.discord.events import EndpointRefusedError
 from broker.demo.run import (
     DISCORD_CLIENT_ID,
     DISCORD_CLIENT_SECRET,
     HOST,
+    Demo,
     DemoPorts,
+    discord_application,
     running,
     sample_client,
 )
@@ -55,12 +60,12 @@ def run(port: int, data_dir: Path | None, started: Started) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        async with _everything(ports, settings):
+        async with everything(ports, settings):
             started(ports, settings.data_dir)
             await stop.wait()
 
     ports = DemoPorts.from_base(port)
-    with _settings(ports, data_dir or DATA_DIR) as settings:
+    with settings_for(ports, data_dir or DATA_DIR) as settings:
         asyncio.run(work(ports, settings))
 
 
@@ -76,13 +81,14 @@ def run_check(data_dir: Path | None, report: Report) -> bool:
     """
 
     async def work(ports: DemoPorts, settings: Settings) -> bool:
-        async with _everything(ports, settings):
-            return await check(ports.issuer, ports.sample_origin, ports.discord_origin, report)
+        async with everything(ports, settings):
+            origins = ports.issuer, ports.sample_origin, ports.discord_origin
+            return await check(*origins, report, community=True)
 
     own = Path(tempfile.mkdtemp(prefix="broker-demo-")) if data_dir is None else None
     try:
-        ports = _free_ports()
-        with _settings(ports, data_dir or own or DATA_DIR) as settings:
+        ports = free_ports()
+        with settings_for(ports, data_dir or own or DATA_DIR) as settings:
             return asyncio.run(work(ports, settings))
     finally:
         if own is not None:
@@ -90,7 +96,7 @@ def run_check(data_dir: Path | None, report: Report) -> bool:
 
 
 @contextmanager
-def _settings(ports: DemoPorts, data_dir: Path) -> Iterator[Settings]:
+def settings_for(ports: DemoPorts, data_dir: Path) -> Iterator[Settings]:
     """Return a demonstration's settings, those of a real broker put out of sight.
 
     The operator's own database and Redis must never be a demonstration's.
@@ -107,24 +113,48 @@ def _settings(ports: DemoPorts, data_dir: Path) -> Iterator[Settings]:
             discord_authorize_url=f"{ports.discord_origin}/oauth2/authorize",
             discord_api_url=f"{ports.discord_origin}/api/v10",
             discord_cdn_url=ports.discord_origin,
+            discord_public_key=discord_application(ports.issuer).verify_key,
+            outbound_allow=(f"{HOST}:{ports.sample}",),
             log_level="warning",
         )
         check_serving(settings)
         logs.configure(settings)
-        yield settings
+        # Shorter than an operator may set it, so after it was read.
+        yield settings.model_copy(update={"membership_fresh": FRESH_SECONDS})
     finally:
         os.environ.update(kept)
 
 
 @asynccontextmanager
-async def _everything(ports: DemoPorts, settings: Settings) -> AsyncIterator[Broker]:
+async def everything(ports: DemoPorts, settings: Settings) -> AsyncIterator[Broker]:
     """Run Redis, the broker, the simulated Discord and the sample app."""
     with redis_of(settings) as redis_url:
         await make_ready(settings, redis_url)
         async with compose(settings, redis_url) as broker:
+            await _register_guild(broker)
             await _register(broker, _sample(ports))
-            async with serving(broker.web, HOST, ports.broker), running(ports):
+            async with serving(broker.web, HOST, ports.broker), running(ports) as demo:
+                await _send_events(demo, f"{ports.issuer}/webhooks/discord")
                 yield broker
+
+
+async def _send_events(demo: Demo, url: str) -> None:
+    """Have the simulated Discord tell the broker of withdrawals.
+
+    The simulator waits for the broker's answers, so not in the loop of both; a machine that has
+    much to do may answer too late the first time.
+
+    Raises:
+        EndpointRefusedError: the broker does not take events.
+    """
+    for last in (False, False, True):
+        try:
+            await asyncio.to_thread(demo.discord.send_events, DISCORD_CLIENT_ID, url)
+        except EndpointRefusedError:
+            if last:
+                raise
+        else:
+            return
 
 
 def _sample(ports: DemoPorts) -> Client:
@@ -138,7 +168,23 @@ def _sample(ports: DemoPorts) -> Client:
         audience=wanted.audience,
         origins=(wanted.origin,),
         client_uri=wanted.origin,
+        backchannel_logout_uri=wanted.backchannel_logout_uri,
+        backchannel_logout_session_required=True,
+        guilds=(LIGHTHOUSE.id,),
+        role_mapping=ROLE_MAPPING,
+        policy=POLICY,
     )
+
+
+async def _register_guild(broker: Broker) -> None:
+    """Register the guild, or bring it up to date."""
+    guilds, now, wanted = broker.stores.sql.guilds, SystemClock().now(), registered_guild()
+    known = await guilds.get(wanted.guild_id)
+    if known is None:
+        await guilds.add(wanted, now=now, actor="system")
+    elif known.guild != wanted:
+        await guilds.edit(wanted, version=known.version, now=now, actor="system")
+    await broker.stores.sql.followed_guilds.read()  # not only within its interval
 
 
 async def _register(broker: Broker, client: Client) -> None:
@@ -152,7 +198,7 @@ async def _register(broker: Broker, client: Client) -> None:
         await clients.edit(changed, version=known.version, now=now, actor="system")
 
 
-def _free_ports() -> DemoPorts:
+def free_ports() -> DemoPorts:
     """Return three ports that nobody listens on."""
     socks = [socket.socket() for _ in range(3)]
     try:

@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from broker.demo.community import SCOPE, patient_discord
 from broker.demo.discord.app import serve as serve_discord
+from broker.demo.discord.cast import LIGHTHOUSE
 from broker.demo.discord.records import Application
 from broker.demo.discord.state import SimulatedDiscord
 from broker.demo.loopback import require_loopback_url
@@ -62,6 +64,7 @@ class SampleClient:
     origin: str
     audience: str
     scopes: tuple[str, ...]
+    backchannel_logout_uri: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,8 @@ def sample_client(ports: DemoPorts) -> SampleClient:
         post_logout_redirect_uri=f"{origin}/",
         origin=origin,
         audience=ports.audience,
-        scopes=("openid", "profile", "email"),
+        scopes=tuple(SCOPE.split()),
+        backchannel_logout_uri=f"{origin}/backchannel-logout",
     )
 
 
@@ -114,9 +118,16 @@ async def running(
         OSError: a port is taken.
     """
     wanted = issuer or ports.issuer
-    simulator = discord or SimulatedDiscord()
+    simulator = discord or patient_discord()
     simulator.add_application(discord_application(wanted))
     async with serve_discord(simulator, HOST, ports.discord) as discord_origin:
-        settings = SampleSettings(wanted, ports.audience, pictures=discord_origin)
+        settings = SampleSettings(
+            wanted,
+            ports.audience,
+            scope=SCOPE,
+            pictures=discord_origin,
+            guild_page=f"{discord_origin}/guilds/{LIGHTHOUSE.id}",
+            apps_page=f"{discord_origin}/apps",
+        )
         async with serving(create_app(settings), HOST, ports.sample) as sample_origin:
             yield Demo(discord_origin, sample_origin, simulator)

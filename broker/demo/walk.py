@@ -39,7 +39,8 @@ def expect(truth: object, seen: str) -> None:
         raise StepError(seen)
 
 
-def _random() -> str:
+def random_text() -> str:
+    """Return 256 random bits, fit for a URL."""
     return secrets.token_urlsafe(32)
 
 
@@ -63,11 +64,12 @@ class Walk:
     client_id: str = CLIENT_ID
     person: str = "ada.lindqvist"
     resource: str | None = None
+    scope: str = SCOPE
     metadata: dict[str, Any] = field(default_factory=dict)
     keys: KeySet | None = None
-    state: str = field(default_factory=_random)
-    nonce: str = field(default_factory=_random)
-    verifier: str = field(default_factory=_random)
+    state: str = field(default_factory=random_text)
+    nonce: str = field(default_factory=random_text)
+    verifier: str = field(default_factory=random_text)
     next_url: str = ""
     code: str = ""
     tokens: dict[str, Any] = field(default_factory=dict)
@@ -77,7 +79,7 @@ class Walk:
         """Read the discovery document (OpenID Connect Discovery §4)."""
         url = self.issuer.rstrip("/") + "/.well-known/openid-configuration"
         answer = await self.app.get(url)
-        self.metadata = _document(answer)
+        self.metadata = document(answer)
         expect(self.metadata.get("issuer") == self.issuer, f"issuer {self.metadata.get('issuer')}")
         methods = self.metadata.get("code_challenge_methods_supported", [])
         expect("S256" in methods, f"PKCE methods {methods}")
@@ -86,7 +88,7 @@ class Walk:
     async def jwks(self) -> str:
         """Fetch the public keys."""
         answer = await self.app.get(self.metadata["jwks_uri"])
-        self.keys = KeySet.import_key_set(_document(answer))  # type: ignore[arg-type]
+        self.keys = KeySet.import_key_set(document(answer))  # type: ignore[arg-type]
         expect(not any(key.is_private for key in self.keys), "a private key is published")
         kept = answer.headers.get("cache-control", "no cache lifetime")
         return f"{len(self.keys.keys)} keys, {kept}"
@@ -97,7 +99,7 @@ class Walk:
             "client_id": self.client_id,
             "redirect_uri": self.callback,
             "response_type": "code",
-            "scope": SCOPE,
+            "scope": self.scope,
             "state": self.state,
             "nonce": self.nonce,
             "code_challenge": _base64url(_hashed(self.verifier)),
@@ -125,20 +127,20 @@ class Walk:
 
     async def exchange(self) -> str:
         """Exchange the code for tokens."""
-        answer = await self._token(
+        answer = await self.token(
             grant_type="authorization_code",
             code=self.code,
             redirect_uri=self.callback,
             code_verifier=self.verifier,
         )
-        self.tokens = _document(answer)
+        self.tokens = document(answer)
         missing = {"access_token", "id_token", "refresh_token"} - set(self.tokens)
         expect(not missing, f"no {', '.join(sorted(missing))}")
         return f"access token for {self.tokens.get('expires_in')} s, ID token, refresh token"
 
     async def id_token(self) -> str:
         """Verify the ID token by the JWKS (OpenID Connect Core §3.1.3.7)."""
-        claims = self._verified(self.tokens["id_token"], self.client_id, {"nonce": self.nonce})
+        claims = self.verified(self.tokens["id_token"], self.client_id, {"nonce": self.nonce})
         if "at_hash" in claims:
             half = _base64url(_hashed(self.tokens["access_token"])[:16])
             expect(claims["at_hash"] == half, "at_hash is not the access token's")
@@ -151,7 +153,7 @@ class Walk:
         padded = token.split(".")[0] + "=="
         kind = json.loads(base64.urlsafe_b64decode(padded)).get("typ")
         expect(kind == "at+jwt", f"typ {kind}")
-        claims = self._verified(token, None, {"sub": self.subject, "client_id": self.client_id})
+        claims = self.verified(token, None, {"sub": self.subject, "client_id": self.client_id})
         return f"at+jwt for {claims['aud']}"
 
     async def api(self) -> str:
@@ -159,27 +161,27 @@ class Walk:
         url = f"{self.sample}/api/whoami"
         bare = await self.app.get(url)
         expect(bare.status_code == 401, f"{bare.status_code} without a token")
-        seen = _document(await self.app.get(url, headers=self._bearer()))
+        seen = document(await self.app.get(url, headers=self.bearer()))
         expect(seen.get("sub") == self.subject, f"the API saw {seen.get('sub')}")
         return "the API verified the token on its own"
 
     async def userinfo(self) -> str:
         """Ask the userinfo endpoint."""
         url = self.metadata["userinfo_endpoint"]
-        claims = _document(await self.app.get(url, headers=self._bearer()))
+        claims = document(await self.app.get(url, headers=self.bearer()))
         expect(claims.get("sub") == self.subject, f"sub {claims.get('sub')}")
         return f"{claims.get('name') or claims.get('preferred_username')}"
 
     async def refresh(self) -> str:
         """Refresh; the old token, sent again at once, must lead to the same successor."""
         old = self.tokens["refresh_token"]
-        renewed = _document(await self._token(grant_type="refresh_token", refresh_token=old))
+        renewed = document(await self.token(grant_type="refresh_token", refresh_token=old))
         current = renewed.get("refresh_token")
         expect(current and current != old, "the refresh token was not replaced")
-        again = _document(await self._token(grant_type="refresh_token", refresh_token=old))
+        again = document(await self.token(grant_type="refresh_token", refresh_token=old))
         expect(again.get("refresh_token") == current, "two refresh tokens are alive")
         self.tokens |= again
-        self._verified(again["access_token"], None, {"sub": self.subject})
+        self.verified(again["access_token"], None, {"sub": self.subject})
         return "rotated; the old token within its grace time led to the same one"
 
     async def logout(self) -> str:
@@ -198,7 +200,7 @@ class Walk:
     async def ended(self) -> str:
         """Try the refresh token once more: it must be dead."""
         token = self.tokens["refresh_token"]
-        answer = await self._token(grant_type="refresh_token", refresh_token=token)
+        answer = await self.token(grant_type="refresh_token", refresh_token=token)
         error = answer.json().get("error")
         expect(
             (answer.status_code, error) == (400, "invalid_grant"), f"{answer.status_code} {error}"
@@ -237,17 +239,25 @@ class Walk:
                 )
         raise StepError(f"nothing to agree to at {page.url}")
 
-    async def _token(self, **fields: str) -> httpx2.Response:
+    async def token(self, **fields: str) -> httpx2.Response:
+        """Post to the token endpoint."""
         data = fields | {"client_id": self.client_id}
         return await self.app.post(self.metadata["token_endpoint"], data=data)
 
-    def _bearer(self) -> dict[str, str]:
+    def bearer(self) -> dict[str, str]:
+        """Return the header that carries the access token."""
         return {"Authorization": f"Bearer {self.tokens['access_token']}"}
 
-    def _verified(
+    def verified(
         self, token: str, audience: str | None, values: Mapping[str, str]
     ) -> dict[str, Any]:
-        """Return the claims of a token whose signature, issuer and times are right."""
+        """Return the claims of a token whose signature, issuer and times are right.
+
+        Args:
+            token: the JWT.
+            audience: what `aud` must name, None for anything.
+            values: claims that must have these values.
+        """
         if self.keys is None:
             raise StepError("the keys were not fetched")
         named = self.metadata.get("id_token_signing_alg_values_supported", [])
@@ -261,7 +271,7 @@ class Walk:
         return claims
 
 
-def _document(answer: httpx2.Response) -> dict[str, Any]:
+def document(answer: httpx2.Response) -> dict[str, Any]:
     """Return the JSON object of a 200 answer."""
     expect(answer.status_code == 200, f"{answer.status_code}: {answer.text[:200]}")
     document = answer.json()

@@ -76,7 +76,7 @@ def test_demo_check_walks_the_whole_sign_in(tmp_path):
     answer = broker(tmp_path, "demo", "--check")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "✗" not in answer.stdout
-    assert answer.stdout.count("✓") == 13
+    assert answer.stdout.count("✓") == 17
     assert not (tmp_path / ".broker-demo").exists()
 
 

@@ -5,12 +5,14 @@ It keeps a list of the requests it saw and can be told to be wrong in one way (`
 
 import base64
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
+from cryptography.exceptions import InvalidSignature
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 from starlette.applications import Starlette
@@ -20,7 +22,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from broker.demo.run import CALLBACK_PATH, DISCORD_CLIENT_ID, DISCORD_CLIENT_SECRET
+from broker.demo.community import ROLE_MAPPING
+from broker.demo.discord.cast import LIGHTHOUSE
+from broker.demo.run import (
+    CALLBACK_PATH,
+    DISCORD_CLIENT_ID,
+    DISCORD_CLIENT_SECRET,
+    discord_application,
+)
+from broker.demo.sample.ended import EVENT
 
 
 def new_key() -> RSAKey:
@@ -51,6 +61,9 @@ class Issuer:
     asked: dict[str, str] = field(default_factory=dict)
     person: dict[str, Any] = field(default_factory=dict)
     generation: int = 0
+    backchannel: str = ""
+    upstream_token: str = ""
+    roles: list[str] | None = None
 
     def access_token(self, key: RSAKey | None = None, typ: str = "at+jwt", **changes: Any) -> str:
         claims = {
@@ -59,6 +72,7 @@ class Issuer:
             "sub": "subject-1",
             "client_id": "sample-app",
             "scope": "openid profile email",
+            "roles": self.roles,
             "iat": int(self.now()),
             "exp": int(self.now()) + 300,
             "jti": "1",
@@ -82,6 +96,8 @@ class Issuer:
             "preferred_username": self.person.get("username"),
             "email": self.person.get("email"),
             "email_verified": self.person.get("verified"),
+            "sid": f"s{self.generation}",
+            "guilds": [{"id": LIGHTHOUSE.id, "name": LIGHTHOUSE.name}],
             "picture": f"{self.discord}/avatars/{self.person['id']}/{self.person['avatar']}.png",
         }
         key = self.keys[0]
@@ -119,7 +135,7 @@ class Issuer:
             "client_id": DISCORD_CLIENT_ID,
             "redirect_uri": self.issuer + CALLBACK_PATH,
             "response_type": "code",
-            "scope": "identify email",
+            "scope": "identify email guilds.members.read",
             "state": "broker-state",
         }
         return RedirectResponse(f"{self.discord}/oauth2/authorize?{urlencode(query)}", 303)
@@ -135,7 +151,8 @@ class Issuer:
                 },
                 auth=(DISCORD_CLIENT_ID, DISCORD_CLIENT_SECRET),
             )
-            bearer = {"Authorization": f"Bearer {tokens.json()['access_token']}"}
+            self.upstream_token = tokens.json()["access_token"]
+            bearer = {"Authorization": f"Bearer {self.upstream_token}"}
             me = await client.get(f"{self.discord}/api/v10/users/@me", headers=bearer)
         self.person = me.json()
         return HTMLResponse(
@@ -165,6 +182,8 @@ class Issuer:
             self.generation += self.flaw != "no rotation"
         elif self.flaw == "two alive":
             self.generation += 1
+        if self.flaw != "role kept" or self.roles is None:
+            await self.read_roles()
         access = self.access_token()
         return JSONResponse(
             {
@@ -175,6 +194,47 @@ class Issuer:
                 "id_token": self.id_token(access),
             }
         )
+
+    async def read_roles(self) -> None:
+        url = f"{self.discord}/api/v10/users/@me/guilds/{LIGHTHOUSE.id}/member"
+        bearer = {"Authorization": f"Bearer {self.upstream_token}"}
+        async with httpx2.AsyncClient() as client:
+            member = await client.get(url, headers=bearer)
+        held = member.json().get("roles", ()) if self.flaw != "no roles" else ()
+        mapping = ROLE_MAPPING[LIGHTHOUSE.id]
+        self.roles = sorted({name for role in held for name in mapping.get(role, ())})
+
+    async def events(self, request: Request) -> Response:
+        signature = bytes.fromhex(request.headers["x-signature-ed25519"])
+        body = await request.body()
+        application = discord_application(self.issuer)
+        try:
+            application.private_key.public_key().verify(
+                signature, request.headers["x-signature-timestamp"].encode() + body
+            )
+        except InvalidSignature:
+            return Response(status_code=401)
+        if json.loads(body)["type"] == 1:
+            await self.deauthorized()
+        return Response(status_code=204)
+
+    async def deauthorized(self) -> None:
+        if self.flaw != "deafness":
+            self.generation = 0
+        if self.flaw != "silence":
+            claims = {
+                "iss": self.issuer,
+                "aud": "sample-app",
+                "sid": "s1",
+                "iat": int(self.now()),
+                "exp": int(self.now()) + 60,
+                "jti": "1",
+                "events": {EVENT: {}},
+            }
+            header = {"alg": "RS256", "kid": self.keys[0].kid, "typ": "logout+jwt"}
+            token = jwt.encode(header, claims, self.keys[0], algorithms=["RS256"])
+            async with httpx2.AsyncClient() as client:
+                await client.post(self.backchannel, data={"logout_token": token})
 
     async def userinfo(self, _: Request) -> Response:
         return JSONResponse({"sub": "subject-1", "name": self.person.get("global_name")})
@@ -195,6 +255,7 @@ class Issuer:
                 Route("/token", self.token, methods=["POST"]),
                 Route("/userinfo", self.userinfo),
                 Route("/logout", self.logout),
+                Route("/webhooks/discord", self.events, methods=["POST"]),
             ],
             middleware=[Middleware(CORSMiddleware, allow_origins=["*"])],
         )

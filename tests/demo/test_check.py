@@ -1,5 +1,6 @@
 """The check that walks a sign-in, on an issuer that is right or wrong in one thing."""
 
+import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ import pytest
 from broker.demo.check import check
 from broker.demo.forms import read_forms
 from broker.demo.loopback import NotLoopbackError
-from broker.demo.run import Demo, DemoPorts, running, sample_client
+from broker.demo.run import DISCORD_CLIENT_ID, Demo, DemoPorts, running, sample_client
 from broker.demo.serving import serving
 from tests.demo.issuer import Issuer, new_key
 
@@ -29,12 +30,13 @@ class Stage:
     demo: Demo
     steps: list[tuple[str, bool, str]]
 
-    async def walk(self) -> bool:
+    async def walk(self, *, community: bool = False) -> bool:
         return await check(
             self.issuer.issuer,
             self.demo.sample_origin,
             self.demo.discord_origin,
             lambda name, good, detail: self.steps.append((name, good, detail)),
+            community=community,
         )
 
 
@@ -44,7 +46,10 @@ async def stage() -> AsyncIterator[Stage]:
     async with serving(issuer.app()) as issuer.issuer:
         ports = DemoPorts(int(issuer.issuer.rsplit(":", 1)[1]), free_port(), free_port())
         issuer.discord, issuer.audience = ports.discord_origin, ports.audience
+        issuer.backchannel = sample_client(ports).backchannel_logout_uri
         async with running(ports) as demo:
+            events = f"{issuer.issuer}/webhooks/discord"
+            await asyncio.to_thread(demo.discord.send_events, DISCORD_CLIENT_ID, events)
             yield Stage(issuer, demo, [])
 
 
@@ -56,6 +61,30 @@ async def test_a_good_sign_in_passes_every_step(stage: Stage):
     assert names[-1] == "refresh after sign-out"
     assert len(names) == 13
     assert all(good for _, good, _ in stage.steps)
+
+
+async def test_a_good_community_passes_every_step(stage: Stage):
+    """Promise: roles, their loss and a withdrawal are walked too, and the API is asked."""
+    assert await stage.walk(community=True), stage.steps[-1]
+    names = [name for name, _, _ in stage.steps]
+    assert len(names) == 17
+    assert [names[11], names[12], names[-1]] == ["roles", "lose a role", "deauthorize at Discord"]
+
+
+@pytest.mark.parametrize(
+    ("flaw", "step"),
+    [
+        ("no roles", "roles"),
+        ("role kept", "lose a role"),
+        ("deafness", "deauthorize at Discord"),
+        ("silence", "deauthorize at Discord"),
+    ],
+)
+async def test_a_flaw_of_a_community_is_found_at_its_step(stage: Stage, flaw: str, step: str):
+    """Promise: a role that stays, a withdrawal that ends nothing or tells nobody, is a failure."""
+    stage.issuer.flaw = flaw
+    assert not await stage.walk(community=True)
+    assert stage.steps[-1][:2] == (step, False)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import httpx2
 import pytest
 
 from broker.demo.discord import RefusedError, approve, approve_sync, serve_in_thread
+from broker.demo.discord.cast import LIGHTHOUSE
 from broker.demo.forms import read_forms
 from tests.demo.conftest import CHALLENGE, REDIRECT, Discord
 
@@ -202,3 +203,18 @@ async def test_the_page_has_a_box_for_what_can_be_refused(discord: Discord):
     back = await discord.client.post(url, data=form.pressed("decision", "allow"))
     code = httpx2.URL(back.headers["location"]).params["code"]
     assert (await discord.redeem(code)).json()["scope"] == "email identify"
+
+
+async def test_somebody_new_can_be_put_into_guilds(discord: Discord):
+    """Promise: those that are ticked; the page ticks the first one; what is no guild is nothing."""
+    url = discord.authorize_url()
+    form = next(f for f in read_forms((await discord.client.get(url)).text, url) if f.fields)
+    assert [name for name in form.fields if name.startswith("new_guild:")] == [
+        f"new_guild:{LIGHTHOUSE.id}"
+    ]
+    made = {"new_name": "eva", f"new_guild:{LIGHTHOUSE.id}": "on", "new_guild:1": "on"}
+    await discord.client.post(url, data=made)
+    memberships = discord.state.person("eva").memberships
+    assert [membership.guild_id for membership in memberships] == [LIGHTHOUSE.id]
+    await discord.client.post(url, data={"new_name": "otto"})
+    assert discord.state.person("otto").memberships == ()

@@ -89,7 +89,7 @@ async def test_a_logout_token_ends_its_session(receiver: Receiver):
         {"typ": "at+jwt"},
         {"key": FOREIGN},
     ],
-    ids=str,
+    ids=lambda changes: " ".join(map(str, changes)),
 )
 async def test_anything_else_ends_nothing(receiver: Receiver, changes: dict[str, Any]):
     """Promise: 400 for what is not the broker's logout token for this app (§2.6)."""

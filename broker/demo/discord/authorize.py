@@ -16,6 +16,7 @@ from broker.demo.discord.state import SimulatedDiscord
 COOKIE = "simulated_discord_person"
 ALWAYS_GRANTED = frozenset({"identify", "openid"})
 _NAME_MAX = 32
+_GUILDS_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +101,19 @@ async def authorize(request: Request) -> Response:
 def _ask(discord: SimulatedDiscord, asked: Asked, person: Person | None) -> Response:
     """Show the page that is due: who are you, or do you approve; none where `prompt` says so."""
     if person is None:
-        return page("pick.html", asked=asked, people=list(discord.people.values()))
+        return _pick(discord, asked)
     known = discord.approved_before(person.id, asked.application.client_id, asked.scopes)
     if asked.prompt == "none" and known:
         return _approved(discord, asked, person, asked.scopes)
     return page("approve.html", asked=asked, person=person, always=ALWAYS_GRANTED)
+
+
+def _pick(
+    discord: SimulatedDiscord, asked: Asked, status: int = 200, problem: str = ""
+) -> Response:
+    """Show the page where one chooses whom to be, or makes somebody."""
+    people, guilds = list(discord.people.values()), list(discord.guilds.values())[:_GUILDS_SHOWN]
+    return page("pick.html", status, asked=asked, people=people, guilds=guilds, problem=problem)
 
 
 def _answer(
@@ -120,8 +129,7 @@ def _answer(
     )
     if person is None:
         problem = "That name is empty or taken. Names have 2 to 32 letters, digits, dots or _."
-        people = list(discord.people.values())
-        return page("pick.html", 400, asked=asked, people=people, problem=problem)
+        return _pick(discord, asked, 400, problem)
     match form.get("decision"):
         case "allow":
             answer = _approved(discord, asked, person, _ticked(asked, form))
@@ -172,10 +180,15 @@ def _made(discord: SimulatedDiscord, form: Mapping[str, str]) -> Person | None:
     if not fits or discord.find_person(name) is not None:
         return None
     email = form.get("new_email", "").strip() or None
-    return discord.add_person(
+    person = discord.add_person(
         name,
         global_name=form.get("new_display_name", "").strip()[:_NAME_MAX] or None,
         avatar=discord.token_bytes(16).hex(),
         email=email,
         verified=email is not None and "new_verified" in form,
     )
+    for field in form:
+        kind, _, guild_id = field.partition(":")
+        if kind == "new_guild" and guild_id in discord.guilds:
+            person = discord.join(person.id, guild_id)
+    return person

@@ -47,7 +47,7 @@ export function showRights({ roles, as_of, rights }) {
   $("rights").replaceChildren(...rights.map(({ text, role, allowed }) => {
     const item = element("li", undefined, allowed ? "may" : "may-not");
     item.append(element("span", `You may ${allowed ? "" : "not "}${text}`));
-    if (role) item.append(element("span", allowed ? `as one of the ${role}` : `that takes the role ${role}`, "quiet"));
+    if (role) item.append(element("span", allowed ? `by your role ${role}` : `that takes the role ${role}`, "quiet"));
     return item;
   }));
   const own = roles.length ? `In this app that makes you: ${list(roles)}.` : "In this app that gives you no role.";
