@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from broker.core.budget import Budget, Call, Declined, Go, Heard
+from broker.core.budget import BEFORE_ALL, Budget, Call, Declined, Go, Heard
 from broker.core.errors import StoreUnavailable
 
 
@@ -18,12 +18,14 @@ class SharedBudget:
         self._shared = shared
         self._own = own
 
-    async def may_send(self, call: Call, *, patience: float, passed: int = 0) -> Go | Declined:
+    async def may_send(
+        self, call: Call, *, patience: float, waited: Go = BEFORE_ALL
+    ) -> Go | Declined:
         """Return when a call may be sent."""
         try:
-            return await self._shared.may_send(call, patience=patience, passed=passed)
+            return await self._shared.may_send(call, patience=patience, waited=waited)
         except StoreUnavailable:
-            return await self._own.may_send(call, patience=patience, passed=passed)
+            return await self._own.may_send(call, patience=patience, waited=waited)
 
     async def heard(self, call: Call, heard: Heard) -> None:
         """Take in what came of a call that was sent."""

@@ -51,11 +51,16 @@ class Go:
 
     Attributes:
         wait: seconds; 0 to send it now. After waiting the turn is asked for once more.
-        passed: how many gates are behind it then.
+        passed: how many gates are behind it then, that of its place among them.
+        window: which of the last one's windows its place is in, counted by the gate.
     """
 
     wait: float
     passed: int
+    window: int = 0
+
+
+BEFORE_ALL: Final = Go(0.0, 0)
 
 
 class Why(StrEnum):
@@ -148,13 +153,16 @@ class Budget(Protocol):
     Each step is atomic.
     """
 
-    async def may_send(self, call: Call, *, patience: float, passed: int = 0) -> Go | Declined:
+    async def may_send(
+        self, call: Call, *, patience: float, waited: Go = BEFORE_ALL
+    ) -> Go | Declined:
         """Return when a call may be sent.
 
         Args:
             call: it.
             patience: seconds that it can wait; beyond them it is declined and takes no place.
-            passed: as the turn said for which it has waited.
+            waited: the turn for which it has waited. That may be put off: windows end when the
+                upstream says so, and not when it was expected.
         """
         ...
 

@@ -1,5 +1,6 @@
 """What every upstream shares: a bounded transport and readable answers."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -39,9 +40,13 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
     Args:
         limit: the most bytes of one answer.
         connections: the most connections at once.
+
+    Attributes:
+        slots: one for each connection; who holds one does not wait for a connection.
     """
 
     def __init__(self, limit: int = MAX_ANSWER, connections: int = 20) -> None:
+        self.slots = asyncio.Semaphore(connections)
         self._limit = limit
         self._pool = httpx2.AsyncHTTPTransport(
             trust_env=False,

@@ -7,6 +7,7 @@ same rules.
 from typing import Final
 
 from broker.core.budget import (
+    BEFORE_ALL,
     GATES,
     OURS,
     WINDOW,
@@ -42,27 +43,31 @@ class ProcessBudget:
         self._refusals: dict[str, dict[int, int]] = {}
         self._dead: dict[tuple[str, str], float] = {}
 
-    async def may_send(self, call: Call, *, patience: float, passed: int = 0) -> Go | Declined:
+    async def may_send(
+        self, call: Call, *, patience: float, waited: Go = BEFORE_ALL
+    ) -> Go | Declined:
         """Return when a call may be sent."""
         now = self._clock.now()
         declined = self._declined(call, now)
         if declined is not None:
             return declined
         gates = self._passes(call, now)
-        if passed == 0 and gates[0].holds_back:
+        if waited.passed == 0 and gates[0].holds_back:
             return Go(POLL, 0) if patience >= POLL else Declined(Why.QUEUE, POLL)
         before: list[tuple[Gate, int]] = []
         for index, gate in enumerate(gates):
-            if index < passed and gate.until <= now:
-                continue
+            held = None
+            if index < waited.passed:
+                held = gate.holds(now, waited.window if index == waited.passed - 1 else 0)
             before.append((gate, gate.taken))
-            at = gate.take(now, patience, call.weight if index == GATES - 1 else 1)
+            weight = call.weight if index == GATES - 1 else 1
+            at, window = gate.take(now, patience, weight) if held is None else (held, waited.window)
             if at - now > patience:
                 for each, taken in before:
                     each.taken = taken
                 return Declined(Why.QUEUE, at - now)
             if at > now:
-                return Go(at - now, index + 1)
+                return Go(at - now, index + 1, window)
         for gate in gates:
             gate.count(now)
         gates[0].probes += not gates[0].known

@@ -10,9 +10,9 @@ from typing import Final
 PROBES: Final = 4  # calls at once while it is not known whether there is a limit
 POLL: Final = 0.1  # seconds after which to look whether one of them was answered
 EDGE: Final = 0.1  # seconds before a window's end in which a call could still fall into the next
-SLOWER: Final = 0.8  # of the pace that was too fast
-FASTER: Final = 0.01  # by how much a pace that we chose ourselves grows in a second
-FIRST: Final = 5.0  # calls a second; who sends fewer is first slowed down to that
+SLOWER: Final = 0.75  # of the pace that was too fast
+FASTER: Final = 0.02  # by how much a pace that we chose ourselves grows in a second
+FIRST: Final = 20.0  # calls a second; who sends fewer is first slowed down to that
 SLOWEST: Final = 10.0  # seconds between two calls
 FREE: Final = 0.004  # seconds; a faster pace is none
 LONGEST: Final = 600.0  # seconds; a wait that was not named doubles up to this
@@ -27,7 +27,8 @@ class Gate:
         limit: calls in a window; 0 where no limit is known.
         length: seconds of a window.
         ends: when the present window ends.
-        taken: turns given in this window and, beyond the limit, in those after it.
+        window: the number of the present window.
+        taken: places given in this window and, beyond the limit, in those after it.
         learned: whether limit and length are our own guess, after too many calls.
         strikes: how often in a row it was too many.
         known: whether any call was answered.
@@ -40,6 +41,7 @@ class Gate:
     limit: int = 0
     length: float = 0.0
     ends: float = 0.0
+    window: int = 0
     taken: int = 0
     learned: bool = False
     strikes: int = 0
@@ -60,6 +62,7 @@ class Gate:
             windows = int((now - self.ends) / self.length) + 1
             self.taken = max(self.taken - windows * self.limit, 0)
             self.ends += windows * self.length
+            self.window += windows
         self.seen = now
 
     @property
@@ -67,27 +70,48 @@ class Gate:
         """Whether enough calls are under way of which it is not known what they meet."""
         return not self.known and self.probes >= PROBES
 
-    def take(self, now: float, patience: float, weight: int = 1) -> float:
-        """Return when a call may pass; it takes its places unless that is beyond its patience.
+    def take(self, now: float, patience: float, weight: int = 1) -> tuple[float, int]:
+        """Return when a call may pass, and the window that its place is in.
+
+        It takes its places unless that is beyond its patience.
 
         Args:
             now: the time.
             patience: seconds that it can wait.
             weight: how many places; 0 where they were taken before.
         """
-        at = max(now, self.until)
+        at, ahead = max(now, self.until), 0
         if self.limit and weight:
-            at = max(at, self._place(now))
+            if self.taken == 0:
+                self.ends = now + self.length  # a window opens with its first call
+            elif self.taken < self.limit and self.ends - now < self._edge:
+                self.taken = self.limit
+            ahead = self.taken // self.limit
+            at = max(at, self._begins(now, ahead))
             if at - now <= patience:
                 self.taken += weight
-        return at
+        return at, self.window + ahead
 
-    def _place(self, now: float) -> float:
-        if self.taken == 0:
-            self.ends = now + self.length  # a window opens with its first call
-        elif self.taken < self.limit and self.ends - now < min(EDGE, self.length / 10):
-            self.taken = self.limit
-        ahead = self.taken // self.limit
+    def holds(self, now: float, window: int) -> float | None:
+        """Return when a place that was taken is there, or None where a new one has to be taken.
+
+        So it is where nothing passes for a while, or where its window is over or nearly so: the
+        call would be counted in the next one, whose places are others'.
+        """
+        ahead = window - self.window
+        if self.limit and 0 < ahead <= self.taken // self.limit:
+            return max(now, self.until, self._begins(now, ahead))
+        missed = bool(window and self.limit) and not self.learned
+        if missed and ahead == 0:
+            missed = self.ends - now < self._edge
+        return None if missed or self.until > now else now
+
+    @property
+    def _edge(self) -> float:
+        return min(EDGE, self.length / 10)
+
+    def _begins(self, now: float, ahead: int) -> float:
+        """Return when the window begins that is so many ahead."""
         return now if ahead == 0 else self.ends + (ahead - 1) * self.length
 
     def count(self, now: float) -> None:

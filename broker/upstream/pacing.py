@@ -13,7 +13,17 @@ from typing import Final, Protocol
 
 import httpx2
 
-from broker.core.budget import OURS, UNANSWERED, Budget, Call, Declined, Heard, Urgency, Why
+from broker.core.budget import (
+    BEFORE_ALL,
+    OURS,
+    UNANSWERED,
+    Budget,
+    Call,
+    Go,
+    Heard,
+    Urgency,
+    Why,
+)
 from broker.core.errors import AuthorizationLost, UpstreamUnavailable
 from broker.upstream.base import BoundedTransport
 from broker.upstream.hearing import MAX_WAIT, heard_of
@@ -157,6 +167,13 @@ class PacedTransport(httpx2.AsyncBaseTransport):
     async def _once(self, call: Call, request: httpx2.Request) -> tuple[httpx2.Response, Heard]:
         await self._wait(call)
         try:
+            return await self._sent(call, request)
+        finally:
+            self._wire.pool.slots.release()
+
+    async def _sent(self, call: Call, request: httpx2.Request) -> tuple[httpx2.Response, Heard]:
+        """Send the request, and hand in what came of it."""
+        try:
             async with asyncio.timeout_at(self._ends):
                 answer = await self._read(request)
         except (TimeoutError, *BROKEN) as error:
@@ -173,22 +190,49 @@ class PacedTransport(httpx2.AsyncBaseTransport):
         return answer, heard
 
     async def _wait(self, call: Call) -> None:
-        """Return when the call's turn has come."""
-        began, passed, waited = self._loop.time(), 0, False
+        """Return when the call's turn has come, with a slot for a connection.
+
+        The slot is there first: a turn that was given and not used would be out of date.
+        """
+        slots, began, waited = self._wire.pool.slots, self._loop.time(), BEFORE_ALL
         while True:
-            left = max(self._ends - self._loop.time(), 0) * self._errand.patience
-            given = await self._wire.budget.may_send(call, patience=left, passed=passed)
-            if isinstance(given, Declined):
-                self._wire.tally.declined(call.upstream, given.why)
-                if given.why == Why.DEAD:
-                    raise AuthorizationLost(private=f"{call.upstream}: this token was refused")
-                raise self._unavailable(call, f"no turn: {given.why}", given.wait)
+            await self._slot(call)
+            given = None
+            try:
+                given = await self._given(call, waited)
+            finally:
+                if given is None or given.wait > 0:
+                    slots.release()
             if given.wait <= 0:
                 break
-            waited, passed = True, given.passed
+            waited = given
             await asyncio.sleep(given.wait)
-        if waited:
+        if waited is not BEFORE_ALL:
             self._wire.tally.waited(call.upstream, self._loop.time() - began)
+
+    async def _slot(self, call: Call) -> None:
+        try:
+            async with asyncio.timeout_at(self._ends):
+                await self._wire.pool.slots.acquire()
+        except TimeoutError:
+            self._wire.tally.declined(call.upstream, Why.QUEUE)
+            raise self._unavailable(call, "no connection in time") from None
+
+    async def _given(self, call: Call, waited: Go) -> Go:
+        """Return the turn that the budget gives.
+
+        Raises:
+            UpstreamUnavailable: it gives none.
+            AuthorizationLost: it gives none, as the call's token was refused a short while ago.
+        """
+        left = max(self._ends - self._loop.time(), 0) * self._errand.patience
+        given = await self._wire.budget.may_send(call, patience=left, waited=waited)
+        if isinstance(given, Go):
+            return given
+        self._wire.tally.declined(call.upstream, given.why)
+        if given.why == Why.DEAD:
+            raise AuthorizationLost(private=f"{call.upstream}: this token was refused")
+        raise self._unavailable(call, f"no turn: {given.why}", given.wait)
 
     async def _read(self, request: httpx2.Request) -> httpx2.Response:
         answer = await self._wire.pool.handle_async_request(request)

@@ -1,6 +1,17 @@
 """The budget of calls to upstreams, for all processes together."""
 
-from broker.core.budget import GATES, OURS, Allowance, Call, Declined, Go, Heard, Reach, Why
+from broker.core.budget import (
+    BEFORE_ALL,
+    GATES,
+    OURS,
+    Allowance,
+    Call,
+    Declined,
+    Go,
+    Heard,
+    Reach,
+    Why,
+)
 from broker.stores.redis.keys import Names
 from broker.stores.redis.scripts import Steps, script
 
@@ -24,24 +35,27 @@ class RedisBudget:
         self._allowance = allowance or Allowance()
         self._ask, self._heard = script("upstream_ask"), script("upstream_heard")
 
-    async def may_send(self, call: Call, *, patience: float, passed: int = 0) -> Go | Declined:
+    async def may_send(
+        self, call: Call, *, patience: float, waited: Go = BEFORE_ALL
+    ) -> Go | Declined:
         """Return when a call may be sent.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        verdict, seconds, gates = await self._steps.run(
+        verdict, seconds, gates, window = await self._steps.run(
             self._ask,
             (self._names.upstream(call.upstream),),
             call.route,
             call.holder,
             str(call.weight),
             f"{patience:.4f}",
-            str(min(passed, GATES)),
+            str(min(waited.passed, GATES)),
+            str(waited.window),
             str(self._allowance.of(call.urgency)),
         )
         if verdict == "go":
-            return Go(float(seconds), int(gates))
+            return Go(float(seconds), int(gates), int(window))
         return Declined(Why(verdict), float(seconds))
 
     async def heard(self, call: Call, heard: Heard) -> None:

@@ -1,19 +1,19 @@
 -- Gives a call to an upstream its turn.
 --
 -- KEYS  1 the upstream's gate of everything
--- ARGV  1 route  2 holder  3 weight  4 seconds of patience  5 gates passed  6 refusals that are
---       too many
--- Answers {verdict, seconds, gates passed}: 'go' after so many seconds, or 'dead', 'refusals' or
--- 'queue' (its turn is so many seconds away, and it took no place).
+-- ARGV  1 route  2 holder  3 weight  4 seconds of patience  5 gates passed  6 the window of the
+--       last one that its place is in  7 refusals that are too many
+-- Answers {verdict, seconds, gates passed, window}: 'go' after so many seconds, or 'dead',
+-- 'refusals' or 'queue' (its turn is so many seconds away, and it took no place).
 -- Checks in this order: token alive → refusals → for each gate: stopped or full.
 -- Invariant: of any number of processes no more than a gate's limit have their turn in a window.
 --@include gates
 
 local route, holder, weight = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local patience, passed = tonumber(ARGV[4]), tonumber(ARGV[5])
+local patience, passed, window = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 
-local function answer(verdict, seconds, gates)
-  return { verdict, string.format('%.4f', seconds), gates or 0 }
+local function answer(verdict, seconds, gates, number)
+  return { verdict, string.format('%.4f', seconds), gates or 0, number or 0 }
 end
 
 if redis.call('EXISTS', base .. 'dead:' .. holder) == 1 then
@@ -29,7 +29,7 @@ for i = 1, #counts, 2 do
     redis.call('HDEL', base .. 'refusals', counts[i])
   end
 end
-if sum >= tonumber(ARGV[6]) then
+if sum >= tonumber(ARGV[7]) then
   return answer('refusals', (oldest + 1) * 60 + WINDOW - now)
 end
 
@@ -39,18 +39,19 @@ if passed == 0 and bucket[G.KNOWN] == 0 and bucket[G.PROBES] >= PROBES then
   return answer(patience >= POLL and 'go' or 'queue', POLL, 0)
 end
 for i, each in ipairs(gates) do
-  local gate = each[2]
-  if i > passed or gate[G.UNTIL] > now then
-    local at = take(gate, patience, i == #gates and weight or 1)
-    if at - now > patience then
-      return answer('queue', at - now)
+  local gate, number = each[2], window
+  local at = i <= passed and holds(gate, i == passed and window or 0) or nil
+  if not at then
+    at, number = take(gate, patience, i == #gates and weight or 1)
+  end
+  if at - now > patience then
+    return answer('queue', at - now)
+  end
+  if at > now then
+    for j = 1, i do
+      save(gates[j], j == 1)
     end
-    if at > now then
-      for j = 1, i do
-        save(gates[j], j == 1)
-      end
-      return answer('go', at - now, i)
-    end
+    return answer('go', at - now, i, number)
   end
 end
 if bucket[G.KNOWN] == 0 then

@@ -13,15 +13,15 @@
 -- Redis' own expiry only collects garbage: a gate that holds nobody back says nothing.
 
 local PROBES, POLL, EDGE = 4, 0.1, 0.1
-local SLOWER, FASTER, FIRST, SLOWEST, FREE, LONGEST = 0.8, 0.01, 5, 10, 0.004, 600
+local SLOWER, FASTER, FIRST, SLOWEST, FREE, LONGEST = 0.75, 0.02, 20, 10, 0.004, 600
 local UNKNOWN_KEPT, PERSON_KEPT, OURS_KEPT, BUCKETS_KEPT = 5, 60, 3600, 86400
 local WINDOW = 600
 
 local G = {
   UNTIL = 1, LIMIT = 2, LENGTH = 3, ENDS = 4, TAKEN = 5, LEARNED = 6, STRIKES = 7, KNOWN = 8,
-  PROBES = 9, SECOND = 10, SENT = 11, BEFORE = 12, SEEN = 13,
+  PROBES = 9, SECOND = 10, SENT = 11, BEFORE = 12, SEEN = 13, WINDOW = 14,
 }
-local NEW = '[0,0,0,0,0,0,0,0,0,0,0,0,0]'
+local NEW = '[0,0,0,0,0,0,0,0,0,0,0,0,0,0]'
 
 local base = string.match(KEYS[1], '^(.*}:)')
 local clock = redis.call('TIME')
@@ -39,6 +39,7 @@ local function roll(gate)
     local windows = math.floor((now - gate[G.ENDS]) / gate[G.LENGTH]) + 1
     gate[G.TAKEN] = math.max(gate[G.TAKEN] - windows * gate[G.LIMIT], 0)
     gate[G.ENDS] = gate[G.ENDS] + windows * gate[G.LENGTH]
+    gate[G.WINDOW] = gate[G.WINDOW] + windows
   end
   gate[G.SEEN] = now
 end
@@ -67,28 +68,45 @@ local function save(each, may_be_unknown)
   redis.call('SET', each[1], cjson.encode(gate), 'PX', math.ceil(kept * 1000))
 end
 
--- When the next call has its place at a gate that has a limit.
-local function place(gate)
-  if gate[G.TAKEN] == 0 then
-    gate[G.ENDS] = now + gate[G.LENGTH]
-  elseif gate[G.TAKEN] < gate[G.LIMIT]
-    and gate[G.ENDS] - now < math.min(EDGE, gate[G.LENGTH] / 10) then
-    gate[G.TAKEN] = gate[G.LIMIT]
-  end
-  local ahead = math.floor(gate[G.TAKEN] / gate[G.LIMIT])
+local function edge(gate)
+  return math.min(EDGE, gate[G.LENGTH] / 10)
+end
+
+-- When the window begins that is so many ahead.
+local function begins(gate, ahead)
   return ahead == 0 and now or gate[G.ENDS] + (ahead - 1) * gate[G.LENGTH]
 end
 
--- When a call may pass; it takes its places unless that is beyond its patience.
+-- When a call may pass, and in which window; it takes its places unless that is beyond its patience.
 local function take(gate, patience, weight)
-  local at = math.max(now, gate[G.UNTIL])
+  local at, ahead = math.max(now, gate[G.UNTIL]), 0
   if gate[G.LIMIT] > 0 and weight > 0 then
-    at = math.max(at, place(gate))
+    if gate[G.TAKEN] == 0 then
+      gate[G.ENDS] = now + gate[G.LENGTH]
+    elseif gate[G.TAKEN] < gate[G.LIMIT]
+      and gate[G.ENDS] - now < edge(gate) then
+      gate[G.TAKEN] = gate[G.LIMIT]
+    end
+    ahead = math.floor(gate[G.TAKEN] / gate[G.LIMIT])
+    at = math.max(at, begins(gate, ahead))
     if at - now <= patience then
       gate[G.TAKEN] = gate[G.TAKEN] + weight
     end
   end
-  return at
+  return at, gate[G.WINDOW] + ahead
+end
+
+-- When a place is there that was taken, or nil where a new one has to be taken.
+local function holds(gate, window)
+  local ahead = window - gate[G.WINDOW]
+  if gate[G.LIMIT] > 0 and ahead > 0 and ahead <= math.floor(gate[G.TAKEN] / gate[G.LIMIT]) then
+    return math.max(now, gate[G.UNTIL], begins(gate, ahead))
+  end
+  local missed = window > 0 and gate[G.LIMIT] > 0 and gate[G.LEARNED] == 0
+  if missed and ahead == 0 then
+    missed = gate[G.ENDS] - now < edge(gate)
+  end
+  return not missed and gate[G.UNTIL] <= now and now or nil
 end
 
 -- Calls sent in this second and in the one before, with the numbers brought up to now.
