@@ -76,12 +76,15 @@ class DiscordCalls:
     def with_token(self, access_token: str, urgency: Urgency) -> Any:
         """Return a client that presents somebody's token.
 
+        Who waits for it has come so far that it is waited for longer than anything else.
+
         Raises:
             AuthorizationLost: it is no token of any kind; nothing is sent.
         """
         if not TOKEN_FORM.fullmatch(access_token):
             raise AuthorizationLost(private="discord: a token that could be none")
-        client = self._client(urgency=urgency)
+        longer = 2 * self._settings.timeout if urgency == Urgency.SIGN_IN else 0.0
+        client = self._client(urgency=urgency, queue=longer)
         client.token = {"access_token": access_token, "token_type": "Bearer"}
         return client
 

@@ -99,6 +99,7 @@ class Errand:
         seconds: within which all of them have answered or failed.
         urgency: how needed they are.
         patience: the part of the time that is left which may go by with waiting.
+        queue: seconds that a call may wait besides, where much would be lost by giving up.
         calls: how many they are; they get their places behind everybody's calls together, so that
             nobody who was let in waits a second time.
         hear: reads what an answer says of limits.
@@ -109,6 +110,7 @@ class Errand:
     seconds: float
     urgency: Urgency
     patience: float = 0.75
+    queue: float = 0.0
     calls: int = 1
     hear: Callable[[httpx2.Response], Heard] = heard_of
 
@@ -138,7 +140,7 @@ class PacedTransport(httpx2.AsyncBaseTransport):
             UpstreamUnavailable: no sound answer in time, or no turn.
             AuthorizationLost: the request's token was refused a short while ago.
         """
-        errand = self._errand
+        errand, began = self._errand, self._loop.time()
         call = Call(
             errand.upstream,
             errand.route(request),
@@ -147,11 +149,11 @@ class PacedTransport(httpx2.AsyncBaseTransport):
             self._weight(),
         )
         for _ in range(SENDS - 1):
-            answer, heard = await self._once(call, request)
+            answer, heard = await self._once(call, request, began)
             if not heard.limited:
                 return answer
             call = replace(call, weight=1)
-        answer, heard = await self._once(call, request)
+        answer, heard = await self._once(call, request, began)
         if heard.limited:
             raise self._unavailable(call, "is over a limit", heard.wait)
         return answer
@@ -164,17 +166,22 @@ class PacedTransport(httpx2.AsyncBaseTransport):
         self._paid = self._errand.calls - 1
         return self._errand.calls
 
-    async def _once(self, call: Call, request: httpx2.Request) -> tuple[httpx2.Response, Heard]:
-        await self._wait(call)
+    async def _once(
+        self, call: Call, request: httpx2.Request, began: float
+    ) -> tuple[httpx2.Response, Heard]:
+        await self._wait(call, began)
+        ends = self._ends + min(self._loop.time() - began, self._errand.queue)
         try:
-            return await self._sent(call, request)
+            return await self._sent(call, request, ends)
         finally:
             self._wire.pool.slots.release()
 
-    async def _sent(self, call: Call, request: httpx2.Request) -> tuple[httpx2.Response, Heard]:
+    async def _sent(
+        self, call: Call, request: httpx2.Request, ends: float
+    ) -> tuple[httpx2.Response, Heard]:
         """Send the request, and hand in what came of it."""
         try:
-            async with asyncio.timeout_at(self._ends):
+            async with asyncio.timeout_at(ends):
                 answer = await self._read(request)
         except (TimeoutError, *BROKEN) as error:
             await self._wire.budget.heard(call, UNANSWERED)
@@ -189,17 +196,17 @@ class PacedTransport(httpx2.AsyncBaseTransport):
             raise self._unavailable(call, f"answered {answer.status_code}", heard.wait)
         return answer, heard
 
-    async def _wait(self, call: Call) -> None:
+    async def _wait(self, call: Call, began: float) -> None:
         """Return when the call's turn has come, with a slot for a connection.
 
         The slot is there first: a turn that was given and not used would be out of date.
         """
-        slots, began, waited = self._wire.pool.slots, self._loop.time(), BEFORE_ALL
+        slots, asked, waited = self._wire.pool.slots, self._loop.time(), BEFORE_ALL
         while True:
             await self._slot(call)
             given = None
             try:
-                given = await self._given(call, waited)
+                given = await self._given(call, waited, began)
             finally:
                 if given is None or given.wait > 0:
                     slots.release()
@@ -208,24 +215,26 @@ class PacedTransport(httpx2.AsyncBaseTransport):
             waited = given
             await asyncio.sleep(given.wait)
         if waited is not BEFORE_ALL:
-            self._wire.tally.waited(call.upstream, self._loop.time() - began)
+            self._wire.tally.waited(call.upstream, self._loop.time() - asked)
 
     async def _slot(self, call: Call) -> None:
         try:
-            async with asyncio.timeout_at(self._ends):
+            async with asyncio.timeout_at(self._ends + self._errand.queue):
                 await self._wire.pool.slots.acquire()
         except TimeoutError:
             self._wire.tally.declined(call.upstream, Why.QUEUE)
             raise self._unavailable(call, "no connection in time") from None
 
-    async def _given(self, call: Call, waited: Go) -> Go:
+    async def _given(self, call: Call, waited: Go, began: float) -> Go:
         """Return the turn that the budget gives.
 
         Raises:
             UpstreamUnavailable: it gives none.
             AuthorizationLost: it gives none, as the call's token was refused a short while ago.
         """
-        left = max(self._ends - self._loop.time(), 0) * self._errand.patience
+        now, errand = self._loop.time(), self._errand
+        queued = min(now - began, errand.queue)
+        left = max(self._ends + queued - now, 0) * errand.patience + errand.queue - queued
         given = await self._wire.budget.may_send(call, patience=left, waited=waited)
         if isinstance(given, Go):
             return given

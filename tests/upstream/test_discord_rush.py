@@ -27,7 +27,7 @@ from broker.upstream.budget import ProcessBudget
 from tests.upstream.portal import REDIRECT, SECRET, VERIFIER, Portal
 
 LONG = os.environ.get("BROKER_TEST_LONG") == "1"
-PEOPLE, SECONDS = (1000, 60.0) if LONG else (70, 4.2)
+PEOPLE, SECONDS = (1000, 60.0) if LONG else (50, 3.0)
 HALL = "613425648685547541"
 STANDING = Needs(email=True, standings=(HALL,))
 SCOPES = ("identify", "email", "guilds.members.read")
@@ -158,7 +158,7 @@ async def test_shut_out_by_cloudflare(tmp_path):
     """While the address is shut out next to nothing is sent, whoever comes; then all get in."""
     async with rush(tmp_path, limits={}) as crowd:
         crowd.discord.misbehave("*", Fault("html", status=429))
-        people = 400 if LONG else 30
+        people = 400 if LONG else 20
         coming = [asyncio.create_task(crowd.come(n, Needs(), n / 20)) for n in range(people)]
         await asyncio.sleep(20 if LONG else 2)
         assert crowd.discord.traffic.calls[TOKEN] <= 10
