@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
+from time import monotonic
 
 from broker.core.apis import Api
 from broker.core.model import Client, ClientSecret
@@ -23,6 +24,17 @@ class Hands:
 
     def now(self) -> float:
         return self.at
+
+
+class Ticking:
+    """A clock that goes by itself, and is turned on by hand besides."""
+
+    def __init__(self, hands: Hands) -> None:
+        self._hands = hands
+        self._began = monotonic()
+
+    def now(self) -> float:
+        return self._hands.at + monotonic() - self._began
 
 
 @dataclass

@@ -149,15 +149,18 @@ async def test_whose_turn_has_come_goes(world: World) -> None:
 
 async def test_a_window_that_ends_later_than_expected(world: World) -> None:
     """A window opens with its first call, whenever that arrives: who waits for it is put off."""
-    await world.made(heard=window(left=0, reset=0.3, limit=2))
+    await world.made(heard=window(left=0, reset=0.6, limit=2))
     given = [await world.ask() for _ in range(3)]
-    await world.rest(0.31)
+    await world.rest(0.61)
     assert await world.ask(waited=given[0]) == GO
-    await world.budget.heard(CALL, window(left=1, reset=0.5, limit=2))
+    told_at = world.now()
+    await world.budget.heard(CALL, window(left=1, reset=1.0, limit=2))
     assert await world.ask(waited=given[1]) == GO
-    await world.rest(0.31)
+    await world.rest(0.61)
     again = await world.ask(waited=given[2])
-    assert again == Go(pytest.approx(0.19, abs=0.05), 1, given[2].window)
+    assert isinstance(again, Go)
+    assert (again.passed, again.window) == (1, given[2].window)
+    assert world.now() + again.wait - told_at == pytest.approx(1.0, abs=0.15)
     await world.rest(again.wait + 0.01)
     assert await world.ask(waited=again) == GO
 
@@ -271,10 +274,12 @@ async def test_a_pace_is_learned_where_no_limit_is_named(world: World) -> None:
     told = Heard(answered=True, wait=0.3, reach=Reach.ALL, limited=True)
     for _ in range(3):  # of one burst: the pace is chosen once
         await world.budget.heard(CALL, told)
-    waits = [answer.wait for answer in [await world.ask() for _ in range(5)]]
-    steps = [later - earlier for earlier, later in pairwise(waits)]
-    assert waits[0] == pytest.approx(0.3, abs=0.1)
-    assert all(1 / 40 <= step <= 0.15 for step in steps)
+    began, turns = world.now(), []
+    for _ in range(5):
+        answer = await world.ask()
+        turns.append(world.now() + answer.wait)
+    assert turns[0] - began == pytest.approx(0.3, abs=0.15)
+    assert all(1 / 50 <= later - earlier <= 0.15 for earlier, later in pairwise(turns))
 
 
 async def test_waits_that_nobody_names_grow(world: World) -> None:

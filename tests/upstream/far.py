@@ -20,7 +20,7 @@ from broker.upstream.github import GitHub, GitHubSettings
 from broker.upstream.line import Line
 from broker.upstream.oidc import OpenIdProvider, ProviderSettings
 from broker.upstream.pacing import NoTally, Wire
-from tests.core.helpers import Hands
+from tests.core.helpers import Hands, Ticking
 from tests.upstream import fake_github, fake_provider
 from tests.upstream.fake_github import FakeGitHub
 from tests.upstream.fake_provider import FakeProvider
@@ -41,7 +41,7 @@ class Far:
 
     def __init__(self):
         self.clock = Hands()
-        self.budget = ProcessBudget(self.clock)
+        self.budget = ProcessBudget(Ticking(self.clock))
 
     def wire(self, transport):
         return Wire(transport, self.budget, NoTally())

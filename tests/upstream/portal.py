@@ -12,7 +12,7 @@ from broker.upstream.base import BoundedTransport
 from broker.upstream.budget import ProcessBudget
 from broker.upstream.discord import Discord, DiscordSettings
 from broker.upstream.pacing import NoTally, Wire
-from tests.core.helpers import Hands
+from tests.core.helpers import Hands, Ticking
 
 REDIRECT = "http://127.0.0.1:1/login/discord/callback"
 SECRET = "of-the-portal"
@@ -54,7 +54,7 @@ class Portal:
         } | changed
         self.settings = DiscordSettings(**settings)
         self.tally = Counting()
-        self.wire = Wire(transport, budget or ProcessBudget(self.clock), self.tally)
+        self.wire = Wire(transport, budget or ProcessBudget(Ticking(self.clock)), self.tally)
         self.upstream = Discord(self.settings, self.wire, self.clock)
 
     def again(self, clock, **changed):

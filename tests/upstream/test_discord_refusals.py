@@ -8,7 +8,7 @@ from broker.core.errors import AuthorizationLost, UpstreamRejected, UpstreamUnav
 from broker.demo.discord import Fault
 from broker.demo.discord.traffic import Ban
 from broker.upstream.budget import ProcessBudget
-from tests.core.helpers import Hands
+from tests.core.helpers import Hands, Ticking
 from tests.upstream.portal import Portal, opened
 
 FEW = Allowance(sign_in=12, keeping=8, offered=4)
@@ -27,7 +27,7 @@ async def portal():
             found.origin,
             found.transport,
             clock=clock,
-            budget=ProcessBudget(clock, FEW),
+            budget=ProcessBudget(Ticking(clock), FEW),
         )
 
 
