@@ -12,6 +12,7 @@ from broker.core.choice import vouched
 from broker.core.community.recheck import outdated
 from broker.core.desk import Desk
 from broker.core.errors import AuthorizationLost
+from broker.core.federation import CommunityUpstream
 from broker.core.handles import Handle
 from broker.core.model import AuditEvent, Client, Facts, Session
 from broker.core.policy.model import Verdict
@@ -53,11 +54,17 @@ class NotAdmitted:
 Judged = Admitted | NotAdmitted | CodeRefused
 
 
+def demanding(desk: Desk, client: Client) -> bool:
+    """Whether there is anything to look at before a person is let in to a client."""
+    return client.upstream_token or desk.access.rules(client) is not None
+
+
 async def admit(desk: Desk, client: Client, session: Handle) -> Judged:
     """Judge whether a person may use a client, by facts that are fresh.
 
     Nothing is looked at for a client that needs nothing known, that no policy holds for and that
-    takes every upstream's word. A session is of one upstream as long as its cookie is the same.
+    takes every upstream's word. A session is of one upstream as long as its cookie is the same. A
+    client that may ask for the person's token upstream gets a person of whom one is kept.
 
     Args:
         desk: what a sign-in needs at hand.
@@ -66,8 +73,8 @@ async def admit(desk: Desk, client: Client, session: Handle) -> Judged:
 
     Returns:
         The proof, the refusal, or NO_SESSION; STALE_LOGIN where an upstream has vouched that the
-        client does not take; or STALE_FACTS where the person has to go upstream
-        before anything can be said.
+        client does not take; or STALE_FACTS where the person has to go upstream before anything
+        can be said.
 
     Raises:
         UpstreamUnavailable: upstream does not answer, and what was last known is too old.
@@ -79,6 +86,10 @@ async def admit(desk: Desk, client: Client, session: Handle) -> Judged:
         signed_in = await desk.signed_in(session)
         if signed_in is None or not vouched(client, signed_in[0]):
             return CodeRefused(Refusal.STALE_LOGIN, *(signed_in or ()))
+    if client.upstream_token:
+        missing = await _unkept(desk, session)
+        if missing is not None:
+            return missing
     if rules is None:
         return Admitted(client, session)
     try:
@@ -95,6 +106,19 @@ async def admit(desk: Desk, client: Client, session: Handle) -> Judged:
     whose, detail = (session.account_id, client.client_id), {"reasons": reasons(verdict.all())}
     await note(desk.audit, AuditEvent("access.refused", now, "system", *whose, detail))
     return NotAdmitted(verdict, alive, facts)
+
+
+async def _unkept(desk: Desk, session: Handle) -> CodeRefused | None:
+    """Return why a client that may ask for the person's upstream token could not have it."""
+    found = await desk.signed_in(session)
+    if found is None:
+        return CodeRefused(Refusal.NO_SESSION)
+    alive, facts = found
+    if not isinstance(desk.upstreams.get(alive.upstream), CommunityUpstream):
+        return None
+    kept = await desk.authorizations.get(session.account_id, alive.upstream)
+    usable = kept is not None and not kept.lost
+    return None if usable else CodeRefused(Refusal.STALE_FACTS, alive, facts)
 
 
 async def _fresh(desk: Desk, rules: Rules, session: Handle) -> Found | CodeRefused:

@@ -18,7 +18,7 @@ from broker.core.claims import agreed_scope
 from broker.core.csrf import browser_digest
 from broker.core.decisions import Decisions
 from broker.core.desk import Desk, fresh, same_browser, upstream_prompt
-from broker.core.entry import Admitted, NotAdmitted, admit
+from broker.core.entry import Admitted, NotAdmitted, admit, demanding
 from broker.core.errors import (
     AccessDenied,
     ConsentRequired,
@@ -221,7 +221,7 @@ class SignIn:
             return CodeRefused(Refusal.STALE_LOGIN)
         page = _page_wanted(request, pending, signed_in_now=signed_in_now)
         standing = CodeRefused(Refusal.NO_CONSENT)
-        if page or self._desk.access.rules(client) is not None:
+        if page or demanding(self._desk, client):
             standing = await self._who(request, client, session, signed_in_now=signed_in_now)
         # An app that cannot be told from another learns nothing silently: nobody is judged for it.
         hidden = page and v.PROMPT_NONE in request.prompt

@@ -166,6 +166,19 @@ async def test_from_an_app_without_needs_to_one_with(world: World, browser: Brow
     answered(await browser.authorize(plain), plain)
 
 
+async def test_to_an_app_that_may_have_the_upstream_token(world: World, browser: Browser) -> None:
+    """Where none is kept a silent trip brings one; then there is no further trip."""
+    await browser.tokens(world.app(FRONT))
+    app = await world.new_app(FRONT, upstream_token=True)
+    silent = await browser.authorize(app, prompt="none")
+    is_refusal(silent, app, "interaction_required")
+    answer = await browser.authorize(app)
+    assert query_of(answer.headers["location"])["prompt"] == "none"
+    answered(await browser.go_on(answer), app)
+    assert await kept(world) == {IDENTIFY, MAIL}
+    answered(await browser.authorize(app, prompt="none"), app)
+
+
 async def test_silently(world: World, browser: Browser) -> None:
     """``prompt=none`` says what stands in the way (Core §3.1.2.6): not that nobody is signed in."""
     app = await hall(world)
