@@ -156,7 +156,7 @@ async def test_from_an_app_without_needs_to_one_with(world: World, browser: Brow
     """A silent trip to Discord tells what is missing; the session stays the same one."""
     await browser.tokens(world.app(FRONT))
     app = await hall(world)
-    answer = await browser.authorize(app, scope=SCOPE)
+    answer = await browser.authorize(app, scope=SCOPE, max_age="3600")
     assert asked_for(answer) == {IDENTIFY, MAIL, READS}
     assert query_of(answer.headers["location"])["prompt"] == "none"
     found = answered(await browser.go_on(answer), app)
