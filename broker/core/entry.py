@@ -82,16 +82,9 @@ async def admit(desk: Desk, client: Client, session: Handle) -> Judged:
         StoreUnavailable: a store is out of reach.
     """
     rules = desk.access.rules(client)
-    if client.upstreams:
-        signed_in = await desk.signed_in(session)
-        if signed_in is None or not vouched(client, signed_in[0]):
-            return CodeRefused(Refusal.STALE_LOGIN, *(signed_in or ()))
-    if client.upstream_token:
-        missing = await _unkept(desk, session)
-        if missing is not None:
-            return missing
-    if rules is None:
-        return Admitted(client, session)
+    missing = await _missing(desk, client, session)
+    if missing is not None or rules is None:
+        return missing or Admitted(client, session)
     try:
         found = await _fresh(desk, rules, session)
     except AuthorizationLost:
@@ -108,17 +101,26 @@ async def admit(desk: Desk, client: Client, session: Handle) -> Judged:
     return NotAdmitted(verdict, alive, facts)
 
 
-async def _unkept(desk: Desk, session: Handle) -> CodeRefused | None:
-    """Return why a client that may ask for the person's upstream token could not have it."""
+async def _missing(desk: Desk, client: Client, session: Handle) -> CodeRefused | None:
+    """Return what of the upstream that vouched is missing for a client, or None."""
+    if not client.upstreams and not client.upstream_token:
+        return None
     found = await desk.signed_in(session)
     if found is None:
         return CodeRefused(Refusal.NO_SESSION)
-    alive, facts = found
-    if not isinstance(desk.upstreams.get(alive.upstream), CommunityUpstream):
-        return None
-    kept = await desk.authorizations.get(session.account_id, alive.upstream)
-    usable = kept is not None and not kept.lost
-    return None if usable else CodeRefused(Refusal.STALE_FACTS, alive, facts)
+    if not vouched(client, found[0]):
+        return CodeRefused(Refusal.STALE_LOGIN, *found)
+    if client.upstream_token and not await _kept(desk, found[0]):
+        return CodeRefused(Refusal.STALE_FACTS, *found)
+    return None
+
+
+async def _kept(desk: Desk, session: Session) -> bool:
+    """Whether a token of the person at the upstream that vouched is kept, where any are given."""
+    if not isinstance(desk.upstreams.get(session.upstream), CommunityUpstream):
+        return True
+    kept = await desk.authorizations.get(session.account_id, session.upstream)
+    return kept is not None and not kept.lost
 
 
 async def _fresh(desk: Desk, rules: Rules, session: Handle) -> Found | CodeRefused:
