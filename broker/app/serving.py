@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from broker.app.enrolling import enrolment
+from broker.app.manual import manual, with_built_in
 from broker.app.origins import Origins
 from broker.app.policies import deployment_policy
 from broker.app.published import provider_metadata, server_metadata
@@ -39,7 +40,7 @@ from broker.core.interaction import SignIn
 from broker.core.introspection import Introspection
 from broker.core.logout import Logout
 from broker.core.policy.rules import Rulebook
-from broker.core.ports import Audit, Clock, Entropy
+from broker.core.ports import Audit, Clients, Clock, Entropy
 from broker.core.pushed import PushedRequests
 from broker.core.renewal import Renewal
 from broker.core.request_objects import RequestObjects
@@ -78,6 +79,11 @@ class Parts:
     outbound: Outbound
     client_keys: ClientKeys
     limits: RedisLimits
+
+    @property
+    def clients(self) -> Clients:
+        """Who may ask for tokens."""
+        return with_built_in(self.settings, self.stores.sql.followed_clients)
 
     @property
     def audit(self) -> Audit:
@@ -126,6 +132,7 @@ def services(parts: Parts) -> Services:
         dpop_nonce=counter.proofs.next_nonce,
         limits=parts.limits,
         observe=parts.watch.requests.request if parts.watch else None,
+        manual=manual(parts.settings),
     )
 
 
@@ -185,7 +192,7 @@ def _counter(parts: Parts, handles: Handles, mint: Mint, access: Access) -> Coun
     """Return what the token endpoint has at hand."""
     sql, redis = parts.stores.sql, parts.stores.redis
     return Counter(
-        clients=sql.followed_clients,
+        clients=parts.clients,
         accounts=sql.accounts,
         states=redis.accounts,
         grants=redis.grants,
@@ -222,7 +229,7 @@ def _desk(parts: Parts, handles: Handles, mint: Mint, access: Access) -> Desk:
     sql, redis = parts.stores.sql, parts.stores.redis
     return Desk(
         issuer=parts.settings.public_issuer,
-        clients=sql.followed_clients,
+        clients=parts.clients,
         accounts=sql.accounts,
         states=redis.accounts,
         sessions=redis.sessions,

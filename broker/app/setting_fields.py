@@ -208,6 +208,12 @@ class Fields(BaseSettings):
         description="Who may register clients at /register: nobody, holders of an initial access "
         "token, or everybody.",
     )
+    docs: Literal["auto", "off", "pages", "try"] = Field(
+        "auto",
+        description="The pages for developers at /docs: off, pages, or try (with one that walks a "
+        "sign-in in the browser, by a client that is built in). auto: pages, and try where the "
+        "issuer is this machine alone.",
+    )
     dpop_nonces: bool = Field(
         default=False, description="Whether DPoP proofs must carry a nonce of ours (RFC 9449 §8)."
     )

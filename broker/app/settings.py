@@ -5,6 +5,8 @@ environment names (``BROKER_NAME_FILE``), the TOML file that ``BROKER_SETTINGS``
 What may not be combined is told in ``broker.app.checks``.
 """
 
+from typing import Literal
+
 from pydantic import field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
@@ -55,6 +57,13 @@ class Settings(Fields):
     def loopback(self) -> bool:
         """Whether the issuer is this machine alone."""
         return is_loopback(self.public_issuer)
+
+    @property
+    def docs_shown(self) -> Literal["off", "pages", "try"]:
+        """Which of the pages for developers there are."""
+        if self.docs == "auto":
+            return "try" if self.loopback else "pages"
+        return self.docs
 
     @property
     def lifetimes(self) -> Lifetimes:

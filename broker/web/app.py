@@ -4,6 +4,7 @@ from starlette.types import ASGIApp
 
 from broker.web.cookies import Cookies
 from broker.web.dispatch import Dispatch
+from broker.web.docs import render as docs
 from broker.web.documents import Documents
 from broker.web.edge import Edge
 from broker.web.middleware import Frame
@@ -30,8 +31,9 @@ def build(services: Services, config: EdgeConfig) -> ASGIApp:
         services=services,
         config=config,
         cookies=Cookies(config),
-        pages=Pages(config),
+        pages=Pages(config, docs=services.manual is not None),
         documents=Documents(services, config),
+        docs=docs.build(services.manual, config) if services.manual else {},
     )
     routes = tuple(
         entry for entry in ROUTES if not entry.needs or getattr(services, entry.needs) is not None

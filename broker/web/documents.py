@@ -17,6 +17,7 @@ _TYPES: Final = {
     ".svg": b"image/svg+xml",
     ".js": b"text/javascript; charset=utf-8",
 }
+_BEGINS_WITH: Final = {"docs.css": "broker.css"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +29,46 @@ class Prebuilt:
         etag: strong entity tag, quotes included.
         cache: the Cache-Control value.
         headers: what a 200 carries.
+        policy: its Content-Security-Policy, which a 304 repeats: caches take over what that says.
     """
 
     body: bytes
     etag: str
     cache: bytes
     headers: tuple[Header, ...]
+    policy: Header = CLOSED_CSP
 
     def answer(self, request: Request) -> Answer:
         """Answer a GET or HEAD: 304 where the asker has it already (RFC 9110 §13.1.2)."""
         known = request.headers.get("if-none-match")
         if known is not None and _names(known, self.etag):
-            return Answer(304, [(b"etag", self.etag.encode()), CLOSED_CSP], cache=self.cache)
+            return Answer(304, [(b"etag", self.etag.encode()), self.policy], cache=self.cache)
         return Answer(200, list(self.headers), self.body, cache=self.cache)
 
 
-def prebuilt(body: bytes, cache: bytes, kind: Header = JSON, etag: str = "") -> Prebuilt:
-    """Build a document; without an ``etag`` it gets one made of its digest."""
+def prebuilt(
+    body: bytes,
+    cache: bytes,
+    kind: Header = JSON,
+    etag: str = "",
+    *,
+    policy: Header = CLOSED_CSP,
+    more: tuple[Header, ...] = (),
+) -> Prebuilt:
+    """Build a document; without an ``etag`` it gets one made of its digest.
+
+    Args:
+        body: the bytes to send.
+        cache: the Cache-Control value.
+        kind: the Content-Type header.
+        etag: strong entity tag, quotes included.
+        policy: the Content-Security-Policy header.
+        more: what else a 200 carries.
+    """
     tag = etag or f'"{hashlib.sha256(body).hexdigest()[:22]}"'
-    headers = (kind, (b"content-length", b"%d" % len(body)), (b"etag", tag.encode()), CLOSED_CSP)
-    return Prebuilt(body, tag, cache, headers)
+    length = (b"content-length", b"%d" % len(body))
+    headers = (kind, length, (b"etag", tag.encode()), policy, *more)
+    return Prebuilt(body, tag, cache, headers, policy)
 
 
 class Jwks:
@@ -106,11 +127,14 @@ class StaticFile:
 def static_files() -> list[StaticFile]:
     """Read the files in ``broker/web/static``."""
     found = []
-    for item in sorted(files("broker.web").joinpath("static").iterdir(), key=lambda i: i.name):
+    static = files("broker.web").joinpath("static")
+    for item in sorted(static.iterdir(), key=lambda i: i.name):
         stem, dot, suffix = item.name.rpartition(".")
         kind = _TYPES.get(dot + suffix)
         if kind is not None:
             body = item.read_bytes()
+            if item.name in _BEGINS_WITH:  # so that a page needs one stylesheet
+                body = static.joinpath(_BEGINS_WITH[item.name]).read_bytes() + body
             digest = hashlib.sha256(body).hexdigest()[:12]
             document = prebuilt(body, IMMUTABLE, (b"content-type", kind))
             found.append(StaticFile(item.name, f"{stem}.{digest}.{suffix}", document))

@@ -67,9 +67,10 @@ class Pages:
 
     Args:
         config: brand, issuer, and what forms may lead to.
+        docs: whether there are pages for developers to lead to.
     """
 
-    def __init__(self, config: EdgeConfig) -> None:
+    def __init__(self, config: EdgeConfig, *, docs: bool = False) -> None:
         sources = {
             item.name: item.read_text("utf-8")
             for item in files("broker.web").joinpath("pages").iterdir()
@@ -99,7 +100,7 @@ class Pages:
             " base-uri 'none'; form-action 'self'"
         )
         self._faces = Faces(secure=config.secure)
-        self._landing = self._render("landing.html", csp=self._csp)
+        self._landing = self._render("landing.html", csp=self._csp, docs=docs)
 
     def landing(self) -> Answer:
         """Say what this is."""

@@ -117,6 +117,8 @@ ROUTES: Final = (
         _READ, documents.authorization_server, Voice.OAUTH, Cache.PUBLIC, Cors.ANY,
     ),
     Entry("/static/{name}", _READ, documents.static, Voice.PAGE, Cache.PUBLIC),
+    Entry("/docs", _READ, documents.docs, Voice.PAGE, Cache.PUBLIC, needs="manual"),
+    Entry("/docs/{name}", _READ, documents.docs, Voice.PAGE, Cache.PUBLIC, needs="manual"),
     # probes
     Entry("/livez", _READ, documents.livez, Voice.OAUTH, counted=False),
     Entry("/readyz", _READ, documents.readyz, Voice.OAUTH, counted=False),

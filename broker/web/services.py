@@ -20,6 +20,7 @@ from broker.core.outcomes import (
 )
 from broker.core.parameters import Parameters
 from broker.core.ports import Entropy
+from broker.web.docs.manual import Manual
 
 
 class SignIn(Protocol):
@@ -228,6 +229,7 @@ class Services:
         registration: clients that register themselves; None where they may not.
         events: takes events that Discord sends; None without the key that proves them.
         dpop_nonce: returns the nonce for a client's next DPoP proof, or None.
+        manual: what the integrator's pages tell; None where there are none.
     """
 
     sign_in: SignIn
@@ -250,6 +252,7 @@ class Services:
     dpop_nonce: Callable[[], str | None] = lambda: None
     limits: Limits = field(default_factory=Unlimited)
     observe: Observe | None = None
+    manual: Manual | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,3 +153,18 @@ def test_one_worker_for_each_core_on_demand(monkeypatch):
     monkeypatch.setenv("BROKER_WORKERS", "many")
     with pytest.raises(Refused, match="BROKER_WORKERS"):
         load()
+
+
+@pytest.mark.parametrize(
+    ("issuer", "docs", "shown"),
+    [
+        ("http://127.0.0.1:8000", "auto", "try"),
+        ("https://id.example", "auto", "pages"),
+        ("https://id.example", "try", "try"),
+        ("http://127.0.0.1:8000", "pages", "pages"),
+        ("http://127.0.0.1:8000", "off", "off"),
+    ],
+)
+def test_signing_in_on_a_page_of_ours_is_for_this_machine_unless_asked_for(issuer, docs, shown):
+    """A broker that others can reach has no built-in client that nobody switched on."""
+    assert Settings(issuer=issuer, docs=docs).docs_shown == shown

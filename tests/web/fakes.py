@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from broker.core import metadata
 from broker.core.dpop import Presented
 from broker.core.events import Delivery
 from broker.core.identities import Identity
@@ -23,6 +24,7 @@ from broker.core.outcomes import (
 from broker.core.parameters import Parameters
 from broker.core.policy.model import Reason
 from broker.core.policy.words import Obstacle, Obstacles
+from broker.web.docs.manual import Manual
 from broker.web.services import Check, EdgeConfig, Provider, Services
 from keys.jwks import JwksDocument
 
@@ -92,6 +94,8 @@ PROVIDERS = (
     Provider("github", "GitHub", "github"),
     Provider("corp", "Corp"),
 )
+
+MANUAL = Manual(metadata.provider(ISSUER), try_client="docs:try")
 
 Call = tuple[Any, ...]
 
@@ -212,6 +216,7 @@ def services(core: Core, **changes: Any) -> Services:
         "entropy": Counting(),
         "registration": core,
         "events": core,
+        "manual": MANUAL,
     }
     return Services(**(given | changes))
 

@@ -30,6 +30,14 @@ async def static(request: Request, edge: Edge) -> Answer:
     return document.answer(request)
 
 
+async def docs(request: Request, edge: Edge) -> Answer:
+    """GET /docs and /docs/{name}: for whoever integrates an app or a service."""
+    document = edge.docs.get(request.path_params.get("name", ""))
+    if document is None:
+        raise NoSuchPath
+    return document.answer(request)
+
+
 async def livez(_request: Request, _edge: Edge) -> Answer:
     """GET /livez: the process answers; nothing else is looked at."""
     return json_answer({"live": True})

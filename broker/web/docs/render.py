@@ -1,0 +1,114 @@
+"""Builds the pages once, when a process starts: they are the same bytes for everybody."""
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+
+from broker.web.answers import HTML, PAGE
+from broker.web.docs import claims
+from broker.web.docs.manual import Manual
+from broker.web.docs.stacks import API, APP, STACKS
+from broker.web.documents import Prebuilt, prebuilt, static_files
+from broker.web.doors import spoken
+from broker.web.services import EdgeConfig
+
+CACHE: Final = b"public, max-age=60"
+_SUFFIX: Final = ".jinja"
+_CSP: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none';"
+    " base-uri 'none'; form-action 'none'"
+)
+# The one page with a script of ours: it may call us and nobody else.
+_TRY_CSP: Final = (
+    f"{_CSP}; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'"
+)
+
+Built = Mapping[str, Prebuilt]
+
+
+def snippets(**values: str) -> dict[str, str]:
+    """Return what there is to copy, by file name, with these values filled in.
+
+    Args:
+        values: ``issuer`` and ``brand``, and what else is not to be as in the examples: ``app``,
+            ``api``.
+    """
+    env = Environment(
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - text; the page that shows it escapes it
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    env.filters["quoted"] = partial(json.dumps, ensure_ascii=False)
+    filled = {"app": APP, "api": API, "access_minutes": "5"} | values
+    return {
+        item.name.removesuffix(_SUFFIX): env.from_string(item.read_text("utf-8")).render(filled)
+        for item in files("broker.web.docs").joinpath("snippets").iterdir()
+        if item.name.endswith(_SUFFIX)
+    }
+
+
+def build(manual: Manual, config: EdgeConfig) -> Built:
+    """Return every page by the last part of its address; the overview has none."""
+    env = _environment(manual, config)
+    pages = {"": "overview.html", **{stack.name: f"{stack.name}.html" for stack in STACKS}}
+    if manual.try_client is not None:
+        pages["try"] = "try.html"
+    return {
+        address: _document(
+            env.get_template(name).render(here=address), _TRY_CSP if address == "try" else _CSP
+        )
+        for address, name in pages.items()
+    }
+
+
+def _environment(manual: Manual, config: EdgeConfig) -> Environment:
+    """Return what the templates know."""
+    env = Environment(
+        loader=DictLoader(_templates()),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    env.globals |= _known(manual, config)
+    env.filters["spoken"] = spoken
+    return env
+
+
+def _known(manual: Manual, config: EdgeConfig) -> dict[str, Any]:
+    minutes = max(1, manual.access_token_lifetime // 60)
+    values = {"issuer": config.issuer, "brand": config.brand, "access_minutes": str(minutes)}
+    return {
+        **values,
+        "manual": manual,
+        "metadata": manual.metadata,
+        "providers": config.providers,
+        "stacks": STACKS,
+        "claims": claims,
+        "snippets": snippets(**values),
+        "app": APP,
+        "api": API,
+        "static": {item.source: f"/static/{item.name}" for item in static_files()},
+    }
+
+
+def _templates() -> dict[str, str]:
+    """Return the pages, and the parts that other pages of ours have too."""
+    here = {
+        item.name: item.read_text("utf-8")
+        for item in files("broker.web.docs").joinpath("pages").iterdir()
+        if item.name.endswith(".html")
+    }
+    parts = files("broker.web").joinpath("pages", "parts.html").read_text("utf-8")
+    return here | {"parts.html": parts}
+
+
+def _document(text: str, csp: str) -> Prebuilt:
+    policy = (b"content-security-policy", csp.encode("ascii"))
+    return prebuilt(text.encode(), CACHE, HTML, policy=policy, more=PAGE)
