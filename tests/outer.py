@@ -33,6 +33,7 @@ PROGRAMS: Final[dict[str, tuple[str, ...]]] = {
     "nginx": ("nginx",),
     "caddy": ("caddy",),
     "hadolint": ("hadolint",),
+    "oauth2_proxy": ("oauth2-proxy",),
     "apache": ("apache2", "mod_auth_openidc.so"),
 }
 LIBRARY_PLACES: Final = (

@@ -1,0 +1,123 @@
+"""Sites that are configured by the pages for developers, run against a broker of their own."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+
+from broker.web.docs.render import snippets
+from tests.running import RunningBroker, free_port
+
+HERE: Final = Path(__file__).parent / "stacks"
+START_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site that runs, and the broker where its people sign in.
+
+    Attributes:
+        address: its origin.
+        broker: the broker.
+        client: what registering it answered.
+    """
+
+    address: str
+    broker: RunningBroker
+    client: dict[str, Any]
+
+
+@contextmanager
+def broker_with(folder: Path, stack: str) -> Iterator[tuple[Site, dict[str, str]]]:
+    """Run a broker, register a site by the command that its page shows; yield it and its files."""
+    address = f"http://127.0.0.1:{free_port()}"
+    with RunningBroker(folder / "broker") as broker:
+        files = snippets(
+            issuer=broker.issuer, brand="Token Broker", app=address, api="http://127.0.0.1:9/orders"
+        )
+        yield Site(address, broker, registered(broker, files[f"register-{stack}.sh"])), files
+
+
+def registered(broker: RunningBroker, command: str) -> dict[str, Any]:
+    """Run a command as people copy it."""
+    words = shlex.split(command.replace("\\\n", " "))
+    assert words[0] == "broker"
+    found: dict[str, Any] = broker.cli(*words[1:])
+    return found
+
+
+def written(folder: Path, files: dict[str, str], *names: str) -> None:
+    """Write files as they are shown."""
+    for name in names:
+        (folder / name).write_text(files[name], "utf-8")
+
+
+def node_modules(folder: Path) -> Path:
+    """Install what the sites of Node.js import; returns the folder."""
+    shutil.copy(HERE / "node" / "package.json", folder)
+    options = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts")
+    done = subprocess.run(
+        ["npm", "install", *options], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    stand_in = folder / "node_modules" / "next-auth"
+    stand_in.mkdir()
+    shutil.copy(HERE / "node" / "next-auth.js", stand_in / "index.js")
+    (stand_in / "package.json").write_text('{"name": "next-auth", "type": "module"}')
+    return folder
+
+
+def node_site(modules: Path, files: dict[str, str]) -> Path:
+    """Make a folder with a site's files below the modules; returns it."""
+    folder = Path(tempfile.mkdtemp(dir=modules))
+    shutil.copy(HERE / "node" / "serve.mjs", folder)
+    (folder / "package.json").write_text('{"type": "module"}')
+    written(folder, files, "site.mjs", "auth.js", "provider.js")
+    return folder
+
+
+@contextmanager
+def serving(words: list[str], folder: Path, address: str, **env: str) -> Iterator[None]:
+    """Run a program until the block ends; it answers at ``/ready`` when this returns."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("BROKER_")}
+    log = folder / "site.log"
+    with (
+        log.open("w") as out,
+        subprocess.Popen(words, cwd=folder, env=kept | env, stdout=out, stderr=out) as process,
+    ):
+        try:
+            until = time.monotonic() + START_SECONDS
+            while not _answers(f"{address}/ready"):
+                assert process.poll() is None, log.read_text("utf-8")
+                assert time.monotonic() < until, log.read_text("utf-8")
+                time.sleep(0.05)
+            yield
+        finally:
+            process.kill()
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx2.get(address, trust_env=False).status_code < 500
+    except httpx2.TransportError:
+        return False
+
+
+def django_words(folder: Path, address: str) -> list[str]:
+    """Return the command that serves a Django site."""
+    return [sys.executable, str(HERE / "allauth_site.py"), str(folder), port_of(address)]
+
+
+def port_of(address: str) -> str:
+    """Return the port of an address."""
+    return address.rpartition(":")[2]

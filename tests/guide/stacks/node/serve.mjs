@@ -1,0 +1,18 @@
+// Serves one of the sites on a port of this machine: node serve.mjs express|authjs PORT
+import express from "express";
+
+const [kind, port] = process.argv.slice(2);
+
+// A site of Auth.js; the configuration is the one that Next.js is given.
+async function authjs() {
+  const { ExpressAuth } = await import("@auth/express");
+  const { handlers } = await import("./auth.js");
+  const app = express();
+  app.set("trust proxy", true);
+  app.use(/\/api\/auth\/(.*)/, ExpressAuth(handlers));
+  return app;
+}
+
+const app = kind === "authjs" ? await authjs() : (await import("./site.mjs")).app;
+app.get("/ready", (request, response) => response.send("ready"));
+app.listen(Number(port), "127.0.0.1");

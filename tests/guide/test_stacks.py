@@ -1,0 +1,176 @@
+"""Sites that are configured by copying from the pages for developers: people sign in for real."""
+
+import configparser
+import tomllib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from broker.demo.forms import read_forms
+from broker.web.docs.render import snippets
+from tests.browsing import sign_in_and_arrive
+from tests.guide.sites import (
+    Site,
+    broker_with,
+    django_words,
+    node_modules,
+    node_site,
+    port_of,
+    registered,
+    serving,
+    written,
+)
+from tests.outer import need
+from tests.running import RunningBroker
+
+pytestmark = [pytest.mark.slow]
+
+# Documented: Grafana, "Configure Generic OAuth authentication", Configuration options.
+GRAFANA = {
+    "enabled", "name", "icon", "client_id", "client_secret", "auth_url", "token_url", "api_url",
+    "auth_style", "scopes", "empty_scopes", "allow_sign_up", "auto_login",
+    "id_token_attribute_name", "login_attribute_path", "name_attribute_path",
+    "email_attribute_path", "email_attribute_name", "role_attribute_path", "role_attribute_strict",
+    "skip_org_role_sync", "org_attribute_path", "org_mapping", "allow_assign_grafana_admin",
+    "groups_attribute_path", "allowed_groups", "allowed_organizations", "allowed_domains",
+    "team_ids", "team_ids_attribute_path", "teams_url", "tls_skip_verify_insecure",
+    "tls_client_cert", "tls_client_key", "tls_client_ca", "use_pkce", "use_refresh_token",
+    "signout_redirect_url",
+}  # fmt: skip
+
+
+@pytest_asyncio.fixture
+async def browser() -> AsyncIterator[httpx2.AsyncClient]:
+    """Somebody's browser."""
+    async with httpx2.AsyncClient(trust_env=False, timeout=20) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder below which Node.js finds what the sites import."""
+    need("npm", "node")
+    return node_modules(tmp_path_factory.mktemp("node"))
+
+
+def subject_of(site: Site) -> str:
+    """Return the one person's ``sub``."""
+    [account] = site.broker.cli("accounts", "list")
+    found: str = account["sub"]
+    return found
+
+
+@pytest.mark.node
+async def test_express_openid_connect_signs_in(
+    tmp_path: Path, modules: Path, browser: httpx2.AsyncClient
+) -> None:
+    """Its session knows the person by sub, name and address."""
+    with broker_with(tmp_path, "express") as (site, files):
+        folder = node_site(modules, files)
+        secrets = {"CLIENT_SECRET": site.client["client_secret"], "SESSION_SECRET": "s" * 40}
+        words = ["node", "serve.mjs", "express", port_of(site.address)]
+        with serving(words, folder, site.address, **secrets):
+            back = f"{site.address}/callback"
+            begun = f"{site.address}/profile"
+            await sign_in_and_arrive(browser, begun, back, discord=site.broker.discord_origin)
+            who = (await browser.get(f"{site.address}/profile")).json()
+            assert who["sub"] == subject_of(site)
+            assert (who["name"], who["email"]) == ("Ada Lindqvist", "ada@example.com")
+            left = await browser.get(f"{site.address}/logout")
+            assert left.headers["location"].startswith(f"{site.broker.issuer}/logout?")
+
+
+@pytest.mark.node
+async def test_auth_js_signs_in(tmp_path: Path, modules: Path, browser: httpx2.AsyncClient) -> None:
+    """Its session holds sub as the user's id."""
+    with broker_with(tmp_path, "authjs") as (site, files):
+        folder = node_site(modules, files)
+        secrets = {"AUTH_BROKER_SECRET": site.client["client_secret"], "AUTH_SECRET": "s" * 40}
+        words = ["node", "serve.mjs", "authjs", port_of(site.address)]
+        base = f"{site.address}/api/auth"
+        with serving(words, folder, site.address, **secrets):
+            csrf = (await browser.get(f"{base}/csrf")).json()["csrfToken"]
+            begun = await browser.post(f"{base}/signin/broker", data={"csrfToken": csrf})
+            where = begun.headers["location"]
+            back = f"{base}/callback/broker"
+            await sign_in_and_arrive(browser, where, back, discord=site.broker.discord_origin)
+            user = (await browser.get(f"{base}/session")).json()["user"]
+            assert user["id"] == subject_of(site)
+            assert (user["name"], user["email"]) == ("Ada Lindqvist", "ada@example.com")
+
+
+async def test_django_allauth_signs_in(tmp_path: Path, browser: httpx2.AsyncClient) -> None:
+    """Its social account is the person's sub."""
+    with broker_with(tmp_path, "django") as (site, files):
+        written(tmp_path, files, "settings.py", "urls.py", "link.html")
+        secrets = {"BROKER_CLIENT_SECRET": site.client["client_secret"]}
+        with serving(django_words(tmp_path, site.address), tmp_path, site.address, **secrets):
+            page = await browser.get(f"{site.address}/signin")
+            [form] = read_forms(page.text, str(page.url))
+            begun = await browser.post(form.action, data=form.fields)
+            back = f"{site.address}/accounts/oidc/broker/login/callback/"
+            where = begun.headers["location"]
+            home = await sign_in_and_arrive(
+                browser, where, back, discord=site.broker.discord_origin
+            )
+            assert home.json() == {"uid": subject_of(site), "provider": "broker"}
+
+
+@pytest.mark.oauth2_proxy
+async def test_oauth2_proxy_lets_in_who_has_signed_in(
+    tmp_path: Path, browser: httpx2.AsyncClient
+) -> None:
+    """Nobody else; and its configuration is understood to the last key."""
+    program = need("oauth2-proxy", "oauth2_proxy")
+    with broker_with(tmp_path, "oauth2-proxy") as (site, files):
+        (tmp_path / "secret").write_text(site.client["client_secret"])
+        (tmp_path / "cookie").write_text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+        text = files["oauth2-proxy.cfg"]
+        for shown, here in (
+            ("/run/secrets/my-tool", str(tmp_path / "secret")),
+            ("/run/secrets/cookie", str(tmp_path / "cookie")),
+            ("127.0.0.1:4180", site.address.removeprefix("http://")),
+            ("http://127.0.0.1:8080/", "static://202"),
+        ):
+            assert shown in text
+            text = text.replace(shown, here)
+        # The one thing that a site without TLS needs besides.
+        (tmp_path / "proxy.cfg").write_text(f"{text}cookie_secure = false\n")
+        words = [str(program), "--config", "proxy.cfg"]
+        with serving(words, tmp_path, site.address):
+            back = f"{site.address}/oauth2/callback"
+            await sign_in_and_arrive(
+                browser, f"{site.address}/", back, discord=site.broker.discord_origin
+            )
+            assert (await browser.get(f"{site.address}/")).status_code == 202
+            told = await browser.get(f"{site.address}/oauth2/auth")
+            assert told.headers["x-auth-request-email"] == subject_of(site)
+            stranger = httpx2.get(f"{site.address}/", trust_env=False, follow_redirects=False)
+            assert stranger.status_code == 302
+
+
+def test_every_command_shown_is_understood(tmp_path: Path) -> None:
+    """What a page tells to type registers what it says, on a broker that has nothing yet."""
+    with RunningBroker(tmp_path) as broker:
+        files = snippets(issuer=broker.issuer, brand="x")
+        for name in ("register-spa.sh", "register-api.sh", "register-grafana.sh"):
+            registered(broker, files[name])
+
+
+def test_grafana_knows_every_option() -> None:
+    """Grafana cannot run here; the names are those of its documentation."""
+    files = snippets(issuer="https://id.example.org", brand="x")
+    for text in (files["grafana.ini"], f"[auth.generic_oauth]\n{files['grafana-roles.ini']}"):
+        found = configparser.ConfigParser(interpolation=None)
+        found.read_string(text)
+        assert found.sections() == ["auth.generic_oauth"]
+        assert set(found["auth.generic_oauth"]) <= GRAFANA
+
+
+def test_the_proxys_configuration_is_toml() -> None:
+    """And asks for a cookie's renewal before the access token's end."""
+    text = snippets(issuer="https://id.example.org", brand="x", access_minutes="5")
+    assert tomllib.loads(text["oauth2-proxy.cfg"])["cookie_refresh"] == "4m"
