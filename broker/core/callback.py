@@ -33,7 +33,7 @@ from broker.core.federation import (
     UpstreamAuthorization,
 )
 from broker.core.handles import Handle, Kind
-from broker.core.model import AuditEvent, Client, Facts, PendingRequest, Profile, Session
+from broker.core.model import AuditEvent, Client, Facts, PendingRequest, Session
 from broker.core.outcomes import Browser, Redirect
 from broker.core.parameters import Parameters
 from broker.core.responses import refusal
@@ -49,11 +49,14 @@ class Arrival:
 
     Attributes:
         signed_in: as upstream says.
+        began: when upstream was asked. A session begins then: so it ends with an authorization
+            that was withdrawn while the answer was on its way.
         community: what was read that has to be known for the request's client, or None.
         asked_later: whether upstream may have to be asked again.
     """
 
     signed_in: SignedIn
+    began: float
     community: Community | None = None
     asked_later: bool = False
 
@@ -105,12 +108,12 @@ class Callback:
         self, pending: PendingRequest, arrival: Arrival, browser: Browser
     ) -> Redirect:
         """Make or find the account, open a session, and lead on to the request's next page."""
-        desk, profile = self._desk, arrival.signed_in.profile
+        desk = self._desk
         account_id, facts = await desk.accounts.sign_in(
-            profile, now=desk.clock.now(), community=arrival.community
+            arrival.signed_in.profile, now=desk.clock.now(), community=arrival.community
         )
         await self._keep(pending, arrival, account_id)
-        session = await self._open_session(pending, profile, account_id, facts, browser)
+        session = await self._open_session(pending, arrival, account_id, facts, browser)
         handle = Handle(account_id, session.sid, session.generation)
         cookie = desk.handles.make(Kind.SESSION, handle)
         pending = replace(
@@ -179,21 +182,21 @@ class Callback:
 
     async def _read(self, pending: PendingRequest, code: str, client: Client) -> Arrival | None:
         upstream, access = self._desk.upstreams[pending.upstream], self._desk.access
-        needs = access.needs(client)
+        needs, began = access.needs(client), self._desk.clock.now()
         signed_in = await upstream.fetch(code=code, verifier=pending.verifier)
         granted = signed_in.authorization
         if granted is None or not isinstance(upstream, CommunityUpstream):
-            return Arrival(signed_in, asked_later=client.upstream_token)
+            return Arrival(signed_in, began, asked_later=client.upstream_token)
         if upstream.lacks(granted.scope, needs) and not pending.asked_again:
             return None
         # An address that the person keeps to themselves is no hindrance, unless a policy says so.
         if upstream.lacks(granted.scope, replace(needs, email=False)):
             raise GrantedTooLittle(links=trips.again(self._desk, pending))
         if not needs.membership:
-            return Arrival(signed_in, asked_later=client.upstream_token)
+            return Arrival(signed_in, began, asked_later=client.upstream_token)
         community = await upstream.community(granted.access_token, needs, waiting=True)
         community = await access.recheck.ours(community, client.guilds)
-        return Arrival(signed_in, community, asked_later=True)
+        return Arrival(signed_in, began, community, asked_later=True)
 
     async def _keep(self, pending: PendingRequest, arrival: Arrival, account_id: str) -> None:
         """Keep the authorization where upstream may have to be asked again; else it is let go.
@@ -231,7 +234,7 @@ class Callback:
     async def _open_session(
         self,
         pending: PendingRequest,
-        profile: Profile,
+        arrival: Arrival,
         account_id: str,
         facts: Facts,
         browser: Browser,
@@ -248,10 +251,10 @@ class Callback:
             account_id=account_id,
             sid=before.item_id if before and same else desk.new_id(),
             generation=before.generation + 1 if before and same else 0,
-            created_at=now,
-            auth_time=now,
+            created_at=arrival.began,
+            auth_time=arrival.began,
             expires_at=now + desk.lifetimes.session,
-            upstream=profile.upstream,
+            upstream=arrival.signed_in.profile.upstream,
             device=browser.device[:DEVICE_LENGTH],
         )
         opened = not facts.disabled and await desk.sessions.open(

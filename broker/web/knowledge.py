@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from broker.core import vocabulary as v
+from broker.core.client import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,14 @@ def learned(scope: Sequence[str], claims: Mapping[str, Any]) -> list[Learned]:
         Learned("more", "Permission", name) for name in scope if name not in v.PERSONAL_SCOPES
     ]
     return found
+
+
+def permitted(client: Client) -> list[Learned]:
+    """Return what an app gets besides, by its registration and whatever it asks for."""
+    if not client.upstream_token:
+        return []
+    note = "It can do there what you allow this service to do"
+    return [Learned("more", "Your access to Discord", note=note)]
 
 
 # Claim → what a person calls it; the values of those that have one to show stand below.

@@ -31,7 +31,7 @@ from broker.web.answers import Answer, Header, html_answer
 from broker.web.documents import static_files
 from broker.web.doors import NOTICES, Doors, spoken
 from broker.web.faces import Faces, scheme
-from broker.web.knowledge import learned
+from broker.web.knowledge import learned, permitted
 from broker.web.services import EdgeConfig
 
 # A source that may stand in a Content-Security-Policy: nothing in it can end the directive.
@@ -115,7 +115,7 @@ class Pages:
             page=page,
             app=self._faces.app(page.client),
             person=self._faces.person(page.claims),
-            learned=learned(page.scope, page.claims),
+            learned=learned(page.scope, page.claims) + permitted(page.client),
         )
 
     def select(self, page: SelectPage) -> Answer:

@@ -1,11 +1,13 @@
 """Webhook events of Discord: proven first, then done, once; what was begun since stays."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from broker.demo.discord import Fault
 from tests.protocol.actors import App, Browser
 from tests.protocol.checks import is_challenge, is_refusal, is_token_error
 from tests.protocol.events import (
@@ -22,6 +24,7 @@ from tests.protocol.harness import World
 from tests.protocol.known import ADA, BACK, BEN, DISCORD_ID, FRONT
 from tests.protocol.services import introspected
 
+PROFILE = "/users/@me"
 OFFLINE = "openid offline_access"
 REFUSED = {
     "error": "invalid_signature",
@@ -219,6 +222,24 @@ async def test_what_an_old_session_led_to_since_does_not_stay(world: World) -> N
     await was.begin()
     await withdrawn(world, at=moment)
     await was.is_over()
+
+
+async def test_a_sign_in_that_is_under_way(world: World, browser: Browser) -> None:
+    """Discord has answered the code, and is slow with the profile: what begins then is dead."""
+    app = world.app(BACK)
+    await world.browser().tokens(app)
+    world.discord.misbehave(PROFILE, Fault("delay", seconds=0.4))
+    calls = world.discord.calls[PROFILE]
+    under_way = asyncio.create_task(browser.arrive(app))
+    while world.discord.calls[PROFILE] == calls:
+        await asyncio.sleep(0.01)
+    world.clock.at += 1
+    await withdrawn(world)
+    world.clock.at += 1
+    assert (await under_way).status_code == 403
+    assert not browser.session
+    world.discord.behave()
+    assert await world.browser().tokens(app)
 
 
 async def test_replays_are_harmless(world: World) -> None:

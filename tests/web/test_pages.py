@@ -121,6 +121,14 @@ async def test_the_consent_page_promises_no_more_than_the_scope() -> None:
     assert "Access while you are away" not in text
 
 
+async def test_the_consent_page_tells_of_tokens_of_discord() -> None:
+    """Whoever lets an app in that may ask for them reads it there; else there is no word of it."""
+    words = "Your access to Discord"
+    assert words not in (await shown(fakes.CONSENT))[0]
+    app = replace(fakes.APP, upstream_token=True)
+    assert words in (await shown(replace(fakes.CONSENT, client=app)))[0]
+
+
 @pytest.mark.parametrize(
     ("scope", "claims", "expected"),
     [

@@ -104,7 +104,8 @@ class OfferedTokens:
         return found
 
     async def _read(self, client: Client, upstream: CommunityUpstream, token: str) -> Offered:
-        needs = self._desk.access.needs(client)
+        access = self._desk.access
+        needs = access.needs(client)
         try:
             owner = await upstream.owner(token)
             _must_be_ours(owner, upstream)
@@ -112,6 +113,7 @@ class OfferedTokens:
             community = None
             if needs.membership and not upstream.lacks(owner.scope, replace(needs, email=False)):
                 community = await upstream.community(token, needs, waiting=True)
+                community = await access.recheck.ours(community, client.guilds)
         except (AuthorizationLost, UpstreamRejected) as error:
             raise unusable("subject_token", error.private) from None
         return Offered(token, owner, profile, community)
