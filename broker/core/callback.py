@@ -191,12 +191,20 @@ class Callback:
             return None
         # An address that the person keeps to themselves is no hindrance, unless a policy says so.
         if upstream.lacks(granted.scope, replace(needs, email=False)):
+            await self._note_too_little(client)
             raise GrantedTooLittle(links=trips.again(self._desk, pending))
         if not needs.membership:
             return Arrival(signed_in, began, asked_later=client.upstream_token)
         community = await upstream.community(granted.access_token, needs, waiting=True)
         community = await access.recheck.ours(community, client.guilds)
         return Arrival(signed_in, began, community, asked_later=True)
+
+    async def _note_too_little(self, client: Client) -> None:
+        desk, detail = self._desk, {"reasons": GrantedTooLittle.code}
+        event = AuditEvent(
+            "access.refused", desk.clock.now(), "person", None, client.client_id, detail
+        )
+        await note(desk.audit, event)
 
     async def _keep(self, pending: PendingRequest, arrival: Arrival, account_id: str) -> None:
         """Keep the authorization where upstream may have to be asked again; else it is let go.

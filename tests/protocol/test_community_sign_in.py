@@ -107,6 +107,8 @@ async def test_too_little_twice(world: World, browser: Browser) -> None:
     text = is_page(answer, 403)
     assert "did not allow" in text
     assert "error=access_denied" in text
+    (event,) = await world.audit("access.refused")
+    assert event.event.detail == {"reasons": "granted_too_little"}
     assert browser.session is None
     assert await world.sql.accounts.find(ADA) == ()
     world.discord.withhold()

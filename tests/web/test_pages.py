@@ -139,11 +139,26 @@ async def test_the_consent_page_tells_of_tokens_of_discord() -> None:
         (("email",), {"email": "a@b.c"}, [("Your e-mail address", "a@b.c")]),
         (("offline_access",), {}, [("Access while you are away", "")]),
         (("things",), {}, [("Permission", "things")]),
+        (
+            ("guilds",),
+            {"guilds": [{"id": "1", "name": "Hall"}, {"id": "2"}]},
+            [("Which of its Discord servers you are in", "Hall · 2")],
+        ),
+        (("roles",), {"roles": ["admin", "staff"]}, [("Your roles in this app", "admin · staff")]),
+        (("groups",), {}, [("Your groups in this app", "")]),
     ],
 )
 def test_scopes_in_plain_words(scope, claims, expected) -> None:
     """Each scope is told in words with the values it releases; an unknown one by its name."""
     assert [(item.label, item.value) for item in learned(scope, claims)] == expected
+
+
+def test_what_is_nothing_at_the_moment_is_said_to_be_so() -> None:
+    """Nobody is asked about roles as if they had some."""
+    for scope in ("guilds", "roles", "groups"):
+        (told,) = learned((scope,), {scope: []})
+        assert told.value == ""
+        assert "at the moment" in told.note
 
 
 def test_an_unverified_address_is_said_to_be_so() -> None:
