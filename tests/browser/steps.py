@@ -20,18 +20,24 @@ async def open_sample(page: Page, stage: Stage) -> None:
     await expect(page.get_by_role("button", name="Sign in with Discord")).to_be_visible()
 
 
-async def become_somebody(page: Page) -> None:
-    """Make a person at the simulated Discord, who has approved nothing yet."""
+async def become_somebody(page: Page, *, member: bool = True) -> None:
+    """Make a person at the simulated Discord, who has approved nothing yet.
+
+    Args:
+        page: where one says who one is.
+        member: of the guild whose people may use the sample app.
+    """
     await page.get_by_text("Make somebody new").click()
     await page.get_by_label("Username").fill(f"mina.{next(_numbers)}")
     await page.get_by_label("Display name").fill(NAME)
     await page.get_by_label("E-mail may be empty").fill("mina@example.org")
+    await page.get_by_label("In the server The Lighthouse").set_checked(member)
     await page.get_by_role("button", name="Create and continue").click()
 
 
-async def approve_at_discord(page: Page) -> None:
-    """Be somebody new at the simulated Discord, and approve."""
-    await become_somebody(page)
+async def approve_at_discord(page: Page, *, member: bool = True) -> None:
+    """Be somebody new at the simulated Discord, and approve; `member` as above."""
+    await become_somebody(page, member=member)
     await page.get_by_role("button", name="Authorize").click()
 
 

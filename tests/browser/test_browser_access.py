@@ -21,10 +21,7 @@ INVITE = "https://discord.gg/lighthouse"
 @pytest.fixture(scope="module")
 def address(stage: Stage) -> str:
     """Where a sign-in to an app begins that only keepers of the Lighthouse may use."""
-    names = [f"--role={role}={name}" for role, name in LIGHTHOUSE.roles.items()]
-    stage.broker(
-        "guilds", "add", LIGHTHOUSE.id, "--name", "The Lighthouse", "--invite", INVITE, *names
-    )
+    stage.broker("guilds", "edit", LIGHTHOUSE.id, "--invite", INVITE)
     policy = stage.data_dir / "policy.json"
     policy.write_text(json.dumps({"guilds": [{"id": LIGHTHOUSE.id, "any_role": [KEEPER]}]}))
     back = f"{stage.sample}/lamp"
@@ -45,9 +42,9 @@ def address(stage: Stage) -> str:
 
 
 async def refused(page: Page, address: str) -> None:
-    """Sign in as somebody new, and be refused."""
+    """Sign in as somebody new who is in no guild, and be refused."""
     await page.goto(address)
-    await approve_at_discord(page)
+    await approve_at_discord(page, member=False)
     await expect(page.get_by_role("heading", level=1)).to_have_text("You cannot use Lamp Log yet")
 
 
