@@ -39,7 +39,7 @@ FIELDS: Final[dict[str, str]] = {
     "/device/qr/{code}.svg": "", "/": "",
     "/.well-known/jwks.json": "", "/.well-known/openid-configuration": "",
     "/.well-known/oauth-authorization-server": "", "/static/{name}": "",
-    "/livez": "", "/readyz": "",
+    "/docs": "", "/docs/{name}": "", "/livez": "", "/readyz": "",
 }  # fmt: skip
 _MEMBERS: Final = (
     "redirect_uris client_name grant_types response_types token_endpoint_auth_method jwks jwks_uri"
