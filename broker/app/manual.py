@@ -28,6 +28,7 @@ def manual(settings: Settings) -> Manual | None:
         jwks_lifetime=settings.jwks_cache,
         refresh_grace=settings.refresh_grace,
         registration=settings.registration,
+        discord_client_id=settings.discord_client_id,
         try_client=TRY_CLIENT if settings.docs_shown == "try" else None,
     )
 

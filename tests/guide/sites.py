@@ -15,10 +15,13 @@ from typing import Any, Final
 
 import httpx2
 
+from broker.demo.run import DISCORD_CLIENT_ID
 from broker.web.docs.render import snippets
 from tests.running import RunningBroker, free_port
 
 HERE: Final = Path(__file__).parent / "stacks"
+NODE_FILES: Final = ("site.mjs", "auth.js", "provider.js", "activity_server.mjs")
+API: Final = "http://127.0.0.1:9/orders"
 START_SECONDS: Final = 30.0
 
 
@@ -43,7 +46,11 @@ def broker_with(folder: Path, stack: str) -> Iterator[tuple[Site, dict[str, str]
     address = f"http://127.0.0.1:{free_port()}"
     with RunningBroker(folder / "broker") as broker:
         files = snippets(
-            issuer=broker.issuer, brand="Token Broker", app=address, api="http://127.0.0.1:9/orders"
+            issuer=broker.issuer,
+            brand="Token Broker",
+            app=address,
+            api=API,
+            discord_client_id=DISCORD_CLIENT_ID,
         )
         yield Site(address, broker, registered(broker, files[f"register-{stack}.sh"])), files
 
@@ -82,7 +89,7 @@ def node_site(modules: Path, files: dict[str, str]) -> Path:
     folder = Path(tempfile.mkdtemp(dir=modules))
     shutil.copy(HERE / "node" / "serve.mjs", folder)
     (folder / "package.json").write_text('{"type": "module"}')
-    written(folder, files, "site.mjs", "auth.js", "provider.js")
+    written(folder, files, *NODE_FILES)
     return folder
 
 

@@ -16,6 +16,7 @@ class Manual:
         jwks_lifetime: how long verifiers may keep the public keys.
         refresh_grace: how long a spent refresh token still answers.
         registration: who may register clients: ``off``, ``token`` or ``open``.
+        discord_client_id: of the application at Discord; empty for none.
         try_client: the built-in client of the page that walks a sign-in; None where that is off.
     """
 
@@ -25,4 +26,5 @@ class Manual:
     jwks_lifetime: int = 600
     refresh_grace: int = 10
     registration: str = "off"
+    discord_client_id: str = ""
     try_client: str | None = None

@@ -27,6 +27,8 @@ _TRY_CSP: Final = (
     f"{_CSP}; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'"
 )
 
+_EXAMPLES: Final = {"app": APP, "api": API, "access_minutes": "5", "discord_client_id": ""}
+
 Built = Mapping[str, Prebuilt]
 
 
@@ -35,7 +37,7 @@ def snippets(**values: str) -> dict[str, str]:
 
     Args:
         values: ``issuer`` and ``brand``, and what else is not to be as in the examples: ``app``,
-            ``api``.
+            ``api``, ``access_minutes``, ``discord_client_id``.
     """
     env = Environment(
         undefined=StrictUndefined,
@@ -44,7 +46,7 @@ def snippets(**values: str) -> dict[str, str]:
         keep_trailing_newline=True,
     )
     env.filters["quoted"] = partial(json.dumps, ensure_ascii=False)
-    filled = {"app": APP, "api": API, "access_minutes": "5"} | values
+    filled = _EXAMPLES | values
     return {
         item.name.removesuffix(_SUFFIX): env.from_string(item.read_text("utf-8")).render(filled)
         for item in files("broker.web.docs").joinpath("snippets").iterdir()
@@ -83,7 +85,12 @@ def _environment(manual: Manual, config: EdgeConfig) -> Environment:
 
 def _known(manual: Manual, config: EdgeConfig) -> dict[str, Any]:
     minutes = max(1, manual.access_token_lifetime // 60)
-    values = {"issuer": config.issuer, "brand": config.brand, "access_minutes": str(minutes)}
+    values = {
+        "issuer": config.issuer,
+        "brand": config.brand,
+        "access_minutes": str(minutes),
+        "discord_client_id": manual.discord_client_id,
+    }
     return {
         **values,
         "manual": manual,

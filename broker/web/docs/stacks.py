@@ -26,6 +26,7 @@ STACKS: Final = (
     Stack("express", "Express", "An API that takes access tokens, or a site with a session."),
     Stack("django", "Django", "A site with django-allauth, or an API that takes access tokens."),
     Stack("oauth2-proxy", "oauth2-proxy", "A sign-in before any tool that has none."),
+    Stack("discord-activity", "Discord Activity", "Sign-in inside Discord, without a redirect."),
     Stack("grafana", "Grafana", "Sign in to dashboards, with roles from Discord's."),
 )
 

@@ -1,4 +1,4 @@
-// Serves one of the sites on a port of this machine: node serve.mjs express|authjs PORT
+// Serves one of the sites on a port of this machine: node serve.mjs express|authjs|activity PORT
 import express from "express";
 
 const [kind, port] = process.argv.slice(2);
@@ -13,6 +13,12 @@ async function authjs() {
   return app;
 }
 
-const app = kind === "authjs" ? await authjs() : (await import("./site.mjs")).app;
+const imported = async (file) => (await import(file)).app;
+const sites = {
+  authjs,
+  express: () => imported("./site.mjs"),
+  activity: () => imported("./activity_server.mjs"),
+};
+const app = await sites[kind]();
 app.get("/ready", (request, response) => response.send("ready"));
 app.listen(Number(port), "127.0.0.1");
