@@ -131,12 +131,16 @@ class Gate:
         ahead = max(self.taken - self.limit, 0) if self.limit else 0
         if ahead:
             used = limit + ahead  # others have places in later windows: nobody goes before them
-        elif told_before and ends <= self.ends + EDGE:
-            used = max(used, self.taken)  # some that we know of had not arrived
+        elif told_before and ends < self.ends + max(EDGE, self.length / 2):
+            # The same window, though a slow answer names its end late: some calls that we know of
+            # had not arrived when it was given.
+            used = max(used, self.taken)
         # What is left of a window when it is first seen may be less than a whole one.
         whole = self.length if told_before and limit == self.limit else 0.0
         self.limit, self.length, self.taken = limit, max(reset, whole), used
-        self.ends, self.learned = ends, False
+        if not (told_before and self.ends < ends <= self.ends + EDGE):
+            self.ends = ends
+        self.learned = False
 
     def stop(self, now: float, wait: float, *, guessed: bool, limited: bool) -> None:
         """Let nothing pass for a while, and not too much afterwards."""

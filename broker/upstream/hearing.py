@@ -1,7 +1,7 @@
 """What an answer says of limits, in headers and body.
 
-Source: Discord's API documentation, "Rate Limits". ``Retry-After`` is RFC 9110 §10.2.3; that
-others than Discord name a date in it does not happen where they limit calls.
+Source: Discord's API documentation, "Rate Limits". ``Retry-After`` (RFC 9110 §10.2.3) is read where
+it names seconds; a date counts as not said.
 """
 
 import json

@@ -149,6 +149,22 @@ async def test_a_slow_discord_is_unavailable_in_time(portal, transport):
     assert time.monotonic() - began < 1.0
 
 
+async def test_who_leaves_in_the_middle_holds_nobody_up(portal):
+    """Browsers go away while Discord is slow; their connections serve others."""
+    narrow = BoundedTransport(connections=1)
+    few = Portal(portal.state, portal.origin, narrow)
+    portal.state.faults.set(TOKEN, Fault("delay", seconds=1.0))
+    leaving = [asyncio.create_task(few.profile()) for _ in range(3)]
+    await asyncio.sleep(0.3)
+    for task in leaving:
+        task.cancel()
+    await asyncio.gather(*leaving, return_exceptions=True)
+    portal.state.faults.clear()
+    assert (await few.profile()).username == "ada.lindqvist"
+    assert not narrow.slots.locked()
+    await narrow.shut()
+
+
 async def test_nobody_there_is_unavailable(portal, transport):
     """A refused connection is trouble on Discord's side too."""
     away = Portal(portal.state, "http://127.0.0.1:9", transport)

@@ -129,12 +129,15 @@ local function told(gate, limit, left, reset)
   local ahead = gate[G.LIMIT] > 0 and math.max(gate[G.TAKEN] - gate[G.LIMIT], 0) or 0
   if ahead > 0 then
     used = limit + ahead
-  elseif told_before and ends <= gate[G.ENDS] + EDGE then
+  elseif told_before and ends < gate[G.ENDS] + math.max(EDGE, gate[G.LENGTH] / 2) then
     used = math.max(used, gate[G.TAKEN])
   end
   local whole = told_before and limit == gate[G.LIMIT] and gate[G.LENGTH] or 0
   gate[G.LIMIT], gate[G.LENGTH], gate[G.TAKEN] = limit, math.max(reset, whole), used
-  gate[G.ENDS], gate[G.LEARNED] = ends, 0
+  if not (told_before and gate[G.ENDS] < ends and ends <= gate[G.ENDS] + EDGE) then
+    gate[G.ENDS] = ends
+  end
+  gate[G.LEARNED] = 0
 end
 
 -- Chooses a pace below the one that was too fast.
