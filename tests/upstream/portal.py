@@ -57,10 +57,6 @@ class Portal:
         self.wire = Wire(transport, budget or ProcessBudget(Ticking(self.clock)), self.tally)
         self.upstream = Discord(self.settings, self.wire, self.clock)
 
-    def again(self, clock, **changed):
-        """Another broker's view of the same Discord, with a budget of its own."""
-        return Portal(self.state, self.origin, self.transport, clock=clock, **changed)
-
     async def code(self, person="ada.lindqvist", prompt="none", needs=EMAIL, **approval):
         url = await self.upstream.authorization_url(
             state="s" * 43, verifier=VERIFIER, prompt=prompt, login_hint="", needs=needs

@@ -2,7 +2,6 @@
 
 import pytest
 
-from broker.app.clock import SystemClock
 from broker.core.community.model import Community, GuildList, ListedGuild
 from broker.core.community.needs import Needs
 from broker.core.errors import AuthorizationLost, UpstreamRejected, UpstreamUnavailable
@@ -254,8 +253,7 @@ async def test_the_limit_of_a_member_record(portal):
 async def test_a_limit_that_passes_is_waited_out():
     """A turn that comes in time is waited for, however many ask at once; nobody is refused."""
     limits = {MEMBER: Limit(2, 0.4)}
-    async with opened(limits=limits) as found:
-        portal = found.again(SystemClock())
+    async with opened(limits=limits) as portal:
         token = await portal.token(needs=STANDING)
         for _ in range(6):
             await portal.upstream.community(token, STANDING)
