@@ -4,7 +4,7 @@ from starlette.types import ASGIApp
 
 from broker.web.cookies import Cookies
 from broker.web.dispatch import Dispatch
-from broker.web.docs import render as docs
+from broker.web.docs.render import Docs
 from broker.web.documents import Documents
 from broker.web.edge import Edge
 from broker.web.middleware import Frame
@@ -33,7 +33,7 @@ def build(services: Services, config: EdgeConfig) -> ASGIApp:
         cookies=Cookies(config),
         pages=Pages(config, docs=services.manual is not None),
         documents=Documents(services, config),
-        docs=docs.build(services.manual, config) if services.manual else {},
+        docs=Docs(services.manual, config),
     )
     routes = tuple(
         entry for entry in ROUTES if not entry.needs or getattr(services, entry.needs) is not None

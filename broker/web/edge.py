@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from broker.core.outcomes import Redirect
 from broker.web.answers import Answer, redirect_answer
 from broker.web.cookies import Cookies
-from broker.web.docs.render import Built
+from broker.web.docs.render import Docs
 from broker.web.documents import Documents
 from broker.web.render import Pages
 from broker.web.services import EdgeConfig, Services
@@ -21,7 +21,7 @@ class Edge:
         cookies: reads and writes our cookies.
         pages: writes our pages.
         documents: bytes that were built before.
-        docs: the integrator's pages, likewise.
+        docs: the pages for developers.
     """
 
     services: Services
@@ -29,7 +29,7 @@ class Edge:
     cookies: Cookies
     pages: Pages
     documents: Documents
-    docs: Built
+    docs: Docs
 
     def go_on(self, outcome: Redirect) -> Answer:
         """Send the browser on, with 303, or with a page that posts (Form Post Response Mode)."""

@@ -206,5 +206,5 @@ def test_grafana_knows_every_option() -> None:
 
 def test_the_proxys_configuration_is_toml() -> None:
     """And asks for a cookie's renewal before the access token's end."""
-    text = snippets(issuer="https://id.example.org", brand="x", access_minutes="5")
-    assert tomllib.loads(text["oauth2-proxy.cfg"])["cookie_refresh"] == "4m"
+    text = snippets(issuer="https://id.example.org", brand="x", access_seconds="300")
+    assert tomllib.loads(text["oauth2-proxy.cfg"])["cookie_refresh"] == "240s"

@@ -2,5 +2,5 @@
 
 ``stacks`` is the table of pages, ``snippets/`` what they show to be copied (Jinja text, so that
 tests render and run them), ``pages/`` the words around it, ``claims`` what stands in tokens, and
-``render`` builds every page once, when a process starts.
+``render`` builds each page once.
 """

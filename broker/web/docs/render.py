@@ -1,4 +1,4 @@
-"""Builds the pages once, when a process starts: they are the same bytes for everybody."""
+"""Builds each page when it is first asked for, and keeps it: the same bytes for everybody."""
 
 import json
 from collections.abc import Mapping
@@ -27,9 +27,7 @@ _TRY_CSP: Final = (
     f"{_CSP}; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'"
 )
 
-_EXAMPLES: Final = {"app": APP, "api": API, "access_minutes": "5", "discord_client_id": ""}
-
-Built = Mapping[str, Prebuilt]
+_EXAMPLES: Final = {"app": APP, "api": API, "access_seconds": "300", "discord_client_id": ""}
 
 
 def snippets(**values: str) -> dict[str, str]:
@@ -37,7 +35,7 @@ def snippets(**values: str) -> dict[str, str]:
 
     Args:
         values: ``issuer`` and ``brand``, and what else is not to be as in the examples: ``app``,
-            ``api``, ``access_minutes``, ``discord_client_id``.
+            ``api``, ``access_seconds``, ``discord_client_id``.
     """
     env = Environment(
         undefined=StrictUndefined,
@@ -54,18 +52,38 @@ def snippets(**values: str) -> dict[str, str]:
     }
 
 
-def build(manual: Manual, config: EdgeConfig) -> Built:
-    """Return every page by the last part of its address; the overview has none."""
-    env = _environment(manual, config)
+class Docs:
+    """The pages.
+
+    Args:
+        manual: what they tell; None where there are none.
+        config: issuer, brand and where people sign in.
+    """
+
+    def __init__(self, manual: Manual | None, config: EdgeConfig) -> None:
+        self._manual = manual
+        self._config = config
+        self._templates = _addresses(manual)
+        self._env: Environment | None = None
+        self._built: dict[str, Prebuilt] = {}
+
+    def get(self, name: str) -> Prebuilt | None:
+        """Return a page by the last part of its address (the overview has none), or None."""
+        if self._manual is None or name not in self._templates:
+            return None
+        if name not in self._built:
+            self._env = self._env or _environment(self._manual, self._config)
+            text = self._env.get_template(self._templates[name]).render(here=name)
+            self._built[name] = _document(text, _TRY_CSP if name == "try" else _CSP)
+        return self._built[name]
+
+
+def _addresses(manual: Manual | None) -> Mapping[str, str]:
+    """Return the template of each page."""
+    if manual is None:
+        return {}
     pages = {"": "overview.html", **{stack.name: f"{stack.name}.html" for stack in STACKS}}
-    if manual.try_client is not None:
-        pages["try"] = "try.html"
-    return {
-        address: _document(
-            env.get_template(name).render(here=address), _TRY_CSP if address == "try" else _CSP
-        )
-        for address, name in pages.items()
-    }
+    return pages if manual.try_client is None else pages | {"try": "try.html"}
 
 
 def _environment(manual: Manual, config: EdgeConfig) -> Environment:
@@ -84,11 +102,10 @@ def _environment(manual: Manual, config: EdgeConfig) -> Environment:
 
 
 def _known(manual: Manual, config: EdgeConfig) -> dict[str, Any]:
-    minutes = max(1, manual.access_token_lifetime // 60)
     values = {
         "issuer": config.issuer,
         "brand": config.brand,
-        "access_minutes": str(minutes),
+        "access_seconds": str(manual.access_token_lifetime),
         "discord_client_id": manual.discord_client_id,
     }
     return {
