@@ -9,7 +9,7 @@ import structlog
 
 from broker.app.settings import Settings
 from broker.app.upstream_settings import DISCORD, UpstreamSettings
-from broker.core.errors import UpstreamRejected, UpstreamUnavailable
+from broker.core.errors import UpstreamUnavailable
 from broker.core.federation import Upstream
 from broker.core.ports import Clock
 from broker.upstream.discord import Discord, DiscordSettings
@@ -110,7 +110,7 @@ async def follow(upstreams: Mapping[str, Upstream], stop: asyncio.Event) -> None
             if isinstance(one, OpenIdProvider):
                 try:
                     await one.look()
-                except (UpstreamUnavailable, UpstreamRejected) as error:
+                except UpstreamUnavailable as error:
                     _log.warning("upstream.not_ready", upstream=one.name, reason=error.private)
         try:
             await asyncio.wait_for(stop.wait(), FOLLOWED)

@@ -10,13 +10,26 @@ from broker.core.desk import Desk, form_subject, fresh
 from broker.core.device.approval import shown_code
 from broker.core.entry import NotAdmitted
 from broker.core.handles import Handle
-from broker.core.model import Client, Facts, PendingRequest, Session
+from broker.core.model import AuthorizationRequest, Client, Facts, PendingRequest, Session
 from broker.core.outcomes import AccessRefusedPage, Browser, ConsentPage, SelectPage
 from broker.core.pkce import encode
 from broker.core.policy.words import obstacles
 
 Asked = tuple[PendingRequest, str, str | None]
 """A request kept with the browser that is asked, its form's token, and the cookie to set."""
+
+
+def wanted(
+    request: AuthorizationRequest, pending: PendingRequest | None, *, signed_in_now: bool
+) -> bool:
+    """Whether a page must be seen even by a person who agreed before (RFC 8252 §8.6)."""
+    selected = signed_in_now or (pending is not None and pending.selected)
+    return (
+        request.device is not None
+        or not redirects.proves_client(request.redirect_uri)
+        or v.PROMPT_CONSENT in request.prompt
+        or (v.PROMPT_SELECT in request.prompt and not selected)
+    )
 
 
 async def asked(desk: Desk, pending: PendingRequest, session: Session, browser: Browser) -> Asked:

@@ -270,7 +270,8 @@ class Callback:
         )
         client_id = pending.request.client_id or None
         kind = "sign_in" if opened else "sign_in.refused"
-        await note(desk.audit, AuditEvent(kind, now, "person", account_id, client_id))
+        detail = {"upstream": profile.upstream}
+        await note(desk.audit, AuditEvent(kind, now, "person", account_id, client_id, detail))
         if not opened:
             await desk.requests.finish(pending.request_id)
             raise SignInRefused(links=(desk.back_link(pending),))

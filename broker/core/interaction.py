@@ -219,7 +219,7 @@ class SignIn:
         signed_in_now = pending is not None and fresh(pending, session)
         if v.PROMPT_LOGIN in request.prompt and not signed_in_now:
             return CodeRefused(Refusal.STALE_LOGIN)
-        page = _page_wanted(request, pending, signed_in_now=signed_in_now)
+        page = asking.wanted(request, pending, signed_in_now=signed_in_now)
         standing = CodeRefused(Refusal.NO_CONSENT)
         if page or demanding(self._desk, client):
             standing = await self._who(request, client, session, signed_in_now=signed_in_now)
@@ -276,19 +276,6 @@ class SignIn:
 
     def _bound(self, pending: PendingRequest, browser: Browser) -> PendingRequest:
         return replace(pending, browser=browser_digest(browser.key)) if browser.key else pending
-
-
-def _page_wanted(
-    request: AuthorizationRequest, pending: PendingRequest | None, *, signed_in_now: bool
-) -> bool:
-    """Whether a page must be seen even by a person who agreed before (RFC 8252 §8.6)."""
-    selected = signed_in_now or (pending is not None and pending.selected)
-    return (
-        request.device is not None
-        or not redirects.proves_client(request.redirect_uri)
-        or v.PROMPT_CONSENT in request.prompt
-        or (v.PROMPT_SELECT in request.prompt and not selected)
-    )
 
 
 def _silent(request: AuthorizationRequest, refused: CodeRefused | NotAdmitted) -> ProtocolError:

@@ -1,4 +1,4 @@
-"""An installation, looked at from inside: settings, stores, keys, Discord, the public address.
+"""An installation, looked at from inside: settings, stores, keys, upstreams, the public address.
 
 Each part is judged by itself, so that one that is away hides none of the others.
 """
@@ -10,13 +10,15 @@ from broker.app.checks import Refused, check_serving
 from broker.app.clock import SystemClock, SystemEntropy
 from broker.app.settings import Settings
 from broker.app.stores import Stores, open_stores
-from broker.app.upstreams import discord_settings
+from broker.app.upstreams import callback, discord_settings, upstreams_of
 from broker.doctor.checks import inside, stores_inside
 from broker.doctor.examine import examine, unreachable
 from broker.doctor.fetching import Fetcher
 from broker.doctor.gathering import gather
 from broker.doctor.model import Finding, Section, Verdict, fail, ok, warn
 from broker.upstream.base import BoundedTransport
+from broker.upstream.budget import ProcessBudget
+from broker.upstream.pacing import NoTally, Wire
 
 CONNECTIONS = 4
 PATIENCE = 10.0  # seconds for the public address
@@ -36,6 +38,8 @@ async def look(
     found = [Section("Settings", (*_settings(settings), *inside.settings(settings, unknown)))]
     found += await _stores(settings, redis_url)
     found.append(Section("Discord", tuple(await _discord(settings))))
+    if settings.upstreams:
+        found.append(Section("Other upstreams", tuple(await _upstreams(settings))))
     return (*found, *(await _outside(settings) if outside else ()))
 
 
@@ -84,6 +88,17 @@ async def _discord(settings: Settings) -> list[Finding]:
     transport = BoundedTransport()
     try:
         return await inside.discord(discord_settings(settings), transport)
+    finally:
+        await transport.shut()
+
+
+async def _upstreams(settings: Settings) -> list[Finding]:
+    clock, transport = SystemClock(), BoundedTransport()
+    try:
+        wire = Wire(transport, ProcessBudget(clock), NoTally())
+        every = upstreams_of(settings, wire, clock)
+        told = [await inside.upstream(one, callback(settings, name)) for name, one in every.items()]
+        return [finding for findings in told for finding in findings]
     finally:
         await transport.shut()
 

@@ -73,6 +73,28 @@ def test_a_wrong_secret_is_told(broker: RunningBroker) -> None:
     assert wrong not in str(caught.value)
 
 
+def test_other_places_to_sign_in(broker: RunningBroker) -> None:
+    """A provider's document is read and judged; what is wrong with it is said, with its cure."""
+    away = {"name": "away", "kind": "oidc", "title": "Away", "issuer": "http://127.0.0.1:1"}
+    ours = {"name": "ours", "kind": "oidc", "title": "Ours", "issuer": broker.issuer}
+    slash = {"name": "slash", "kind": "oidc", "title": "Slash", "issuer": f"{broker.issuer}/"}
+    github = {"name": "github", "kind": "github", "title": "GitHub"}
+    known = {"client_id": "us", "client_secret": "told-to-nobody"}
+    given = [one | known for one in (away, ours, slash, github)]
+    broker._extra["BROKER_UPSTREAMS"] = json.dumps(given)
+    try:
+        found = findings(broker, "--no-outside", code=1)
+    finally:
+        del broker._extra["BROKER_UPSTREAMS"]
+    told = {name: found[f"Other upstreams: {name}"] for name in ("away", "ours", "slash", "github")}
+    verdicts = {name: one["verdict"] for name, one in told.items()}
+    assert verdicts == {"away": "fail", "ours": "pass", "slash": "fail", "github": "pass"}
+    assert "RS256" in told["ours"]["seen"]
+    assert "/login/github/callback" in told["github"]["seen"]
+    assert "to the character" in told["slash"]["seen"]
+    assert "told-to-nobody" not in str(found)
+
+
 def test_what_is_away_hides_nothing_else(broker: RunningBroker, tmp_path: Path) -> None:
     """Redis and PostgreSQL out of reach, Discord well: each is said for itself."""
     more = {

@@ -331,20 +331,6 @@ async def test_forms_may_lead_to_every_upstream(doors: Doors, browser: Browser) 
         assert origin in policy
 
 
-async def test_an_app_that_has_to_know_of_guilds(doors: Doors, browser: Browser) -> None:
-    """Only Discord can tell, so nobody is asked; unless the app says that it takes others too."""
-    rule = {"guilds": [{"id": "613425648685547541"}]}
-    app = await doors.world.new_app(FRONT, policy=rule)
-    answer = await browser.authorize(app)
-    assert answer.headers["location"].startswith(doors.world.discord_origin)
-    app = await doors.world.new_app(FRONT, policy=rule, upstreams=("discord", "github"))
-    assert list(links(await browser.authorize(app))) == ["discord", "github"]
-    refused = await doors.through(browser, app, "github")
-    text = is_page(refused, 403) if refused.status_code == 403 else refused.text
-    assert "linked to your account" in text
-    assert 'href="/account"' in text
-
-
 async def test_without_discord(shared: Shelf, tmp_path: Path) -> None:
     """It may be absent where there is another; nothing speaks of it then."""
     async with opened(shared, tmp_path, discord_client_id="", discord_client_secret="") as doors:

@@ -39,6 +39,7 @@ def test_the_page_is_whole() -> None:
         "Tokens and keys",
         "Sessions, logout, edge",
         "Discord",
+        "Other places to sign in",
         "Faults",
     ]
     cases = [line[0] for section in SECTIONS for line in lines(section)]

@@ -4,11 +4,14 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from broker.app.settings import Settings
-from broker.core.errors import UpstreamUnavailable
+from broker.app.upstream_settings import DISCORD
+from broker.core.errors import UpstreamRejected, UpstreamUnavailable
+from broker.core.federation import Upstream
 from broker.doctor.model import Finding, fail, ok, warn
 from broker.upstream.base import BoundedTransport
 from broker.upstream.discord import DiscordSettings
 from broker.upstream.discord_credentials import credentials_fault
+from broker.upstream.oidc import OpenIdProvider
 
 
 def settings(found: Settings, unknown: Sequence[str]) -> Iterator[Finding]:
@@ -57,3 +60,24 @@ async def discord(application: DiscordSettings, transport: BoundedTransport) -> 
         ok("application", f"Discord knows {application.client_id} and its secret"),
         ok("callback", callback),
     ]
+
+
+async def upstream(place: Upstream, callback: str) -> list[Finding]:
+    """Judge another place to sign in, as far as it can be told without a person; Discord apart.
+
+    Args:
+        place: which.
+        callback: our address, to which it sends people back.
+    """
+    if place.name == DISCORD:
+        return []
+    seen = f"{callback} has to be among its redirects"
+    if not isinstance(place, OpenIdProvider):
+        return [ok(place.name, seen)]
+    try:
+        provider = await place.look()
+    except (UpstreamUnavailable, UpstreamRejected) as error:
+        cure = "compare the issuer in BROKER_UPSTREAMS with what it calls itself"
+        return [fail(place.name, error.private, cure)]
+    signs = ", ".join(sorted(provider.algorithms))
+    return [ok(place.name, f"{provider.issuer} is read, and signs with {signs}; {seen}")]

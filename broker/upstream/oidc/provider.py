@@ -82,10 +82,14 @@ class OpenIdProvider:
         parts = [urlsplit(place) for place in places if place]
         return tuple(dict.fromkeys(f"{one.scheme}://{one.netloc}" for one in parts))
 
-    async def look(self) -> None:
-        """Read the discovery document if it is time to, so that no sign-in waits for it."""
+    async def look(self) -> Provider:
+        """Return what the discovery document says; it is read if it is time to.
+
+        Raises:
+            UpstreamUnavailable: it was never read, and cannot be now.
+        """
         async with self._line.bounded():
-            await self._discovery.provider()
+            return await self._discovery.provider()
 
     async def authorization_url(
         self, *, state: str, verifier: str, prompt: str, login_hint: str, needs: Needs
@@ -103,8 +107,7 @@ class OpenIdProvider:
         Raises:
             UpstreamUnavailable: the discovery document was never read, and cannot be now.
         """
-        async with self._line.bounded():
-            provider = await self._discovery.provider()
+        provider = await self.look()
         url, _ = self._client(provider).create_authorization_url(
             provider.authorization_endpoint,
             state=state,
@@ -126,8 +129,7 @@ class OpenIdProvider:
         Raises:
             UpstreamUnavailable: the discovery document was never read, and cannot be now.
         """
-        async with self._line.bounded():
-            provider = await self._discovery.provider()
+        provider = await self.look()
         return not provider.names_itself if issuer is None else provider.is_issuer(issuer)
 
     async def fetch(self, *, code: str, verifier: str) -> SignedIn:
