@@ -270,7 +270,7 @@ class Callback:
         )
         client_id = pending.request.client_id or None
         kind = "sign_in" if opened else "sign_in.refused"
-        detail = {"upstream": profile.upstream}
+        detail = {"upstream": session.upstream}
         await note(desk.audit, AuditEvent(kind, now, "person", account_id, client_id, detail))
         if not opened:
             await desk.requests.finish(pending.request_id)

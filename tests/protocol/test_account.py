@@ -81,7 +81,7 @@ async def test_signing_in_without_an_app(doors: Doors, browser: Browser) -> None
     (event,) = await doors.world.audit("sign_in")
     assert event.event.client_id is None
     assert not [key async for key in doors.world.redis.scan_iter("tb:*:code:*")]
-    assert not [key async for key in doors.world.redis.scan_iter("tb:*request*")]
+    assert not [key async for key in doors.world.redis.scan_iter("tb:{req:*")]
 
 
 async def test_who_came_through_an_app_is_signed_in(doors: Doors, browser: Browser) -> None:
@@ -150,6 +150,7 @@ async def test_linking(doors: Doors, browser: Browser) -> None:
     await enter(doors, browser, "discord")
     page = await link(browser, "github")
     assert is_page(page, 200).count("Linked: from now on") == 1
+    assert not [key async for key in doors.world.redis.scan_iter("tb:{req:*")]
     assert doors.github.asked[-1]["prompt"] == "select_account"
     other, app = doors.world.browser(), doors.world.app(FRONT)
     answer = await doors.through(other, app, "github", scope="openid profile")

@@ -13,7 +13,7 @@ from tests.protocol.actors import Browser
 from tests.protocol.checks import answered, is_page, is_refusal, query_of
 from tests.protocol.devices import begin as begin_device
 from tests.protocol.doors import Doors, links, opened
-from tests.protocol.harness import Shelf, World
+from tests.protocol.harness import Shelf, World, begin
 from tests.protocol.known import BACK, FRONT, NATIVE, THIRD
 from tests.protocol.tokens import claims_of
 
@@ -343,3 +343,20 @@ async def test_without_discord(shared: Shelf, tmp_path: Path) -> None:
         assert "GitHub or Corp" in landing.text
         assert "Discord" not in page.text + landing.text
         is_page(await browser.http.get("/login/discord/callback?code=x&state=y"), 400)
+
+
+async def test_an_upstream_that_was_taken_away_meanwhile(shared: Shelf, tmp_path: Path) -> None:
+    """400 where its answer arrives at a process that does not know it (any more)."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    async with (
+        opened(shared, tmp_path / "one") as doors,
+        begin(shared, tmp_path / "other") as other,
+    ):
+        await doors.world.reset()
+        browser, changed = doors.world.browser(), other.browser()
+        page = await browser.authorize(doors.world.app(FRONT))
+        answer = await doors.choose(browser, page, "github")
+        back = (await browser.outside.get(answer.headers["location"])).headers["location"]
+        changed.http.cookies = browser.http.cookies
+        is_page(await changed.http.get(back), 400)

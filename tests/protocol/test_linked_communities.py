@@ -129,3 +129,17 @@ async def test_unlinking_discord_ends_what_hung_on_it(doors: Doors, browser: Bro
     assert doors.world.discord.calls[MEMBER_ROUTE] == reads
     front = doors.world.app(FRONT)
     answered(await there.authorize(front), front)
+
+
+async def test_what_was_read_is_gone_at_once(doors: Doors, browser: Browser) -> None:
+    """Right after the sign-in at Discord itself: 503, and no round of redirects."""
+    app = await kept_out(doors.world, POLICY)
+    answer = await browser.authorize(app)
+    answer = await browser.http.get(await browser.at_discord(answer))
+    async for key in doors.world.redis.scan_iter("tb:*:facts"):
+        await doors.world.redis.delete(key)
+    async with doors.world.sql.engine.begin() as connection:
+        await connection.exec_driver_sql("UPDATE identity SET community = NULL")
+        await connection.exec_driver_sql("DELETE FROM upstream_token")
+    text = is_page(await browser.http.get(answer.headers["location"]), 503)
+    assert "Discord is not answering" in text
