@@ -15,6 +15,7 @@ from broker.cli import (
     guild_commands,
     init_command,
     key_commands,
+    operator_commands,
     policy_commands,
     secret_commands,
     serve_commands,
@@ -46,6 +47,9 @@ client_commands.app.command("registration-token")(client_files.registration_toke
 app.add_typer(client_commands.app, name="clients")
 app.add_typer(api_commands.app, name="apis")
 account_commands.app.command("import")(account_import.import_accounts)
+account_commands.app.command("operators")(operator_commands.operators)
+account_commands.app.command("grant-operator")(operator_commands.grant_operator)
+account_commands.app.command("revoke-operator")(operator_commands.revoke_operator)
 app.add_typer(guild_commands.app, name="guilds")
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(account_commands.app, name="accounts")

@@ -199,3 +199,20 @@ def test_refused_settings_are_exit_code_4(cli, monkeypatch, words):
     """Every command names the setting."""
     monkeypatch.setenv("BROKER_ISSUER", "http://login.example.org")
     assert "BROKER_ISSUER" in cli(*words, code=4).stderr
+
+
+def test_operators_are_granted_and_revoked(cli):
+    """The code is printed once and kept as a digest; both leave an event."""
+    assert cli.json("accounts", "operators") == []
+    account = sign_in()
+    granted = cli.json("accounts", "grant-operator", "nelly")
+    assert (granted["account_id"], granted["passkeys"]) == (account, [])
+    told = cli("accounts", "grant-operator", account).stdout
+    assert "/admin" in told
+    assert granted["code"] not in told
+    assert [one["account_id"] for one in cli.json("accounts", "operators")] == [account]
+    assert "none yet" in cli("accounts", "operators").stdout
+    assert cli.json("accounts", "revoke-operator", "nelly")["action"] == "revoked"
+    cli("accounts", "revoke-operator", "nelly", code=3)
+    cli("accounts", "grant-operator", "nobody", code=3)
+    assert audited()[:3] == ["operator.revoked", "operator.granted", "operator.granted"]

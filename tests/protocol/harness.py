@@ -208,7 +208,17 @@ class World:
         self.discord.add_application(Application(DISCORD_ID, DISCORD_SECRET, (callback,)))
         await self.redis.flushall()
         async with self.sql.engine.begin() as connection:
-            tables = ("consent", "identity", "account", "audit_event", "outbox", "api", "guild")
+            tables = (
+                "passkey",
+                "operator",
+                "consent",
+                "identity",
+                "account",
+                "audit_event",
+                "outbox",
+                "api",
+                "guild",
+            )
             for table in tables:
                 await connection.exec_driver_sql(f"DELETE FROM {table}")
         if missed:

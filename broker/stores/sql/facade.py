@@ -17,6 +17,7 @@ from broker.stores.sql.followed import FollowedClients
 from broker.stores.sql.followed_register import FollowedApis, FollowedGuilds
 from broker.stores.sql.guilds import SqlGuilds
 from broker.stores.sql.identities import SqlIdentities
+from broker.stores.sql.operators import SqlOperators
 from broker.stores.sql.outbox import SqlOutbox
 from broker.stores.sql.unit import Units
 
@@ -43,6 +44,7 @@ class SqlStores:
         followed_apis: the ``Apis`` port; run its ``follow``.
         guilds: the guilds' repository.
         followed_guilds: the ``Guilds`` port; run its ``follow``.
+        operators: the ``Operators`` port, and who is one.
         authorizations: the ``Authorizations`` port, and sealing them anew.
         audit: the ``Audit`` port, and its pages.
         outbox: what must still be carried to Redis.
@@ -75,6 +77,7 @@ class SqlStores:
         self.followed_guilds = FollowedGuilds(
             self.guilds, clock, interval=follow_interval, stale_after=stale_after
         )
+        self.operators = SqlOperators(self._units)
         self.authorizations = SqlAuthorizations(self._units, secrets, entropy.token)
         self.audit = SqlAudit(self._units)
         self.outbox = SqlOutbox(self._units)

@@ -33,7 +33,9 @@ __all__ = [
     "ConsentRow",
     "GuildRow",
     "IdentityRow",
+    "OperatorRow",
     "OutboxRow",
+    "PasskeyRow",
     "SchemaCompatibilityRow",
     "SigningKeyRow",
     "UpstreamTokenRow",
@@ -205,6 +207,40 @@ class GuildRow(SQLModel, table=True):
     created_at: float = Field(sa_column=Column(Double, nullable=False))
     updated_at: float = Field(sa_column=Column(Double, nullable=False))
     more: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON, nullable=True))
+
+
+class OperatorRow(SQLModel, table=True):
+    """An account that may use the console; ``code_digest`` is of the code that makes a passkey."""
+
+    __tablename__ = "operator"
+
+    account_id: str = Field(
+        sa_column=Column(String(32), ForeignKey("account.id", ondelete="CASCADE"), primary_key=True)
+    )
+    since: float = Field(sa_column=Column(Double, nullable=False))
+    code_digest: str | None = Field(default=None, sa_column=Column(String(64), nullable=True))
+    code_until: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+
+
+class PasskeyRow(SQLModel, table=True):
+    """A passkey of an operator's; ``credential_id`` is hexadecimal, ``public_key`` a COSE_Key."""
+
+    __tablename__ = "passkey"
+
+    credential_id: str = Field(sa_column=Column(Text, primary_key=True))
+    account_id: str = Field(
+        sa_column=Column(
+            String(32),
+            ForeignKey("operator.account_id", ondelete="CASCADE"),
+            nullable=False,
+            index=True,
+        )
+    )
+    public_key: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sign_count: int = Field(sa_column=Column(BigInteger, nullable=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: float = Field(sa_column=Column(Double, nullable=False))
+    last_used_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
 
 
 class ConsentRow(SQLModel, table=True):
