@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from broker.app import logs
 from broker.app.background import Task, end_with, running
 from broker.app.checks import Problem, Refused
-from broker.app.compose import compose
+from broker.app.compose import MakeConsole, compose
 from broker.app.loading import load
 from broker.app.settings import Settings
 from broker.app.sources import EMBEDDED_REDIS, METRICS_DIRECTORY, SERVER_PID
@@ -21,8 +21,11 @@ if TYPE_CHECKING:  # it loads the metrics library
 _STARTING: Final = b"starting"
 
 
-def create_app() -> ASGIApp:
+def create_app(console: MakeConsole | None = None) -> ASGIApp:
     """Return the application of a worker; ``broker serve`` has checked the settings.
+
+    Args:
+        console: makes the operator console; ``broker.admin.asgi`` hands it down.
 
     Raises:
         Refused: a setting is malformed, or no Redis was handed on.
@@ -35,6 +38,7 @@ def create_app() -> ASGIApp:
         redis_address(settings),
         parent=int(parent) if parent else None,
         watch=watching(settings) if os.environ.get(METRICS_DIRECTORY) else None,
+        console=console,
     )
 
 
@@ -75,6 +79,7 @@ class Lifespan:
         redis_url: its Redis.
         parent: the process this worker ends with, or None.
         watch: measures what goes on, where metrics are wanted.
+        console: makes the operator console, where it is wanted.
     """
 
     def __init__(
@@ -84,11 +89,13 @@ class Lifespan:
         *,
         parent: int | None = None,
         watch: "Watch | None" = None,
+        console: MakeConsole | None = None,
     ) -> None:
         self._settings = settings
         self._redis_url = redis_url
         self._parent = parent
         self._watch = watch
+        self._console = console
         self._web: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,7 +111,9 @@ class Lifespan:
         await receive()
         async with AsyncExitStack() as stack:
             try:
-                made = compose(self._settings, self._redis_url, watch=self._watch)
+                made = compose(
+                    self._settings, self._redis_url, watch=self._watch, console=self._console
+                )
                 broker = await stack.enter_async_context(made)
                 if (parent := self._parent) is not None:
                     tied: dict[str, Task] = {"parent": lambda stop: end_with(parent, stop)}

@@ -113,6 +113,22 @@ def issuer_https(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def console_has_a_name(settings: Settings) -> Iterator[Problem]:
+    """Passkeys belong to a host name (Web Authentication §5.1.2, RP ID), never to an address."""
+    parts = _parts(settings.public_issuer)
+    if settings.admin == "off" or parts is None or not parts.hostname:
+        return
+    try:
+        ipaddress.ip_address(parts.hostname)
+    except ValueError:
+        return
+    yield Problem(
+        variable("admin"),
+        "passkeys belong to a host name, and the issuer has none; on this machine set "
+        f"{variable('issuer')}=http://localhost:{parts.port or 80}",
+    )
+
+
 def secrets_strong(settings: Settings) -> Iterator[Problem]:
     """Secrets are long, unguessable and different from one another."""
     name, texts = variable("secrets"), [one.get_secret_value() for one in settings.secrets]
@@ -308,6 +324,7 @@ def discord_application(settings: Settings) -> Iterator[Problem]:
 RULES: Final[tuple[Rule, ...]] = (
     issuer_form,
     issuer_https,
+    console_has_a_name,
     secrets_strong,
     secrets_shared,
     stores_together,

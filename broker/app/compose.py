@@ -1,8 +1,8 @@
 """The composition root: makes every part, hands each what it needs, runs what runs beside."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -29,7 +29,7 @@ from broker.upstream.budget import ProcessBudget
 from broker.upstream.outbound import Outbound
 from broker.upstream.pacing import NoTally, Wire
 from broker.web.app import build
-from broker.web.services import EdgeConfig
+from broker.web.services import Console, EdgeConfig
 from keys.errors import KeyRecordCorrupt, KeysError, KeyStoreUnavailable
 from keys.keyring import Keyring
 
@@ -37,6 +37,10 @@ if TYPE_CHECKING:  # it loads the metrics library
     from broker.app.watching import Watch
 
 _log = structlog.get_logger("broker.app")
+
+
+MakeConsole = Callable[[Parts], Console]
+"""Makes the operator console, which is in a layer above this one, out of what there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ async def compose(
     clock: Clock | None = None,
     entropy: Entropy | None = None,
     watch: "Watch | None" = None,
+    console: MakeConsole | None = None,
 ) -> AsyncIterator[Broker]:
     """Make a broker and run what runs beside its requests, until the block ends.
 
@@ -75,6 +80,7 @@ async def compose(
         clock: time, the machine's unless given.
         entropy: randomness, the machine's unless given.
         watch: measures what goes on, where metrics are wanted.
+        console: makes the operator console, where it is wanted.
 
     Raises:
         Refused: the operator's secret cannot be read.
@@ -86,7 +92,10 @@ async def compose(
             parts = _parts(settings, stores, transport, clock, entropy, watch=watch)
             await _first_look(parts)
             async with running(_beside(parts)):
-                web = build(services(parts), edge_config(settings, parts.upstreams))
+                made = services(parts)
+                if console is not None:
+                    made = replace(made, console=console(parts))
+                web = build(made, edge_config(settings, parts.upstreams))
                 yield Broker(web, stores, parts.keyring, parts.readiness)
     finally:
         await transport.shut()

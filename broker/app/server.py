@@ -17,6 +17,7 @@ from broker.app.algorithms import check_in_use
 from broker.app.asgi import Lifespan, watching
 from broker.app.checks import Problem, Refused, check_serving
 from broker.app.clock import SystemClock, SystemEntropy
+from broker.app.compose import MakeConsole
 from broker.app.data_dir import prepare, refuse_demo
 from broker.app.key_places import refused
 from broker.app.settings import Settings
@@ -41,18 +42,21 @@ if TYPE_CHECKING:  # it loads the metrics library
 GRACE: Final = 10  # seconds that requests under way have to finish
 BACKLOG: Final = 2048
 FACTORY: Final = "broker.app.asgi:create_app"
+# A name, not an import: what it makes is in a layer above this one.
+CONSOLE_FACTORY: Final = "broker.admin.asgi:create_app"
 
 _log = structlog.get_logger("broker.server")
 
 Announce = Callable[[str], None]
 
 
-def serve(settings: Settings, announce: Announce) -> None:
+def serve(settings: Settings, announce: Announce, *, console: MakeConsole | None = None) -> None:
     """Serve until told to stop (SIGTERM, SIGINT); requests under way may finish.
 
     Args:
         settings: of this installation; with several workers the environment must say the same.
         announce: told in plain words where the broker listens.
+        console: makes the operator console, where it is wanted.
 
     Raises:
         Refused: the settings are not safe, or what they name cannot be used.
@@ -65,7 +69,7 @@ def serve(settings: Settings, announce: Announce) -> None:
     refuse_demo(settings.data_dir)
     with listening(settings) as sock, redis_of(settings) as redis_url:
         asyncio.run(make_ready(settings, redis_url))
-        _run(settings, redis_url, sock, announce)
+        _run(settings, redis_url, sock, announce, console)
 
 
 @contextmanager
@@ -167,31 +171,42 @@ async def make_schema(settings: Settings, stores: Stores) -> None:
         raise Refused(Problem(variable("database_url"), error.public)) from None
 
 
-def _run(settings: Settings, redis_url: str, sock: socket.socket, announce: Announce) -> None:
+def _run(
+    settings: Settings,
+    redis_url: str,
+    sock: socket.socket,
+    announce: Announce,
+    console: MakeConsole | None,
+) -> None:
     """Run one server here, or several in processes of their own."""
     where = f"Token Broker listens on {_address(sock)} as {settings.public_issuer}"
     if settings.metrics_address:
         where += f", its metrics are on http://{settings.metrics_address}/metrics"
     with _signals_survived():
         if settings.workers == 1:
-            _run_here(settings, redis_url, sock, lambda: announce(where))
+            _run_here(settings, redis_url, sock, lambda: announce(where), console)
             return
         if settings.redis_url is None:
             os.environ[EMBEDDED_REDIS] = redis_url
         os.environ[SERVER_PID] = str(os.getpid())
         with _metrics_of_workers(settings) as living:
             announce(f"{where}, with {settings.workers} processes")
-            _Workers(_config(settings, FACTORY), [sock], living).run()
+            factory = FACTORY if console is None else CONSOLE_FACTORY
+            _Workers(_config(settings, factory), [sock], living).run()
 
 
 def _run_here(
-    settings: Settings, redis_url: str, sock: socket.socket, announce: Callable[[], None]
+    settings: Settings,
+    redis_url: str,
+    sock: socket.socket,
+    announce: Callable[[], None],
+    console: MakeConsole | None,
 ) -> None:
     """Run one server in this process."""
     # A directory left over from elsewhere would make the metrics library write files into it.
     os.environ.pop(METRICS_DIRECTORY, None)
     watch = watching(settings)
-    config = _config(settings, Lifespan(settings, redis_url, watch=watch))
+    config = _config(settings, Lifespan(settings, redis_url, watch=watch, console=console))
     if watch is None:
         _Announcing(config, announce).run([sock])
         return

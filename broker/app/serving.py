@@ -136,6 +136,13 @@ def services(parts: Parts) -> Services:
     )
 
 
+def desk_of(parts: Parts) -> Desk:
+    """Return what a sign-in has at hand, for a part that is made of these services."""
+    handles = Handles(parts.stores.secrets)
+    access = access_of(parts, Renewal(parts.stores.sql.authorizations, parts.clock))
+    return _desk(parts, handles, mint_of(parts, handles), access)
+
+
 def _enrolment(parts: Parts, handles: Handles) -> Enrolment | None:
     """Return what lets clients register themselves, where that is on."""
     return enrolment(

@@ -214,6 +214,11 @@ class Fields(BaseSettings):
         "sign-in in the browser, by a client that is built in). auto: pages, and try where the "
         "issuer is this machine alone.",
     )
+    admin: Literal["off", "on"] = Field(
+        "off",
+        description="Whether operators have a console at /admin; see broker accounts "
+        "grant-operator. Its passkeys belong to the issuer's host name.",
+    )
     dpop_nonces: bool = Field(
         default=False, description="Whether DPoP proofs must carry a nonce of ours (RFC 9449 §8)."
     )

@@ -98,15 +98,10 @@ def applied(client: "Client", given: Mapping[str, Any]) -> "Client":
         new["application_type"] = "native" if given["native"] else "web"
     if "id_token_alg" in given:
         new["id_token_signed_response_alg"] = given["id_token_alg"] or "RS256"
+    from broker.app.client_secrets import has_secrets
+
     changed = replace(client, **new)
     return changed if has_secrets(changed) else replace(changed, secrets=())
-
-
-def has_secrets(client: "Client") -> bool:
-    """Whether the client proves itself by a secret."""
-    from broker.core import vocabulary as v
-
-    return client.auth_method in {v.AUTH_BASIC, v.AUTH_POST}
 
 
 def words(values: list[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import typer
 
 from broker.cli import show
 from broker.cli.algorithm_check import check_signs
-from broker.cli.client_changes import applied, changes, has_secrets
+from broker.cli.client_changes import applied, changes
 from broker.cli.client_communities import Guilds, guilds_of, resolved
 from broker.cli.client_options import Disabled, Kind, described
 from broker.cli.client_views import facts, tell, tell_secret
@@ -51,6 +51,7 @@ def add(
     async def work(
         stores: "Stores", settings: "Settings", clock: "SystemClock"
     ) -> "tuple[ClientRecord, str | None, Guilds]":
+        from broker.app.client_secrets import with_secret
         from broker.app.clock import SystemEntropy
         from broker.app.registration import check_client, web_origins
         from broker.core.model import Client
@@ -64,7 +65,7 @@ def add(
         await _check_scopes(stores, client, given)
         alg = client.id_token_signed_response_alg
         await check_signs(alg, "--id-token-alg", stores, settings, clock.now())
-        client, secret = _with_secret(client, entropy, clock.now())
+        client, secret = with_secret(client, entropy, clock.now())
         record = await stores.sql.clients.add(client, now=clock.now())
         return record, secret, await guilds_of(stores)
 
@@ -166,14 +167,15 @@ def rotate_secret(
     async def work(
         stores: "Stores", _settings: "Settings", clock: "SystemClock"
     ) -> "tuple[ClientRecord, str | None]":
+        from broker.app.client_secrets import ending, has_secrets, with_secret
         from broker.app.clock import SystemEntropy
 
         record, now = await _found(stores, client_id), clock.now()
         if not has_secrets(record.client):
             why = "is public" if record.client.public else "signs with keys of its own"
             raise Failure(Exit.REFUSED, f"{client_id} {why}: it has no secret")
-        old = _ending(record.client.secrets, now, now + _seconds(keep_old))
-        client, secret = _with_secret(record.client, SystemEntropy(), now, old)
+        old = ending(record.client.secrets, now, now + _seconds(keep_old))
+        client, secret = with_secret(record.client, SystemEntropy(), now, old)
         edited = await stores.sql.clients.edit(client, version=record.version, now=now)
         return edited, secret
 
@@ -206,13 +208,12 @@ async def _found(stores: "Stores", client_id: str) -> "ClientRecord":
 
 async def _check_scopes(stores: "Stores", client: "Client", given: dict[str, Any]) -> None:
     """A scope that is nobody's is a slip of the pen."""
+    from broker.app.scope_rules import nobodys
     from broker.core import vocabulary as v
 
     if "scope" not in given:
         return
-    apis = [record.api for record in await stores.sql.apis.list()]
-    known = {*v.PERSONAL_SCOPES, *(scope for api in apis for scope in api.scopes)}
-    unknown = [scope for scope in client.scopes if scope not in known]
+    unknown = await nobodys(client, stores.sql)
     if unknown:
         raise Failure(
             Exit.REFUSED,
@@ -234,23 +235,3 @@ def _without_people(blank: Any, given: dict[str, Any]) -> Any:
     """Return what a client is before its options: without scopes if it signs nobody in."""
     grants = {word for value in given.get("grant", ["code"]) for word in value.split()}
     return blank if grants & {"code", "device"} else replace(blank, scopes=())
-
-
-def _with_secret(
-    client: Any, entropy: Any, now: float, older: tuple[Any, ...] = ()
-) -> tuple[Any, str | None]:
-    """Return a client that proves itself by one with a new secret of 256 bits first, and it."""
-    from broker.core.clients import digest
-    from broker.core.model import ClientSecret
-    from broker.core.pkce import encode
-
-    if not has_secrets(client):
-        return client, None
-    secret = encode(entropy.token(32))
-    return replace(client, secrets=(ClientSecret(digest(secret), now), *older)), secret
-
-
-def _ending(secrets: tuple[Any, ...], now: float, end: float) -> tuple[Any, ...]:
-    """Return the secrets that are still good at the moment, none of them beyond ``end``."""
-    ends = [replace(one, expires_at=min(end, one.expires_at or end)) for one in secrets]
-    return tuple(one for one in ends if one.expires_at > now)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from broker.cli import show
-from broker.cli.client_changes import has_secrets
 from broker.cli.client_communities import Guilds, rows
 
 if TYPE_CHECKING:
@@ -62,6 +61,8 @@ def tell(record: "ClientRecord", secret: str | None, guilds: Guilds, *, json: bo
                 ("changed", show.stamp(record.updated_at)),
             ]
         )
+    from broker.app.client_secrets import has_secrets
+
     if secret and not json:
         typer.secho(ONCE, fg="yellow", err=True)
     elif has_secrets(record.client) and not record.client.secrets:

@@ -172,6 +172,8 @@ class Desk:
         """Return the way by which a page leads back to the app, or to the page it is for."""
         if pending.request.device is not None:
             return Way("Enter a code", "/device")
+        if pending.request.inward == "console":
+            return Way("Operator console", "/admin")
         if pending.request.inward is not None:
             return Way("Your account", "/account")
         return self.way_back(pending.request)

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     DEVICE = "device"
     USER_CODE = "user_code"
     REGISTRATION = "registration"
+    CONSOLE = "console"
 
 
 @dataclass(frozen=True, slots=True)

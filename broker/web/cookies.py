@@ -65,6 +65,15 @@ class Cookies:
         return (b"set-cookie", text.encode("ascii"))
 
 
+def only_cookie(request: Request, name: str) -> str | None:
+    """Return a cookie of ours by its name; one that came twice or malformed is ignored."""
+    found: dict[str, list[str]] = {name: []}
+    for header, value in request.scope["headers"]:
+        if header == b"cookie":
+            _collect(value.decode("latin-1"), found)
+    return _only(found[name])
+
+
 def _collect(header: str, found: dict[str, list[str]]) -> None:
     for part in header.split(";"):
         name, equals, value = part.strip(" \t").partition("=")

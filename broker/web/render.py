@@ -1,7 +1,8 @@
 """Writes the pages that people see.
 
 Every value is escaped by Jinja2; an address becomes a link or an image only if its scheme is
-harmless. There is no script on any page but on the one that posts an answer to an app.
+harmless. There is no script on any page but on the one that posts an answer to an app, and at the
+door of the operator console, where a browser needs one to ask for a passkey.
 """
 
 import re
@@ -14,6 +15,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 
 from broker.core import redirects
 from broker.core import vocabulary as v
+from broker.core.console import DoorPage, Step
 from broker.core.errors import Link, Way
 from broker.core.outcomes import (
     AccessRefusedPage,
@@ -204,6 +206,12 @@ class Pages:
             fields=fields,
             host=redirects.shown_host(address),
         )
+
+    def door(self, page: DoorPage) -> Answer:
+        """Ask an operator for the next proof; a script of ours speaks to the authenticator."""
+        csp = self._csp if page.step is not Step.SIGN_IN else self.form_csp(None).decode()
+        status = 403 if page.step is Step.NOBODY else 200
+        return self._render("door.html", csp=f"{csp}; script-src 'self'", status=status, page=page)
 
     def error(self, view: ErrorView, status: int, extra: list[Header]) -> Answer:
         """Say what happened and what to do next."""

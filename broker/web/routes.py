@@ -11,6 +11,7 @@ from broker.web.answers import Answer
 from broker.web.edge import Edge
 from broker.web.endpoints import (
     browser,
+    console,
     device,
     documents,
     introspection,
@@ -106,6 +107,11 @@ ROUTES: Final = (
     Entry("/device/done", ("GET",), device.done),
     Entry("/device/qr/{code}.svg", _READ, device.qr),
     Entry("/", _READ, browser.landing),
+    # operators
+    Entry("/admin", _BOTH, console.console, needs="console"),
+    Entry("/admin/enter", _BOTH, console.console, needs="console"),
+    Entry("/admin/static/{path:path}", _READ, console.static, cache=Cache.PUBLIC, needs="console"),
+    Entry("/admin/{path:path}", _BOTH, console.console, needs="console"),
     # documents
     Entry("/.well-known/jwks.json", _READ, documents.jwks, Voice.OAUTH, Cache.PUBLIC, Cors.ANY),
     Entry(

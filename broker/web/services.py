@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from starlette.requests import Request
+
 from broker.core.dpop import Presented
 from broker.core.events import Delivery
 from broker.core.limits import Limits, Unlimited
@@ -20,6 +22,7 @@ from broker.core.outcomes import (
 )
 from broker.core.parameters import Parameters
 from broker.core.ports import Entropy
+from broker.web.answers import Answer
 from broker.web.docs.manual import Manual
 
 
@@ -173,6 +176,18 @@ class Events(Protocol):
         ...
 
 
+class Console(Protocol):
+    """The operator console, which is made of a library's pages."""
+
+    async def answer(self, request: Request, edge: Any, /) -> Answer:
+        """Answer what is asked under /admin; ``edge`` is what endpoints are handed."""
+        ...
+
+    async def static(self, request: Request, /) -> Answer:
+        """Return a file of its pages."""
+        ...
+
+
 class Document(Protocol):
     """A document that was built before anybody asked for it."""
 
@@ -228,6 +243,7 @@ class Services:
         entropy: begins request identifiers.
         registration: clients that register themselves; None where they may not.
         events: takes events that Discord sends; None without the key that proves them.
+        console: the operator console; None where it is off.
         dpop_nonce: returns the nonce for a client's next DPoP proof, or None.
         manual: what the integrator's pages tell; None where there are none.
     """
@@ -249,6 +265,7 @@ class Services:
     entropy: Entropy
     registration: Registration | None = None
     events: Events | None = None
+    console: Console | None = None
     dpop_nonce: Callable[[], str | None] = lambda: None
     limits: Limits = field(default_factory=Unlimited)
     observe: Observe | None = None

@@ -236,3 +236,12 @@ def test_the_clock_does_not_run_backwards(monkeypatch):
     clock, times = SystemClock(), iter([1000.0, 990.0, 1001.0, 90000.0, 1002.0])
     monkeypatch.setattr("broker.app.clock.time.time", lambda: next(times))
     assert [clock.now() for _ in range(5)] == [1000.0, 1000.0, 1001.0, 90000.0, 1002.0]
+
+
+@pytest.mark.parametrize("issuer", ["http://127.0.0.1:8000", "http://[::1]:8000"])
+def test_a_console_without_a_host_name(monkeypatch, issuer):
+    """Passkeys belong to names: an address is refused, and told what to set instead."""
+    found = problems(monkeypatch, issuer=issuer, admin="on")
+    assert "http://localhost:8000" in str(found)
+    assert not problems(monkeypatch, issuer=issuer)
+    assert not problems(monkeypatch, issuer="http://localhost:8000", admin="on")

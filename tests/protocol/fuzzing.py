@@ -39,6 +39,8 @@ FIELDS: Final[dict[str, str]] = {
     "/device/qr/{code}.svg": "", "/": "",
     "/.well-known/jwks.json": "", "/.well-known/openid-configuration": "",
     "/.well-known/oauth-authorization-server": "", "/static/{name}": "",
+    "/admin": "csrftoken", "/admin/enter": "csrf action credential code name with",
+    "/admin/static/{path:path}": "", "/admin/{path:path}": "csrftoken q kind kid",
     "/docs": "", "/docs/{name}": "", "/livez": "", "/readyz": "",
 }  # fmt: skip
 _MEMBERS: Final = (

@@ -18,7 +18,7 @@ import httpx2
 import structlog
 from redis.asyncio import Redis
 
-from broker.app.compose import Broker, compose
+from broker.app.compose import Broker, MakeConsole, compose
 from broker.app.settings import Settings
 from broker.core.model import Client
 from broker.demo.discord import Application, SimulatedDiscord, endpoints
@@ -237,7 +237,12 @@ class World:
 
 @asynccontextmanager
 async def begin(
-    shelf: Shelf, folder: Path, *, redis_url: str | None = None, **settings: Any
+    shelf: Shelf,
+    folder: Path,
+    *,
+    redis_url: str | None = None,
+    console: MakeConsole | None = None,
+    **settings: Any,
 ) -> AsyncIterator[World]:
     """Compose a broker over a copy of the database that tests begin with."""
     database = folder / "broker.db"
@@ -247,7 +252,8 @@ async def begin(
     chosen = settings_for(shelf, database, **settings)
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    async with compose(chosen, url, clock=clock, entropy=entropy) as broker:
+    made = compose(chosen, url, clock=clock, entropy=entropy, console=console)
+    async with made as broker:
         structlog.configure(**before)
         world = World(shelf, broker, clock, url)
         await world.reset()

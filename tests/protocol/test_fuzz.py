@@ -12,6 +12,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from broker.admin.console import console_of
 from broker.core import vocabulary as v
 from broker.web.documents import static_files
 from broker.web.routes import ROUTES, Entry
@@ -42,7 +43,7 @@ async def fuzzed_world(
 ) -> AsyncIterator[World]:
     """A broker with everything on."""
     folder = tmp_path_factory.mktemp("fuzzed")
-    async with begin(shared, folder, registration="open") as found:
+    async with begin(shared, folder, console=console_of, registration="open") as found:
         yield found
 
 
@@ -155,6 +156,7 @@ async def honest(world: World) -> Kept:
          (b"dpop", prover.proof().encode())),
         {"upstream": ("discord", "x"), "code": (device["user_code"], "AAAA-BBBB"),
          "name": (*NAMES, "broker.css", "..%2f..%2fetc%2fpasswd"),
+         "path:path": ("console.css", "accounts", "keys/rotate", "..%2f..%2fetc", "a/../b"),
          "client_id": (told["client_id"], own)},
     )  # fmt: skip
 

@@ -25,6 +25,7 @@ from broker.core.parameters import Parameters
 from broker.core.policy.model import Reason
 from broker.core.policy.words import Obstacle, Obstacles
 from broker.web.docs.manual import Manual
+from broker.web.problems import NoSuchPath
 from broker.web.services import Check, EdgeConfig, Provider, Services
 from keys.jwks import JwksDocument
 
@@ -196,6 +197,19 @@ async def all_well() -> list[Check]:
     return [Check("redis", ok=True), Check("sql", ok=True)]
 
 
+@dataclass
+class ConsoleOf:
+    """The operator console, which answers as the core does; it has no files."""
+
+    core: Core
+
+    async def answer(self, _request: Any, _edge: Any) -> Any:
+        return await self.core._say("console")
+
+    async def static(self, _request: Any) -> Any:
+        raise NoSuchPath
+
+
 def services(core: Core, **changes: Any) -> Services:
     """Return services that all lead to one fake core."""
     given: dict[str, Any] = {
@@ -217,6 +231,7 @@ def services(core: Core, **changes: Any) -> Services:
         "registration": core,
         "events": core,
         "manual": MANUAL,
+        "console": ConsoleOf(core),
     }
     return Services(**(given | changes))
 

@@ -15,6 +15,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 def example(path: str) -> str:
     known = {"{upstream}": "discord", "{name}": "none.css", "{code}": "x", "{client_id}": "app"}
+    known["{path:path}"] = "keys"
     for name, value in known.items():
         path = path.replace(name, value)
     return path

@@ -1,9 +1,11 @@
 """Signing in to a page of ours, without an app.
 
 It goes the way of every sign-in, as a request of our own (``AuthorizationRequest.inward``) that no
-parameter of anybody's makes. No code is written for it, and the only place it leads to is the
-account's page: its address is not part of the request that is followed.
+parameter of anybody's makes. No code is written for it, and the only places it leads to are the
+account's page and the console's door: no address is part of the request that is followed.
 """
+
+from typing import Final
 
 from broker.core import choice
 from broker.core import vocabulary as v
@@ -12,9 +14,11 @@ from broker.core.model import AuthorizationRequest, PendingRequest
 from broker.core.outcomes import Browser, ChoicePage, Notice, Redirect
 
 PAGE = "/account"
+DOOR = "/admin/enter"
 ENTER = "enter"
 ANEW = "anew"
 LINK = "link"
+CONSOLE = "console"
 
 
 def own_request(desk: Desk, purpose: str) -> AuthorizationRequest:
@@ -34,6 +38,12 @@ async def enter(desk: Desk, browser: Browser) -> Redirect | ChoicePage:
     return await choice.go(desk, desk.new_pending(request), None, browser, prompt=prompt)
 
 
+async def enter_console(desk: Desk, browser: Browser) -> Redirect | ChoicePage:
+    """Begin a sign-in for the operator console, asked for anew as far as upstreams can do that."""
+    request = own_request(desk, CONSOLE)
+    return await choice.go(desk, desk.new_pending(request), None, browser, prompt="consent")
+
+
 async def resume(
     desk: Desk, pending: PendingRequest, browser: Browser, upstream: str | None
 ) -> Redirect | ChoicePage:
@@ -47,11 +57,15 @@ async def resume(
             return going
     if fresh(pending, session) and await desk.signed_in(session):
         await desk.requests.finish(pending.request_id)
-        return Redirect(shown(Notice.SIGNED_IN) if request.inward == ANEW else PAGE)
-    prompt = "consent" if request.inward == ANEW else upstream_prompt(request, browser)
+        return Redirect(_PLACES.get(request.inward or "", PAGE))
+    anew = request.inward in {ANEW, CONSOLE}
+    prompt = "consent" if anew else upstream_prompt(request, browser)
     return await choice.go(desk, pending, None, browser, prompt=prompt)
 
 
 def shown(notice: Notice) -> str:
     """Return the address of the account's page as it says what has just happened."""
     return f"{PAGE}?notice={notice}"
+
+
+_PLACES: Final = {ANEW: shown(Notice.SIGNED_IN), CONSOLE: DOOR}

@@ -1,7 +1,7 @@
 """Facts of accounts beside their grants, and ends of whole accounts."""
 
 from broker.core.community.model import Community
-from broker.core.model import Facts
+from broker.core.model import Facts, Grant, Session
 from broker.core.ports import Ended
 from broker.stores.redis import codec
 from broker.stores.redis.keys import Names
@@ -19,6 +19,7 @@ class RedisAccountStates:
         self._put = script("account_put")
         self._put_community = script("community_put")
         self._end = script("account_end")
+        self._look = script("account_look")
 
     async def put_facts(self, account_id: str, facts: Facts) -> None:
         """Put facts unless the same or newer ones are there.
@@ -48,3 +49,14 @@ class RedisAccountStates:
         async with self._notices.ending(account_id):
             answer = await self._steps.end(self._end, keys, self._steps.marks, stays, *arguments)
         return Ended(codec.pairs(answer))
+
+    async def living(
+        self, account_id: str, *, now: float
+    ) -> tuple[tuple[Session, ...], tuple[Grant, ...]]:
+        """Return the account's living sessions and grants, for people to look at."""
+        base = self._names.account(account_id)
+        keys = (base + "facts", base + "index")
+        found = await self._steps.run(self._look, keys, codec.at(now))
+        sessions = [codec.session(account_id, id_, rec) for kind, id_, rec in found if kind == "s"]
+        grants = [codec.grant(account_id, id_, rec) for kind, id_, rec in found if kind == "g"]
+        return tuple(sessions), tuple(grants)

@@ -8,6 +8,7 @@ from broker.core.ports import Clock
 from broker.stores.redis.accounts import RedisAccountStates
 from broker.stores.redis.budget import RedisBudget
 from broker.stores.redis.connect import Client
+from broker.stores.redis.consoles import RedisConsoles
 from broker.stores.redis.devices import RedisDevices
 from broker.stores.redis.grants import RedisGrants
 from broker.stores.redis.keys import Names
@@ -44,6 +45,7 @@ class RedisStores:
         notices: which clients are to be told that a session is over.
         devices: which devices wait for a person.
         once: what was used and may not be again.
+        consoles: sessions of the operator console.
         turns: whose turn it is to read somebody's communities anew.
         budget: whose turn it is to call an upstream.
     """
@@ -69,6 +71,7 @@ class RedisStores:
         self.revocations = RedisRevocations(steps, names)
         self.devices = RedisDevices(steps, names)
         self.once = RedisOnce(steps, names)
+        self.consoles = RedisConsoles(steps, names)
         self.turns = RedisTurns(steps, names)
         self.budget = RedisBudget(Steps(client, deadline=min(deadline, BUDGET_DEADLINE)), names)
 

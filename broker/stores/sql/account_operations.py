@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from broker.core.model import AuditEvent, Facts
+from broker.core.model import AuditEvent, Facts, JsonValue
 from broker.stores.cleaning import clean
 from broker.stores.sql import records
 from broker.stores.sql.account_rows import facts_of, locked, queue, record_of, remember
@@ -32,10 +32,18 @@ class AccountOperations:
     def __init__(self, units: Units) -> None:
         self._units = units
 
-    async def disable(self, account_id: str, reason: str, now: float) -> Facts:
+    async def disable(
+        self, account_id: str, reason: str, now: float, *, by: str | None = None
+    ) -> Facts:
         """Switch the account off and kill what was begun before; repeating it does it again.
 
         Row, outbox and audit event are one transaction.
+
+        Args:
+            account_id: whose.
+            reason: why; kept with it.
+            now: UTC seconds.
+            by: the operator's account, where one is known.
 
         Raises:
             NotFound: there is no such account.
@@ -47,10 +55,10 @@ class AccountOperations:
             row.not_before = max(row.not_before, now)
 
         kind = "account.disabled"
-        event = AuditEvent(kind, now, "operator", account_id, detail={"reason": reason})
+        event = AuditEvent(kind, now, "operator", account_id, detail={"reason": reason} | _by(by))
         return await self._change(account_id, change, records.ACCOUNT_ENDED, event)
 
-    async def enable(self, account_id: str, now: float) -> Facts:
+    async def enable(self, account_id: str, now: float, *, by: str | None = None) -> Facts:
         """Switch the account on again; what was begun before stays dead.
 
         Raises:
@@ -61,10 +69,10 @@ class AccountOperations:
             row.disabled_at = None
             row.disabled_reason = None
 
-        event = AuditEvent("account.enabled", now, "operator", account_id)
+        event = AuditEvent("account.enabled", now, "operator", account_id, None, _by(by))
         return await self._change(account_id, change, records.ACCOUNT_CHANGED, event)
 
-    async def sign_out(self, account_id: str, now: float) -> Facts:
+    async def sign_out(self, account_id: str, now: float, *, by: str | None = None) -> Facts:
         """Kill every session, code and grant begun before now.
 
         Raises:
@@ -74,7 +82,7 @@ class AccountOperations:
         def change(row: AccountRow) -> None:
             row.not_before = max(row.not_before, now)
 
-        event = AuditEvent("account.signed_out", now, "operator", account_id)
+        event = AuditEvent("account.signed_out", now, "operator", account_id, None, _by(by))
         return await self._change(account_id, change, records.ACCOUNT_ENDED, event)
 
     async def get(self, account_id: str) -> AccountRecord:
@@ -153,6 +161,11 @@ class AccountOperations:
             return await facts_of(session, row)
 
         return await self._units.write(work)
+
+
+def _by(by: str | None) -> dict[str, JsonValue]:
+    """Return what an event says of the operator; nothing is known of one at a command line."""
+    return {} if by is None else {"operator": by}
 
 
 def _resembles(query: str) -> ColumnElement[bool]:

@@ -31,20 +31,28 @@ class SqlClients:
     def __init__(self, units: Units) -> None:
         self._units = units
 
-    async def add(self, client: Client, *, now: float, actor: str = "operator") -> ClientRecord:
-        """Register a client, with an audit event.
+    async def add(
+        self, client: Client, *, now: float, actor: str = "operator", by: str | None = None
+    ) -> ClientRecord:
+        """Register a client, with an audit event; ``by`` is the operator's account, if known.
 
         Raises:
             AlreadyExists: the client_id is taken, or was.
         """
 
         async def work(session: AsyncSession) -> ClientRecord:
-            return await _add(session, client, now, actor)
+            return await _add(session, client, now, actor, by)
 
         return await self._units.write(work)
 
     async def edit(
-        self, client: Client, *, version: int, now: float, actor: str = "operator"
+        self,
+        client: Client,
+        *,
+        version: int,
+        now: float,
+        actor: str = "operator",
+        by: str | None = None,
     ) -> ClientRecord:
         """Replace the registration of ``client.client_id``, with an audit event.
 
@@ -53,6 +61,7 @@ class SqlClients:
             version: the version it was read at.
             now: UTC seconds.
             actor: who did it, for the audit log.
+            by: the operator's account, where one is known.
 
         Raises:
             NotFound: there is no such client, or it was removed.
@@ -60,7 +69,7 @@ class SqlClients:
         """
 
         async def work(session: AsyncSession) -> ClientRecord:
-            return await _edit(session, client, version, now, actor)
+            return await _edit(session, client, version, now, actor, by=by)
 
         return await self._units.write(work)
 
@@ -152,17 +161,26 @@ class SqlClients:
         return await self._units.read(work)
 
 
-async def _add(session: AsyncSession, client: Client, now: float, actor: str) -> ClientRecord:
+async def _add(
+    session: AsyncSession, client: Client, now: float, actor: str, by: str | None = None
+) -> ClientRecord:
     if await session.get(ClientRow, client.client_id) is not None:
         raise AlreadyExists(f"The client_id {client.client_id} is taken")
     row = ClientRow(version=1, created_at=now, updated_at=now, **_SPREAD.columns(client))
     session.add(row)
-    remember(session, _event("client.added", client.client_id, now, actor, {}))
+    detail = {} if by is None else {"operator": by}
+    remember(session, _event("client.added", client.client_id, now, actor, detail))
     return _record(row)
 
 
 async def _edit(
-    session: AsyncSession, client: Client, version: int, now: float, actor: str
+    session: AsyncSession,
+    client: Client,
+    version: int,
+    now: float,
+    actor: str,
+    *,
+    by: str | None = None,
 ) -> ClientRecord:
     row = await _locked(session, client.client_id, version)
     new = _SPREAD.columns(client)
@@ -171,7 +189,7 @@ async def _edit(
         row.sqlmodel_update(new)
         row.version += 1
         row.updated_at = now
-        detail = {"fields": changed}
+        detail = {"fields": changed} | ({} if by is None else {"operator": by})
         remember(session, _event("client.edited", client.client_id, now, actor, detail))
     return _record(row)
 

@@ -19,6 +19,7 @@ from broker.stores.sql.guilds import SqlGuilds
 from broker.stores.sql.identities import SqlIdentities
 from broker.stores.sql.operators import SqlOperators
 from broker.stores.sql.outbox import SqlOutbox
+from broker.stores.sql.overview import SqlOverview
 from broker.stores.sql.unit import Units
 
 
@@ -47,6 +48,7 @@ class SqlStores:
         operators: the ``Operators`` port, and who is one.
         authorizations: the ``Authorizations`` port, and sealing them anew.
         audit: the ``Audit`` port, and its pages.
+        overview: how much there is of everything.
         outbox: what must still be carried to Redis.
     """
 
@@ -80,6 +82,7 @@ class SqlStores:
         self.operators = SqlOperators(self._units)
         self.authorizations = SqlAuthorizations(self._units, secrets, entropy.token)
         self.audit = SqlAudit(self._units)
+        self.overview = SqlOverview(self._units)
         self.outbox = SqlOutbox(self._units)
 
     def connections(self) -> dict[str, int]:

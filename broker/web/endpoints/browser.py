@@ -34,7 +34,7 @@ async def authorize(request: Request, edge: Edge) -> Answer:
     posted = request.method == "POST"
     params = await _params(request, edge)
     browser = edge.cookies.browser(request)
-    return _show(await edge.services.sign_in.authorize(params, browser, posted=posted), edge)
+    return show(await edge.services.sign_in.authorize(params, browser, posted=posted), edge)
 
 
 async def interaction(request: Request, edge: Edge) -> Answer:
@@ -42,10 +42,10 @@ async def interaction(request: Request, edge: Edge) -> Answer:
     params = await _params(request, edge)
     browser = edge.cookies.browser(request)
     if request.method == "POST":
-        return _show(await edge.services.sign_in.decide(params, browser), edge)
+        return show(await edge.services.sign_in.decide(params, browser), edge)
     chosen = params.one("upstream")
     handle = params.one("request")
-    return _show(await edge.services.sign_in.interact(handle, browser, upstream=chosen), edge)
+    return show(await edge.services.sign_in.interact(handle, browser, upstream=chosen), edge)
 
 
 async def callback(request: Request, edge: Edge) -> Answer:
@@ -53,7 +53,7 @@ async def callback(request: Request, edge: Edge) -> Answer:
     params = forms.query(request, edge.config)
     upstream = request.path_params["upstream"]
     browser = edge.cookies.browser(request)
-    return _show(await edge.services.sign_in.callback(upstream, params, browser), edge)
+    return show(await edge.services.sign_in.callback(upstream, params, browser), edge)
 
 
 async def logout(request: Request, edge: Edge) -> Answer:
@@ -67,8 +67,8 @@ async def logout(request: Request, edge: Edge) -> Answer:
     if request.method == "POST" and browser.session is None:
         return redirect_answer(_logout_address(params))
     if request.method == "POST" and "csrf" in params:
-        return _show(await edge.services.logout.confirm(params, browser), edge)
-    return _show(await edge.services.logout.begin(params, browser), edge)
+        return show(await edge.services.logout.confirm(params, browser), edge)
+    return show(await edge.services.logout.begin(params, browser), edge)
 
 
 async def account(request: Request, edge: Edge) -> Answer:
@@ -76,8 +76,8 @@ async def account(request: Request, edge: Edge) -> Answer:
     params = await _params(request, edge)
     browser = edge.cookies.browser(request)
     if request.method == "POST":
-        return _show(await edge.services.account.change(params, browser), edge)
-    return _show(await edge.services.account.show(params.one("notice"), browser), edge)
+        return show(await edge.services.account.change(params, browser), edge)
+    return show(await edge.services.account.show(params.one("notice"), browser), edge)
 
 
 async def landing(_request: Request, edge: Edge) -> Answer:
@@ -96,7 +96,7 @@ def _logout_address(params: Parameters) -> str:
     return f"/logout?{urlencode([(name, value) for name, value in given if value])}"
 
 
-def _show(outcome: Outcome, edge: Edge) -> Answer:
+def show(outcome: Outcome, edge: Edge) -> Answer:
     """Write an outcome of the core as HTTP."""
     changes: list[Header]
     match outcome:

@@ -1,0 +1,114 @@
+"""Accounts: searched, looked at with what lives in Redis, switched off and on, signed out."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette_admin.routing import route
+
+from broker.admin.views.page import PAGE_SIZE, Page, form_of, missing, text
+from broker.core.model import Facts
+from broker.stores.sql.audit import AuditFilter
+from broker.stores.sql.errors import NotFound
+from broker.stores.sql.records import AccountRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What of an account was ended, in words."""
+
+    sessions: int
+    grants: int
+
+    def __str__(self) -> str:
+        return f"{self.sessions} sessions and {self.grants} grants were alive, and have ended."
+
+
+class Accounts(Page):
+    """Answers ``/admin/accounts``."""
+
+    menu_label = "Accounts"
+    path = "/accounts"
+
+    @route("")
+    async def index(self, request: Request) -> Response:
+        """List accounts by part of a name, username, e-mail address, or by Discord's identifier."""
+        query = request.query_params.get("q", "").strip()[:200]
+        after = request.query_params.get("after") or None
+        found = await self._found(query, after)
+        more = found[-1].account_id if len(found) == PAGE_SIZE else None
+        return self.show(request, "accounts.html", "Accounts", found=found, query=query, more=more)
+
+    async def _found(self, query: str, after: str | None) -> tuple[AccountRecord, ...]:
+        exact = await self.sql.accounts.find(query) if query and after is None else ()
+        near = await self.sql.accounts.page(query, PAGE_SIZE, after)
+        return exact or near
+
+    @route("/{account_id}")
+    async def one(self, request: Request) -> Response:
+        """Show one account: identities, consents, what is alive, and its latest events."""
+        record = await self._record(request)
+        account_id = record.account_id
+        sessions, grants = await self.stores.redis.accounts.living(account_id, now=self.now)
+        latest = await self.sql.audit.page(AuditFilter(account_id=account_id), 10)
+        return self.show(
+            request,
+            "account.html",
+            record.name,
+            one=record,
+            sessions=sessions,
+            grants=grants,
+            latest=latest,
+            operator=await self.sql.operators.get(account_id),
+        )
+
+    @route("/{account_id}/disable", methods=["POST"])
+    async def disable(self, request: Request) -> Response:
+        """Switch the account off: all that it began ends at once."""
+        record, reason = await self._record(request), text(await form_of(request), "reason")
+        return await self.do(request, _page(record), self._disable(record, reason, request))
+
+    async def _disable(self, record: AccountRecord, reason: str, request: Request) -> str:
+        by = self.by(request)
+        if record.account_id == by:
+            raise NotFound("Not your own account: somebody has to be left to switch it on again")
+        facts = await self.sql.accounts.disable(record.account_id, reason[:500], self.now, by=by)
+        return f"{record.name} is switched off. {await self._ended(record, facts)}"
+
+    @route("/{account_id}/enable", methods=["POST"])
+    async def enable(self, request: Request) -> Response:
+        """Switch the account on again; what was ended stays ended."""
+        record = await self._record(request)
+        return await self.do(request, _page(record), self._enable(record, request))
+
+    async def _enable(self, record: AccountRecord, request: Request) -> str:
+        facts = await self.sql.accounts.enable(record.account_id, self.now, by=self.by(request))
+        await self.stores.redis.accounts.put_facts(record.account_id, facts)
+        return f"{record.name} is switched on."
+
+    @route("/{account_id}/sign-out", methods=["POST"])
+    async def sign_out(self, request: Request) -> Response:
+        """End every session, code and grant of the account."""
+        record = await self._record(request)
+        return await self.do(request, _page(record), self._sign_out(record, request))
+
+    async def _sign_out(self, record: AccountRecord, request: Request) -> str:
+        facts = await self.sql.accounts.sign_out(record.account_id, self.now, by=self.by(request))
+        return f"{record.name} is signed out everywhere. {await self._ended(record, facts)}"
+
+    async def _ended(self, record: AccountRecord, facts: Facts) -> Ended:
+        """Carry the change to Redis at once; the outbox does it again, or where this dies."""
+        states = self.stores.redis.accounts
+        sessions, _ = await states.living(record.account_id, now=self.now)
+        ended = await states.end_all(record.account_id, facts)
+        return Ended(len(sessions), len(ended.grants))
+
+    async def _record(self, request: Request) -> AccountRecord:
+        try:
+            return await self.sql.accounts.get(request.path_params["account_id"])
+        except NotFound:
+            raise missing("account") from None
+
+
+def _page(record: AccountRecord) -> str:
+    return f"/admin/accounts/{record.account_id}"
