@@ -35,7 +35,6 @@ def test_what_is_sound() -> None:
         role_mapping={LIGHTHOUSE: {KEEPER: ["admin", "staff"], "*": ["member"]}},
         policy={"guilds": [{"id": ISLAND}], "account_age": "30d"},
         upstreams=("discord",),
-        upstream_token=True,
     )
     assert problems(client) == []
     assert problems(replace(WEB, policy={}, role_mapping={})) == []

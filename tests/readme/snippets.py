@@ -17,7 +17,7 @@ def snippet(name: str, **instead: str) -> str:
         instead: what to put for ``issuer``, ``audience`` and ``callback``.
     """
     found = re.search(
-        rf"<!-- snippet: {re.escape(name)} -->\n```\w+\n(.*?)```",
+        rf"<!-- snippet: {re.escape(name)} -->\n *```\w+\n(.*?)```",
         README.read_text("utf-8"),
         re.DOTALL,
     )

@@ -1,5 +1,6 @@
 """The README never lies: its tables, files, commands and examples are those of the project."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from tests.readme import settings_table, supported
 from tests.readme.settings_table import README
+from tests.readme.snippets import snippet
 
 TEXT = README.read_text("utf-8")
 ROOT = README.parent
@@ -82,3 +84,13 @@ def test_the_constraints_hold_no_addresses() -> None:
     wanted = re.compile(r"[A-Za-z0-9._-]+==[\w.+!]+\Z")
     bad = [line for line in lines if line and not line.startswith("#") and not wanted.match(line)]
     assert not bad
+
+
+def test_the_policy_it_shows_is_one() -> None:
+    """The example for communities is read as the broker reads it, and says what the text says."""
+    from broker.core.policy.reading import read
+
+    found = read(json.loads(snippet("policy")))
+    assert found.guilds[0].any_role
+    assert (found.account_age, found.email_verified) == (30 * 86400, True)
+    assert found.deny

@@ -52,4 +52,5 @@ async def _both(
     await connection.send_command("EVALSHA", sha, len(keys), *keys, *args)
     await connection.read_response()
     await connection.send_command("WAIT", replicas, milliseconds)
-    return int(await connection.read_response())
+    # It answers late on purpose: a connection's own time-out would be over before.
+    return int(await connection.read_response(timeout=milliseconds / 1000 + 1))
