@@ -203,11 +203,13 @@ async def test_registers_and_policies_are_told_in_words(site: Site, inside: Page
     guild = Guild("613425648685547541", "Raid Leaders", None, {"613425648685547543": "Officers"})
     await world.sql.guilds.add(guild, now=world.clock.at)
     await world.sql.apis.add(Api("https://api.example/v1", "Stock"), now=world.clock.at)
-    rule = {"guild": guild.guild_id, "any_role": ["613425648685547543"]}
+    rule = {"id": guild.guild_id, "any_role": ["613425648685547543"]}
     await world.edit(world.app(FRONT), policy={"guilds": [rule]})
     await inside.goto(f"{site.address}/admin/registers")
     for words in ("Stock", "Raid Leaders", "Officers"):
         await expect(inside.get_by_text(words).first).to_be_visible()
+    told = inside.get_by_role("listitem").filter(has_text="Officers")
+    await expect(told).to_contain_text("Raid Leaders")
     await look(inside, "console-registers")
 
 

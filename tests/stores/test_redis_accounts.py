@@ -43,6 +43,20 @@ async def test_ending_an_account_ends_everything(world: World) -> None:
     assert all(":code:" in key for key in left), "only tombstones of spent codes may be left"
 
 
+async def test_what_is_alive_is_listed(world: World) -> None:
+    """Sessions and grants, until they end by themselves or with the account; nothing changes."""
+    states = world.stores.accounts
+    assert await states.living(ACCOUNT, now=world.now) == ((), ())
+    await world.sign_in()
+    grant_id = await world.grant()
+    (session,), (grant,) = await states.living(ACCOUNT, now=world.now)
+    assert (session.account_id, grant.grant_id, grant.client_id) == (ACCOUNT, grant_id, CLIENT)
+    assert await states.living(ACCOUNT, now=world.now + 400 * 86400) == ((), ())
+    assert await world.alive(grant_id)
+    await states.end_all(ACCOUNT, Facts(2, "s", not_before=world.now + 1))
+    assert await states.living(ACCOUNT, now=world.now) == ((), ())
+
+
 async def test_a_late_delivery_spares_those_who_signed_in_since(world: World) -> None:
     """The outbox delivers at least once: the second time ends only what began before."""
     await world.sign_in()
