@@ -138,9 +138,7 @@ class Gate:
         # What is left of a window when it is first seen may be less than a whole one.
         whole = self.length if told_before and limit == self.limit else 0.0
         self.limit, self.length, self.taken = limit, max(reset, whole), used
-        if not (told_before and self.ends < ends <= self.ends + EDGE):
-            self.ends = ends
-        self.learned = False
+        self.ends, self.learned = ends, False
 
     def stop(self, now: float, wait: float, *, guessed: bool, limited: bool) -> None:
         """Let nothing pass for a while, and not too much afterwards."""

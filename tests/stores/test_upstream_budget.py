@@ -171,6 +171,19 @@ async def test_a_window_that_ends_later_than_expected(world: World) -> None:
     assert await world.ask(waited=again) == GO
 
 
+async def test_a_window_ends_when_answers_say_so(world: World) -> None:
+    """Even a little later than it was expected: nobody comes too early for the next one."""
+    await world.made(heard=window(left=0, reset=0.6, limit=1))
+    given = await world.ask()
+    assert isinstance(given, Go)
+    await world.rest(given.wait)
+    assert await world.ask(waited=given) == GO
+    told_at = world.now()
+    await world.budget.heard(CALL, window(left=0, reset=0.68, limit=1))
+    _, at = await world.turn()
+    assert at >= told_at + 0.675
+
+
 async def test_who_wakes_too_late(world: World) -> None:
     """A place whose window is over is lost: those in the present one are others'."""
     await world.made(heard=window(left=0, reset=0.6, limit=1))

@@ -134,10 +134,7 @@ local function told(gate, limit, left, reset)
   end
   local whole = told_before and limit == gate[G.LIMIT] and gate[G.LENGTH] or 0
   gate[G.LIMIT], gate[G.LENGTH], gate[G.TAKEN] = limit, math.max(reset, whole), used
-  if not (told_before and gate[G.ENDS] < ends and ends <= gate[G.ENDS] + EDGE) then
-    gate[G.ENDS] = ends
-  end
-  gate[G.LEARNED] = 0
+  gate[G.ENDS], gate[G.LEARNED] = ends, 0
 end
 
 -- Chooses a pace below the one that was too fast.
