@@ -1,6 +1,6 @@
 // What people see. The protocol itself is in oidc.js.
 
-import { Client, decode } from "/oidc.js";
+import { Client, ProtocolError, decode } from "/oidc.js";
 import { showGuilds, showRights } from "/community.js";
 
 const $ = (id) => document.getElementById(id);
@@ -73,10 +73,14 @@ async function logged(what, url, options = {}) {
   return answer;
 }
 
+const TITLES = {
+  access_denied: "You were not signed in.",
+  invalid_grant: "You are signed out.",
+};
+
 function problem(error) {
-  const refused = error.code === "access_denied";
-  $("problem-title").textContent = refused ? "You were not signed in." : "That did not work.";
-  $("problem-text").textContent = refused
+  $("problem-title").textContent = TITLES[error.code] || "That did not work.";
+  $("problem-text").textContent = error.message === "access_denied"
     ? "The sign-in was cancelled. Nothing was shared."
     : error.message;
   $("problem").hidden = false;
@@ -235,7 +239,7 @@ async function watch() {
   const answer = await fetch(`/session?${new URLSearchParams({ sid })}`).catch(() => undefined);
   if (!tokens || !answer?.ok || !(await answer.json()).ended) return;
   forget();
-  problem(new Error("The broker told this app that your session is over. Sign in again to go on."));
+  problem(new ProtocolError("invalid_grant", "The broker told this app that your session is over."));
 }
 
 function on(id, type, action) {
@@ -246,7 +250,7 @@ function on(id, type, action) {
     } catch (error) {
       if (error.code === "invalid_grant") {
         forget();
-        error.message = "Your sign-in has ended. Sign in again to go on.";
+        error.message = "Your sign-in has ended, or no longer meets what this app asks. Sign in again to see.";
       }
       problem(error);
     }
