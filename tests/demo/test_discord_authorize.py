@@ -213,7 +213,7 @@ async def test_somebody_new_can_be_put_into_guilds(discord: Discord):
         f"new_guild:{LIGHTHOUSE.id}"
     ]
     made = {"new_name": "eva", f"new_guild:{LIGHTHOUSE.id}": "on", "new_guild:1": "on"}
-    await discord.client.post(url, data=made)
+    assert (await discord.client.post(url, data=made)).status_code == 303
     memberships = discord.state.person("eva").memberships
     assert [membership.guild_id for membership in memberships] == [LIGHTHOUSE.id]
     await discord.client.post(url, data={"new_name": "otto"})

@@ -152,8 +152,9 @@ async def test_notes_are_bounded(sample: Sample):
         (["crew"], 200, 403),
         (["crew", "keeper"], 200, 201),
         ("crew keeper", 403, 403),
+        ({"crew": True, "keeper": True}, 403, 403),
     ],
-    ids=["no claim", "none", "crew", "keeper", "no list"],
+    ids=["no claim", "none", "crew", "keeper", "text", "object"],
 )
 async def test_roles_in_the_token_decide(sample: Sample, roles: object, reads: int, writes: int):
     """Promise: the board is read by the crew and written on by keepers, notes are anybody's."""
