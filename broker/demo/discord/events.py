@@ -135,7 +135,9 @@ class Events:
 
     def event(self, application: Application, kind: str, data: Mapping[str, Any]) -> bytes:
         """Return the body of an event that happens now."""
-        event = {"type": kind, "timestamp": iso(self._now()), "data": dict(data)}
+        # Discord's examples have UTC here, and no offset that says so.
+        moment = iso(self._now()).removesuffix("+00:00")
+        event = {"type": kind, "timestamp": moment, "data": dict(data)}
         return _body(application, EVENT, event=event)
 
     def signed(self, application: Application, body: bytes, *, at: float | None = None) -> Signed:
