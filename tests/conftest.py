@@ -1,5 +1,6 @@
 """Fixtures for every test: the outer servers, found or plainly reported missing."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -12,6 +13,7 @@ from tests.postgresql import Cluster
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave a test out, or fail it, before its fixtures start when a program is missing."""
+    os.umask(0o022)  # a command that ran in this process has closed its files to others
     for marker, programs in PROGRAMS.items():
         if item.get_closest_marker(marker):
             for program in programs:

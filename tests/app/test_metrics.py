@@ -47,8 +47,13 @@ def broker(tmp_path_factory, database, address):
     """A broker of two processes with metrics."""
     folder = tmp_path_factory.mktemp("broker")
     with prepared(folder, database, workers=str(WORKERS), metrics_address=address) as found:
-        eventually(lambda: Scrape(address).value("processes") == WORKERS, 30)
+        eventually(lambda: all_serve(Scrape(address)), 30)
         yield found
+
+
+def all_serve(found):
+    """Whether every process has begun, and has read its keys."""
+    return found.value("processes") == WORKERS and found.value("keyring_ready") == 1
 
 
 class Scrape:
@@ -286,7 +291,7 @@ def test_what_a_killed_server_left_is_not_counted_again(tmp_path, database):
         broker.kill9()
         assert files(broker)
         broker.restart()
-        eventually(lambda: Scrape(address).value("processes") == WORKERS, 30)
+        eventually(lambda: all_serve(Scrape(address)), 30)
         assert Scrape(address).value("signatures_total", alg="RS256") == 0
     assert not list(broker.data_dir.glob("metrics-*"))
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from broker.core import asking
 from broker.core.client import Client
 from broker.core.device.authorization import DeviceAuthorization
 from broker.core.device.user_codes import UserCodes, normalised
 from broker.core.errors import StoreUnavailable
 from broker.core.handles import Handles
-from broker.core.interaction import _page_wanted
 from broker.core.model import AuthorizationRequest, Lifetimes
 from broker.core.vocabulary import GRANT_DEVICE
 from tests.core.helpers import SECRET, Counted, Hands, params, signing
@@ -22,7 +22,7 @@ APP = Client("app", "App", grant_types=(GRANT_DEVICE,))
 def test_a_device_never_comes_without_a_page(device: str | None, wanted: bool) -> None:
     """RFC 8628 §5.4: whoever the app is and however often allowed, a person compares the code."""
     request = AuthorizationRequest("app", "https://id.example/done", ("openid",), device=device)
-    assert _page_wanted(request, None, signed_in_now=True) is wanted
+    assert asking.wanted(request, None, signed_in_now=True) is wanted
 
 
 class Crowded:

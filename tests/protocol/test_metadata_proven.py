@@ -38,7 +38,8 @@ ENDPOINTS: Final = {
 UNNAMED: Final = {
     "/", "/account", "/interaction", "/login/{upstream}/callback", "/device", "/device/done",
     "/device/qr/{code}.svg", "/register/{client_id}", "/static/{name}", "/livez", "/readyz",
-    "/webhooks/discord",
+    "/webhooks/discord", "/admin", "/admin/enter", "/admin/static/{path:path}",
+    "/admin/{path:path}", "/docs", "/docs/{name}",
     "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server",
 }  # fmt: skip
 
