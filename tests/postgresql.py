@@ -5,7 +5,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]
 
 from tests.outer import need
+from tests.ports import free_port
 
 # Nothing here outlives the run, so it need not survive a power cut.
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=16MB")
@@ -37,7 +37,7 @@ class Cluster:
         self._as = _unprivileged(self._root)
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = count(1)
-        self.port = _free_port()
+        self.port = free_port()
 
     def make(self) -> None:
         """Write the cluster's files and start it."""
@@ -124,13 +124,6 @@ def _unprivileged(folder: Path) -> dict[str, Any]:
     user = known.get("postgres") or known["nobody"]
     os.chown(folder, user.pw_uid, user.pw_gid)
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": folder}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def run_aside(work: Coroutine[Any, Any, None]) -> None:

@@ -10,7 +10,6 @@ For tests that need the whole thing over HTTP: independent clients, browsers, fa
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ import psutil
 from broker.demo.discord.app import serve_in_thread
 from broker.demo.discord.state import SimulatedDiscord
 from broker.demo.run import DISCORD_CLIENT_ID, DISCORD_CLIENT_SECRET, discord_application
+from tests.ports import free_port
 
 ROOT: Final = Path(__file__).parent.parent
 START_SECONDS: Final = 60.0
@@ -261,14 +261,6 @@ class RunningBroker:
 def _look(address: str) -> httpx2.Response:
     # Reading the certificates for https would cost more than the look itself.
     return httpx2.get(address, timeout=2, trust_env=False, verify=False)
-
-
-def free_port() -> int:
-    """Return a TCP port of the loopback address that was free a moment ago."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def _is_redis(process: psutil.Process) -> bool:

@@ -13,10 +13,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from broker.web.routes import ROUTES
-from tests.app.served import Served, free_port
+from tests.app.served import Served
 from tests.faults.conftest import fill, prepared
 from tests.faults.people import CLIENT, SECRET, Person
 from tests.faults.waiting import eventually
+from tests.ports import free_port
 from tests.running import RunningBroker
 
 WORKERS = 2

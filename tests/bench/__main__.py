@@ -35,7 +35,8 @@ from tests.bench.machine import (
     rsa_signatures,
 )
 from tests.bench.rows import ROWS, Row, Stage
-from tests.running import ROOT, NotReady, RunningBroker, free_port
+from tests.ports import free_port
+from tests.running import ROOT, NotReady, RunningBroker
 
 PATIENCE: Final = 30.0  # seconds for a server to start
 FLOOR: Final = [sys.executable, "-m", "tests.bench.floor"]

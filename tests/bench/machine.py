@@ -12,7 +12,7 @@ from typing import Final
 
 from broker.stores.embedded import find_binary
 from broker.stores.embedded.process import say
-from tests.running import free_port
+from tests.ports import free_port
 
 NEEDED: Final = {"wrk": "wrk", "openssl": "openssl", "taskset": "util-linux"}
 LINE: Final = re.compile(r"^rsa\s+2048 bits\s+(.*)$", re.MULTILINE)

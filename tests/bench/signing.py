@@ -31,7 +31,8 @@ from keys.jws import sign_jwt
 from keys.making import make, private_key
 from keys.signer import LocalSigner, Signer
 from tests.bench.machine import Unfit, check_programs, rsa_signatures
-from tests.running import ROOT, free_port
+from tests.ports import free_port
+from tests.running import ROOT
 
 IN_FLIGHT: Final = 32
 HSM: Final = "HSM (SoftHSM2)"

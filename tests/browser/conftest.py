@@ -3,7 +3,6 @@
 import os
 import select
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.outer import need
+from tests.ports import free_ports
 
 # Quiet on a closed network; a sandbox needs privileges that test machines lack.
 CHROMIUM_ARGUMENTS = [
@@ -56,7 +56,7 @@ class Stage:
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """``broker demo`` as a person starts it: one command, three origins."""
-    port = _three_free_ports()
+    port = free_ports(3)
     data = tmp_path_factory.mktemp("demo")
     process = subprocess.Popen(
         [sys.executable, "-m", "broker", "demo", "--port", str(port), "--data-dir", str(data)],
@@ -102,22 +102,6 @@ async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
 async def page(context: BrowserContext) -> Page:
     """Its first page."""
     return await context.new_page()
-
-
-def _three_free_ports() -> int:
-    """Return a port that is free together with its two followers."""
-    for _ in range(100):
-        with socket.socket() as first:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-        if port < 65000 and all(_free(port + n) for n in range(3)):
-            return port
-    raise RuntimeError("no three free ports in a row")
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def _wait_until_ready(process: "subprocess.Popen[str]", stage: Stage) -> None:

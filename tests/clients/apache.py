@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from tests.outer import need
-from tests.running import free_port
+from tests.ports import free_port
 
 LOOPBACK: Final = "127.0.0.1"
 MODULES: Final = (

@@ -14,9 +14,10 @@ import pytest
 from broker.core.pkce import challenge_of
 from tests.browsing import sign_in
 from tests.clients.conftest import CALLBACK, register
+from tests.ports import free_port
 from tests.protocol.checks import query_of
 from tests.protocol.tokens import claims_of
-from tests.running import RunningBroker, free_port
+from tests.running import RunningBroker
 
 pytestmark = pytest.mark.slow
 

@@ -18,8 +18,9 @@ from broker.demo.forms import read_forms
 from tests.browsing import sign_in_and_arrive
 from tests.clients.apache import LOOPBACK, Apache, Guarded, front_door
 from tests.core.signers import jwks, signs
+from tests.ports import free_port
 from tests.protocol.tokens import claims_of, header_of
-from tests.running import RunningBroker, free_port
+from tests.running import RunningBroker
 from tests.upstream.receiving import certified
 
 pytestmark = pytest.mark.apache

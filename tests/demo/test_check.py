@@ -1,7 +1,6 @@
 """The check that walks a sign-in, on an issuer that is right or wrong in one thing."""
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,14 +13,9 @@ from broker.demo.loopback import NotLoopbackError
 from broker.demo.run import DISCORD_CLIENT_ID, Demo, DemoPorts, running, sample_client
 from broker.demo.serving import serving
 from tests.demo.issuer import Issuer, new_key
+from tests.ports import free_port
 
 KEY = new_key()
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 @dataclass

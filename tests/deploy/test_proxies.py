@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from tests.outer import need
-from tests.running import RunningBroker, free_port
+from tests.ports import free_port
+from tests.running import RunningBroker
 
 PROXIES = Path(__file__).resolve().parents[2] / "deploy" / "proxies"
 HOST = "id.example.org"

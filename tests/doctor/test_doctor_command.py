@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from broker.cli.app import app
 from tests.doctor.recorded import token
-from tests.running import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -28,7 +28,8 @@ from tests.doctor.recorded import (
     token,
 )
 from tests.doctor.test_doctor_fetching import certified
-from tests.running import RunningBroker, free_port
+from tests.ports import free_port
+from tests.running import RunningBroker
 
 PUBLIC = ("93.184.215.14",)
 CLIENT = "game"

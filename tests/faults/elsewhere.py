@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Self
 
-from tests.running import free_port
+from tests.ports import free_port
 from tests.stores.redis_servers import ask, wait_for
 
 

@@ -13,7 +13,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tests.outer import find, need
-from tests.running import free_port
+from tests.ports import free_port
 from tests.stores.redis_servers import ask, wait_for
 
 NODE_TIMEOUT: Final = 1000  # milliseconds after which a node counts as gone

@@ -22,7 +22,8 @@ from tests.faults.elsewhere import Redis
 from tests.faults.people import CLIENT, Person
 from tests.faults.test_outbox_crash import in_sql
 from tests.faults.waiting import eventually
-from tests.running import RunningBroker, free_port
+from tests.ports import free_port
+from tests.running import RunningBroker
 
 SOON = 6.0  # seconds in which a broker that lives has delivered
 

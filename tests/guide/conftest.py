@@ -18,8 +18,9 @@ import pytest
 
 from tests.faults.people import CALLBACK, CLIENT, Person
 from tests.faults.waiting import eventually
+from tests.ports import free_port
 from tests.readme.snippets import AUDIENCE, ISSUER
-from tests.running import ROOT, RunningBroker, free_port
+from tests.running import ROOT, RunningBroker
 
 GUIDE: Final = ROOT / "deploy" / "downstream.md"
 HERE: Final = Path(__file__).parent

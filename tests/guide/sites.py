@@ -17,7 +17,8 @@ import httpx2
 
 from broker.demo.run import DISCORD_CLIENT_ID
 from broker.web.docs.render import snippets
-from tests.running import RunningBroker, free_port
+from tests.ports import free_port
+from tests.running import RunningBroker
 
 HERE: Final = Path(__file__).parent / "stacks"
 NODE_FILES: Final = ("site.mjs", "auth.js", "provider.js", "activity_server.mjs")

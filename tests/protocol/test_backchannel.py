@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from broker.app.telling import Pace, Telling
 from broker.core.subjects import subject_for
+from tests.ports import free_port
 from tests.protocol.actors import App, Browser
 from tests.protocol.checks import hidden, is_challenge, is_token_error
 from tests.protocol.communities import HALL
@@ -18,7 +19,6 @@ from tests.protocol.harness import Shelf, World, begin
 from tests.protocol.known import ADA, BACK, BEN, FRONT
 from tests.protocol.listening import Listener, judged, listening
 from tests.protocol.tokens import claims_of, header_of
-from tests.running import free_port
 from tests.upstream.receiving import receiving, silence
 
 QUIET = 0.5  # seconds in which whoever is to hear nothing has heard nothing

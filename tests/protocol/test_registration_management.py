@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from broker.app.compose import compose
 from broker.core.clients import digest
-from broker.stores.sql.followed import INTERVAL
+from broker.stores.sql.followed_register import INTERVAL
 from tests.core.helpers import Counted
 from tests.protocol.checks import is_challenge, is_token_error
 from tests.protocol.harness import Shelf, World, begin, settings_for

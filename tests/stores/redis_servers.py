@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from broker.stores.embedded import EmbeddedRedis, find_binary
+from tests.ports import free_port
 
 
 def bundled() -> Path:
@@ -18,13 +19,6 @@ def bundled() -> Path:
     if spec is None or not spec.submodule_search_locations:
         return find_binary()
     return Path(spec.submodule_search_locations[0]) / "bin" / "redis-server"
-
-
-def free_port() -> int:
-    """A TCP port of the loopback address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from broker.stores.embedded import EmbeddedRedis
 from broker.stores.redis import RedisStores, connect, health
 from keys.errors import KeyStoreUnavailable
 from tests.outer import need
-from tests.stores.redis_servers import ask, bundled, free_port, plain, sentinel, wait_for
+from tests.ports import free_port
+from tests.stores.redis_servers import ask, bundled, plain, sentinel, wait_for
 from tests.stores.redis_world import ACCOUNT, CLIENT, SID, World
 
 

@@ -14,6 +14,7 @@ from broker.stores.sql.audit import AuditFilter
 from broker.stores.sql.errors import AlreadyExists, EditConflict, NotFound
 from broker.stores.sql.facade import SqlStores
 from tests.stores.sql_fixtures import (
+    APP,
     NOW,
     SECRETS,
     Counted,
@@ -131,6 +132,18 @@ async def test_edits_of_other_processes_are_followed(
     await until({})
     stop.set()
     await task
+
+
+async def test_a_client_is_not_known_before_its_api(
+    another: Callable[[], SqlStores], clock: Hands
+) -> None:
+    """Else its tokens would be signed as for an API that nobody registered, for an interval."""
+    one, two = another(), another()
+    assert await one.followed_apis.registered() == {}
+    await two.apis.add(ORDERS, now=NOW)
+    await two.clients.add(replace(APP, resources=(ORDERS.identifier,)), now=NOW)
+    assert await one.followed_clients.find(APP.client_id) is not None
+    assert await one.followed_apis.registered() == {ORDERS.identifier: ORDERS}
 
 
 async def test_without_a_follower_a_reading_counts_for_an_interval(

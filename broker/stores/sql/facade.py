@@ -6,7 +6,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
 from broker.core.ports import Clock, Entropy
-from broker.stores.sql import followed
 from broker.stores.sql.account_import import SqlAccountImport
 from broker.stores.sql.accounts import SqlAccounts
 from broker.stores.sql.apis import SqlApis
@@ -14,7 +13,12 @@ from broker.stores.sql.audit import SqlAudit
 from broker.stores.sql.authorizations import SqlAuthorizations
 from broker.stores.sql.clients import SqlClients
 from broker.stores.sql.followed import FollowedClients
-from broker.stores.sql.followed_register import FollowedApis, FollowedGuilds
+from broker.stores.sql.followed_register import (
+    INTERVAL,
+    STALE_AFTER,
+    FollowedApis,
+    FollowedGuilds,
+)
 from broker.stores.sql.guilds import SqlGuilds
 from broker.stores.sql.identities import SqlIdentities
 from broker.stores.sql.operators import SqlOperators
@@ -59,18 +63,14 @@ class SqlStores:
         clock: Clock,
         secrets: Sequence[bytes],
         *,
-        follow_interval: float = followed.INTERVAL,
-        stale_after: float = followed.STALE_AFTER,
+        follow_interval: float = INTERVAL,
+        stale_after: float = STALE_AFTER,
     ) -> None:
         self.engine = engine
         self._units = Units(engine)
         self.accounts = SqlAccounts(self._units, entropy)
         self.identities = SqlIdentities(self._units)
         self.account_import = SqlAccountImport(self._units, entropy)
-        self.clients = SqlClients(self._units)
-        self.followed_clients = FollowedClients(
-            self.clients, clock, interval=follow_interval, stale_after=stale_after
-        )
         self.apis = SqlApis(self._units)
         self.followed_apis = FollowedApis(
             self.apis, clock, interval=follow_interval, stale_after=stale_after
@@ -78,6 +78,15 @@ class SqlStores:
         self.guilds = SqlGuilds(self._units)
         self.followed_guilds = FollowedGuilds(
             self.guilds, clock, interval=follow_interval, stale_after=stale_after
+        )
+        self.clients = SqlClients(self._units)
+        self.followed_clients = FollowedClients(
+            self.clients,
+            clock,
+            self.followed_apis,
+            self.followed_guilds,
+            interval=follow_interval,
+            stale_after=stale_after,
         )
         self.operators = SqlOperators(self._units)
         self.authorizations = SqlAuthorizations(self._units, secrets, entropy.token)

@@ -10,9 +10,13 @@ from broker.core.errors import StoreUnavailable
 from broker.core.model import Client
 from broker.core.ports import Clock
 from broker.stores.sql.clients import SqlClients
+from broker.stores.sql.followed_register import (
+    INTERVAL,
+    STALE_AFTER,
+    FollowedApis,
+    FollowedGuilds,
+)
 
-INTERVAL: Final = 2.0  # seconds between two looks at the table
-STALE_AFTER: Final = 3600.0
 UNKNOWN_FOR: Final = 3.0  # seconds
 LONGEST_ID: Final = 255  # characters, as in the table
 LOOKUPS: Final = 3  # at once
@@ -41,9 +45,14 @@ class FollowedClients:
     of them drives no real client out; at most three lookups are under way at a time, so that it
     does not take the connections of others either.
 
+    A client that names an API or a guild which is not known yet has them read with it: who
+    registers an API and then a client of it finds both, whichever process is asked.
+
     Args:
         clients: the repository.
         clock: the time.
+        apis: as they are followed.
+        guilds: as they are followed.
         interval: seconds between two comparisons.
         stale_after: seconds for which an entry counts without a comparison.
         size: how many clients are kept.
@@ -53,6 +62,8 @@ class FollowedClients:
         self,
         clients: SqlClients,
         clock: Clock,
+        apis: FollowedApis,
+        guilds: FollowedGuilds,
         *,
         interval: float = INTERVAL,
         stale_after: float = STALE_AFTER,
@@ -60,6 +71,8 @@ class FollowedClients:
     ) -> None:
         self._clients = clients
         self._clock = clock
+        self._apis = apis
+        self._guilds = guilds
         self._interval = interval
         self._stale_after = stale_after
         self._size = size
@@ -150,6 +163,9 @@ class FollowedClients:
         try:
             async with asyncio.timeout(TURN), self._turns:
                 record = await self._clients.get(client_id)
+                if record is not None:
+                    await self._apis.know(record.client.resources)
+                    await self._guilds.know(record.client.guilds)
         except TimeoutError as error:
             raise StoreUnavailable(private="too many unknown clients are asked for") from error
         if record is None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
@@ -10,11 +10,12 @@ from broker.core.apis import Api
 from broker.core.community.registry import Guild
 from broker.core.errors import StoreUnavailable
 from broker.core.ports import Clock
-from broker.stores.sql.followed import INTERVAL, STALE_AFTER
 from broker.stores.sql.register import SqlRegister
 
 T = TypeVar("T")
 
+INTERVAL: Final = 2.0  # seconds between two looks at a table
+STALE_AFTER: Final = 3600.0  # seconds
 log: Final = logging.getLogger(__name__)
 
 
@@ -63,6 +64,15 @@ class FollowedRegister(Generic[T]):
         if self._clock.now() - self._read_at > bound:
             await self._read_together()
         return self._known
+
+    async def know(self, keys: Collection[str]) -> None:
+        """Read the table unless every one of ``keys`` was in it when it was read last.
+
+        Raises:
+            StoreUnavailable: SQL does not answer.
+        """
+        if not self._known.keys() >= set(keys):
+            await self.read()
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Read the table every ``interval`` until ``stop`` is set."""
