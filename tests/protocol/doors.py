@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
+import pytest_asyncio
 
 from broker.demo.serving import serving_in_thread
 from tests.core.helpers import Hands
 from tests.protocol.actors import Browser
+from tests.protocol.checks import hidden
 from tests.protocol.harness import Shelf, World, begin
 from tests.upstream import fake_github, fake_provider
 from tests.upstream.fake_github import FakeGitHub
@@ -96,3 +99,50 @@ async def opened(
             world.elsewhere = (github.origin, corp.origin)
             corp.clock = world.clock
             yield Doors(world, github, corp)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def opened_doors(
+    shared: Shelf, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Doors]:
+    """A broker with several upstreams; use ``doors``."""
+    async with opened(shared, tmp_path_factory.mktemp("doors")) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def doors(opened_doors: Doors) -> Doors:
+    """A broker with several upstreams and nobody signed in."""
+    await opened_doors.reset()
+    return opened_doors
+
+
+@pytest.fixture
+def world(doors: Doors) -> World:
+    """The same."""
+    return doors.world
+
+
+async def enter(doors: Doors, browser: Browser, name: str = "discord") -> httpx2.Response:
+    """Sign in at the account's page; returns it."""
+    page = await browser.http.get("/account")
+    return await browser.go_on(await doors.choose(browser, page, name))
+
+
+async def press(
+    browser: Browser, action: str, upstream: str, **changes: str | None
+) -> httpx2.Response:
+    """Press a button of the account's page, no further."""
+    page = await browser.http.get("/account")
+    fields: dict[str, str | None] = {
+        "csrf": hidden(page)["csrf"],
+        "action": action,
+        "upstream": upstream,
+    }
+    data = {name: value for name, value in (fields | changes).items() if value is not None}
+    return await browser.http.post("/account", data=data)
+
+
+async def link(browser: Browser, upstream: str) -> httpx2.Response:
+    """Link an upstream to who is signed in, as far as it goes."""
+    return await browser.go_on(await press(browser, "link", upstream))

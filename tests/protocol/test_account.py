@@ -1,65 +1,17 @@
 """The account's page: signing in to it without an app, linking and unlinking identities."""
 
 import re
-from collections.abc import AsyncIterator
 
-import httpx2
 import pytest
-import pytest_asyncio
 
 from broker.core.federation import UpstreamAuthorization
 from tests.protocol.actors import Browser
 from tests.protocol.checks import answered, hidden, is_page
-from tests.protocol.doors import Doors, links, opened
-from tests.protocol.harness import Shelf, World
+from tests.protocol.doors import Doors, doors, enter, link, links, opened_doors, press, world
+from tests.protocol.harness import World
 from tests.protocol.known import BEN, FRONT, ISSUER
 
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def opened_doors(
-    shared: Shelf, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Doors]:
-    """A broker with several upstreams; use ``doors``."""
-    async with opened(shared, tmp_path_factory.mktemp("account")) as found:
-        yield found
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def doors(opened_doors: Doors) -> Doors:
-    """A broker with several upstreams and nobody signed in."""
-    await opened_doors.reset()
-    return opened_doors
-
-
-@pytest.fixture
-def world(doors: Doors) -> World:
-    """The same."""
-    return doors.world
-
-
-async def enter(doors: Doors, browser: Browser, name: str = "discord") -> httpx2.Response:
-    """Sign in at the account's page; returns it."""
-    page = await browser.http.get("/account")
-    return await browser.go_on(await doors.choose(browser, page, name))
-
-
-async def press(
-    browser: Browser, action: str, upstream: str, **changes: str | None
-) -> httpx2.Response:
-    """Press a button of the account's page, no further."""
-    page = await browser.http.get("/account")
-    fields: dict[str, str | None] = {
-        "csrf": hidden(page)["csrf"],
-        "action": action,
-        "upstream": upstream,
-    }
-    data = {name: value for name, value in (fields | changes).items() if value is not None}
-    return await browser.http.post("/account", data=data)
-
-
-async def link(browser: Browser, upstream: str) -> httpx2.Response:
-    """Link an upstream to who is signed in, as far as it goes."""
-    return await browser.go_on(await press(browser, "link", upstream))
+__all__ = ["doors", "opened_doors", "world"]
 
 
 async def identities(world: World) -> list[list[str]]:

@@ -1,43 +1,21 @@
 """Several places to sign in: which one it is, who says so, and whose word an app takes."""
 
-from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
 
 import httpx2
 import pytest
-import pytest_asyncio
 
 from broker.core.model import Client
 from tests.protocol.actors import Browser
 from tests.protocol.checks import answered, is_page, is_refusal, query_of
 from tests.protocol.devices import begin as begin_device
-from tests.protocol.doors import Doors, links, opened
+from tests.protocol.doors import Doors, doors, links, opened, opened_doors, world
 from tests.protocol.harness import Shelf, World, begin
 from tests.protocol.known import BACK, FRONT, NATIVE, THIRD
 from tests.protocol.tokens import claims_of
 
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def opened_doors(
-    shared: Shelf, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Doors]:
-    """A broker with several upstreams; use ``doors``."""
-    async with opened(shared, tmp_path_factory.mktemp("doors")) as found:
-        yield found
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def doors(opened_doors: Doors) -> Doors:
-    """A broker with several upstreams and nobody signed in."""
-    await opened_doors.reset()
-    return opened_doors
-
-
-@pytest.fixture
-def world(doors: Doors) -> World:
-    """The same."""
-    return doors.world
+__all__ = ["doors", "opened_doors", "world"]
 
 
 async def only(world: World, *names: str, like: Client = FRONT) -> "object":

@@ -1,44 +1,18 @@
 """Guilds and roles of people who sign in elsewhere: what Discord tells of whoever has linked it."""
 
-from collections.abc import AsyncIterator
 from typing import Any
-
-import pytest
-import pytest_asyncio
 
 from tests.protocol.actors import Browser
 from tests.protocol.checks import answered, is_page, is_refusal
 from tests.protocol.communities import HALL, MEMBER_ROUTE, asked_for, hall, kept_out, press
-from tests.protocol.doors import Doors, links, opened
-from tests.protocol.harness import Shelf, World
+from tests.protocol.doors import Doors, doors, enter, link, links, opened_doors, world
+from tests.protocol.doors import press as press_on_account
 from tests.protocol.known import ADA, FRONT
-from tests.protocol.test_account import enter, link
-from tests.protocol.test_account import press as press_on_account
 from tests.protocol.tokens import claims_of
 
+__all__ = ["doors", "opened_doors", "world"]
+
 POLICY: dict[str, Any] = {"guilds": [{"id": HALL}]}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def opened_doors(
-    shared: Shelf, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Doors]:
-    """A broker with several upstreams; use ``doors``."""
-    async with opened(shared, tmp_path_factory.mktemp("linked")) as found:
-        yield found
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def doors(opened_doors: Doors) -> Doors:
-    """A broker with several upstreams and nobody signed in."""
-    await opened_doors.reset()
-    return opened_doors
-
-
-@pytest.fixture
-def world(doors: Doors) -> World:
-    """The same."""
-    return doors.world
 
 
 async def through_github(doors: Doors, browser: Browser, app: Any, **changes: str | None) -> Any:
