@@ -25,7 +25,7 @@ def faults(client: Client, settings: Settings) -> Iterator[Wrong]:
 
     A policy may name guilds that the client is told nothing of; a mapping may not.
     """
-    found = [*_guilds(client), *_mapping(client)]
+    found = [*_guilds(client), *_mapping(client), *_upstreams(client, settings)]
     own: tuple[Policy, ...] = ()
     try:
         own = () if client.policy is None else (reading.read(client.policy),)
@@ -34,15 +34,18 @@ def faults(client: Client, settings: Settings) -> Iterator[Wrong]:
     yield from found
     if not found and not client.disabled:  # so that one that needs too much can be disabled
         yield from _needs(client, own, settings)
-    for name in client.upstreams:
-        if name not in upstream_names(settings):
-            known = ", ".join(upstream_names(settings))
-            yield ("upstreams", f"{shown(name)} is none of: {known}")
 
 
 def upstream_names(settings: Settings) -> tuple[str, ...]:
     """Return the names of the upstreams that people can sign in with."""
     return (DISCORD, *(one.name for one in settings.upstreams))
+
+
+def _upstreams(client: Client, settings: Settings) -> Iterator[Wrong]:
+    for name in client.upstreams:
+        if name not in upstream_names(settings):
+            known = ", ".join(upstream_names(settings))
+            yield ("upstreams", f"{shown(name)} is none of: {known}")
 
 
 def _guilds(client: Client) -> Iterator[Wrong]:
@@ -64,7 +67,10 @@ def _needs(client: Client, own: tuple[Policy, ...], settings: Settings) -> Itera
     """Discord is asked for one person's member record in a guild only so often."""
     everybodys = deployment_policy(settings)
     policies = own if everybodys is None else (everybodys, *own)
-    wanted = needs_of(client, policies).standings
+    needs = needs_of(client, policies)
+    if needs.membership and client.upstreams and DISCORD not in client.upstreams:
+        yield ("upstreams", f"{DISCORD} is not among them, and only it tells of guilds and roles")
+    wanted = needs.standings
     if len(wanted) > MAX_STANDINGS:
         reason = (
             f"{len(wanted)} guilds would have to be looked at, with the mapping of roles and the "

@@ -12,6 +12,7 @@ from broker.app.policies import deployment_policy
 from broker.app.registration import check_client, judge
 from broker.core.errors import InvalidClientMetadata
 from broker.core.model import Client
+from tests.app.test_upstream_settings import GITHUB
 from tests.core.policies import HARBOUR, ISLAND, KEEPER, LIGHTHOUSE, policy
 
 SCOPES = ("openid", "guilds", "roles")
@@ -73,6 +74,25 @@ def test_what_is_not(change: dict[str, Any], told: str) -> None:
     """Refused at save, with the place and the reason."""
     client = replace(WEB, guilds=(LIGHTHOUSE,), **change) if "guilds" not in change else WEB
     assert problems(replace(client, **change)) == [told]
+
+
+@pytest.mark.parametrize(
+    "wants",
+    [
+        {"policy": {"guilds": [{"id": ISLAND}]}},
+        {"guilds": (LIGHTHOUSE,), "role_mapping": {LIGHTHOUSE: {"*": ["member"]}}},
+        {"guilds": (LIGHTHOUSE,)},
+    ],
+    ids=["policy", "mapping", "claims"],
+)
+def test_only_discord_tells_of_guilds(wants: dict[str, Any]) -> None:
+    """Who signs in elsewhere is in none of them: nobody could get in, or everybody in vain."""
+    settings = load(upstreams=[GITHUB])
+    elsewhere = replace(WEB, upstreams=("github",), **wants)
+    with pytest.raises(Refused, match="--upstream: discord is not among them"):
+        check_client(elsewhere, settings)
+    check_client(replace(elsewhere, upstreams=("github", "discord")), settings)
+    check_client(replace(WEB, upstreams=("github",)), settings)
 
 
 def test_more_than_discord_can_be_asked_about() -> None:
