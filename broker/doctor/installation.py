@@ -56,7 +56,9 @@ async def _stores(settings: Settings, redis_url: str) -> list[Section]:
             told = [Section("Redis", tuple(redis)), Section("SQL", tuple(sql))]
             if any(one.verdict is Verdict.FAIL for one in sql):
                 return told
-            return [*told, Section("Keys", tuple(await stores_inside.keys(stores, settings)))]
+            keys = await stores_inside.keys(stores, settings)
+            clients = await stores_inside.clients(stores, settings)
+            return [*told, Section("Keys", tuple(keys)), Section("Clients", tuple(clients))]
     except Refused as error:
         return [Section("Stores", tuple(_refused(error)))]
 

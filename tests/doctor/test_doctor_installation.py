@@ -95,6 +95,25 @@ def test_other_places_to_sign_in(broker: RunningBroker) -> None:
     assert "told-to-nobody" not in str(found)
 
 
+def test_clients_that_the_settings_have_overtaken(broker: RunningBroker, tmp_path: Path) -> None:
+    """A policy for everybody that came later asks too much together with a client's own."""
+    five = [{"id": str(number)} for number in range(1, 6)]
+    own, everybodys = tmp_path / "own.json", tmp_path / "all.json"
+    own.write_text(json.dumps({"guilds": five}))
+    everybodys.write_text(json.dumps({"guilds": [{"id": "6"}]}))
+    made = broker.cli(
+        "clients", "add", "Five", "--redirect-uri", "https://five.example/cb", "--policy", str(own)
+    )
+    assert findings(broker, "--no-outside")["Clients: registrations"]["verdict"] == "pass"
+    broker._extra["BROKER_POLICY"] = str(everybodys)
+    try:
+        told = findings(broker, "--no-outside")[f"Clients: {made['client_id']}"]
+    finally:
+        del broker._extra["BROKER_POLICY"]
+    assert told["verdict"] == "warn"
+    assert "6 guilds would have to be looked at" in told["seen"]
+
+
 def test_what_is_away_hides_nothing_else(broker: RunningBroker, tmp_path: Path) -> None:
     """Redis and PostgreSQL out of reach, Discord well: each is said for itself."""
     more = {

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import text
 
 from broker.app.clock import SystemClock
+from broker.app.registration import faults
 from broker.app.settings import Settings
 from broker.app.stores import Stores
 from broker.core.errors import BrokerError, StoreUnavailable
@@ -18,6 +19,7 @@ from keys.risks import Risk, look_at_seals
 
 SLOW = 0.02  # seconds for a round trip
 OLDEST_REDIS = (6, 2)
+MOST_TOLD = 20  # clients whose registration is not sound
 WORST = ("no-keys", "nothing-signs", "unopenable", "overdue", "revoked-trusted")
 
 
@@ -137,3 +139,25 @@ def _risk(risk: Risk) -> Finding:
     seen = f"{risk.kind.replace('-', ' ')}: {risk.alg}{f' {risk.kid[:8]}' if risk.kid else ''}"
     told = fail if risk.kind in WORST else warn
     return told("keys", seen, "broker keys plan says more")
+
+
+async def clients(stores: Stores, settings: Settings) -> list[Finding]:
+    """Judge each registration by the settings of today: it was sound by those of its last edit.
+
+    A policy for everybody, for one, counts with each client's own.
+    """
+    every = [one.client for one in await stores.sql.clients.list() if not one.client.disabled]
+    unsound = [(client, wrong) for client in every for wrong in faults(client, settings)[:1]]
+    if not unsound:
+        return [ok("registrations", f"{len(every)} are sound by the settings of today")]
+    told = [
+        warn(
+            client.client_id,
+            f"by the settings of today its {wrong.field} would be refused: {wrong.reason}",
+            f"broker clients edit {client.client_id}, or change the settings back",
+        )
+        for client, wrong in unsound[:MOST_TOLD]
+    ]
+    if len(unsound) > MOST_TOLD:
+        told.append(warn("more", f"{len(unsound) - MOST_TOLD} others", "see to these first"))
+    return told
