@@ -1,42 +1,23 @@
-"""The form by which a client is described: its fields, what they mean, and reading them.
+"""The form by which a client is described: its fields, and what they mean.
 
-What it does not show (keys in a file, guilds, role mappings, policies) stays as it is; the command
-line has options for it. Values are judged by ``broker.app.registration``, as everywhere.
+Values are judged by ``broker.app.registration``, as everywhere.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from dataclasses import replace
+from typing import Final
 
 from starlette.datastructures import FormData
 
+from broker.admin import fields
+from broker.admin.fields import Field, Groups
 from broker.app.client_rules import Fault
 from broker.app.client_secrets import has_secrets
-from broker.core import durations
+from broker.app.community_names import Guilds
+from broker.app.community_rules import upstream_names
+from broker.app.settings import Settings
 from broker.core import vocabulary as v
 from broker.core.model import Client
-
-Look = Literal["text", "lines", "time", "flag", "choice", "several"]
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A field of the form.
-
-    Attributes:
-        name: of the client's attribute.
-        label: what people read.
-        help: what it means.
-        look: how it is asked for.
-        choices: value → words, for choices.
-    """
-
-    name: str
-    label: str
-    help: str
-    look: Look = "text"
-    choices: Mapping[str, str] | None = None
-
+from keys.algorithms import ALGORITHMS
 
 METHODS: Final = {
     v.AUTH_BASIC: "a secret, in the header",
@@ -52,105 +33,148 @@ GRANTS: Final = {
     v.GRANT_CLIENT: "acting for itself",
     v.GRANT_EXCHANGE: "exchanging tokens",
 }
+EXCHANGES: Final = {
+    "impersonation": "ours for one that says the same person comes",
+    "delegation": "ours for one that says who acts for the person",
+    "upstream": "Discord's for ours; for public apps, too",
+}
 SUBJECTS: Final = {v.SUBJECT_PUBLIC: "the same for all apps", v.SUBJECT_PAIRWISE: "its own"}
+ANY: Final = {"": "any of ours"} | {alg: alg for alg in ALGORITHMS}
 
-FIELDS: Final[Mapping[str, tuple[Field, ...]]] = {
-    "What it is": (
-        Field("name", "Name", "What people read on our pages."),
-        Field("application_type", "Runs", "Native apps may use loopback ports and schemes of "
-              "their own.", "choice", KINDS),
-        Field("auth_method", "Proves itself by", "Apps that cannot keep a secret have none, and "
-              "are protected by PKCE.", "choice", METHODS),
-        Field("jwks_uri", "Keys at", "Where it publishes the keys it signs with; https."),
-        Field("first_party", "Is ours", "People are not asked for consent where it returns to "
-              "https.", "flag"),
-    ),
-    "Where it is": (
-        Field("redirect_uris", "Redirect URIs", "Where people may be sent back to, one a line; "
-              "compared character by character.", "lines"),
-        Field("post_logout_redirect_uris", "After sign-out", "Where people may be sent after a "
-              "sign-out, one a line.", "lines"),
-        Field("origins", "Web origins", "Who may call the token endpoint from a browser, one a "
-              "line: https://app.example.org", "lines"),
-        Field("backchannel_logout_uri", "Told of sign-outs at", "Where it is told that somebody "
-              "signed out; https."),
-    ),
-    "What it may do": (
-        Field("grant_types", "Gets tokens by", "At least one.", "several", GRANTS),
-        Field("scopes", "Scopes", "What it may ask for: ours, and those of registered APIs; "
-              "separated by blanks or lines.", "lines"),
-        Field("resources", "APIs", "Resource indicators it may ask for, one a line.", "lines"),
-        Field("audience", "Tokens are for", "aud of its access tokens where it asks for no API. "
-              "Empty: its own identifier."),
-    ),
-    "How strictly": (
-        Field("require_pkce", "Must use PKCE", "Only an app with a secret may be let off.", "flag"),
-        Field("require_pushed_authorization_requests", "Must push its requests",
-              "Nothing of a request passes through the browser (RFC 9126).", "flag"),
+
+def client_fields(settings: Settings) -> Groups:
+    """Return the fields, by what they are about.
+
+    Args:
+        settings: say which algorithms are on, and where people can sign in.
+    """
+    on = {alg: alg for alg in settings.algorithms}
+    upstreams = {name: name for name in upstream_names(settings)}
+    return {
+        "What it is": _WHAT,
+        "How it proves who it is": _PROOF,
+        "Where it is": _PLACES,
+        "How it asks": _REQUESTS,
+        "What it may do": _RIGHTS,
+        "What it knows of communities, and who may use it": _communities(upstreams),
+        "Its tokens": _tokens(on),
+        "How long": _LENGTHS,
+        "What people see": _PEOPLE,
+    }
+
+
+def taken(
+    client: Client, form: FormData, groups: Groups, guilds: Guilds
+) -> tuple[Client, list[Fault]]:
+    """Return the client as the form has it, and what of it could not even be read."""
+    new, faults = fields.taken(client, form, groups, guilds)
+    changed = replace(client, **new)
+    return (changed if has_secrets(changed) else replace(changed, secrets=())), faults
+
+
+_WHAT: Final = (
+    Field("name", "Name", "What people read on our pages.", optional=False),
+    Field("application_type", "Runs", "Native apps may use loopback ports and schemes of their "
+          "own.", "choice", KINDS),
+    Field("first_party", "Is ours", "People are not asked for consent where it returns to https.",
+          "flag"),
+)  # fmt: skip
+_PROOF: Final = (
+    Field("auth_method", "Proves itself by", "Apps that cannot keep a secret have none, and are "
+          "protected by PKCE.", "choice", METHODS),
+    Field("jwks", "Its public keys", "The keys it signs with: a JWK Set, or one JWK, pasted or in "
+          "a file. Public halves alone.", "keys"),
+    Field("jwks_uri", "Keys at", "Where it publishes its JWK Set instead; https."),
+    Field("token_endpoint_auth_signing_alg", "Signs its proofs with", "The one algorithm of its "
+          "private_key_jwt.", "choice", ANY),
+)  # fmt: skip
+_PLACES: Final = (
+    Field("redirect_uris", "Redirect URIs", "Where people may be sent back to, one a line; "
+          "compared character by character.", "lines"),
+    Field("post_logout_redirect_uris", "After sign-out", "Where people may be sent after a "
+          "sign-out, one a line.", "lines"),
+    Field("origins", "Web origins", "Who may call the token endpoint from a browser, one a line: "
+          "https://app.example.org. Empty for a new public app: those it returns to.", "lines"),
+    Field("initiate_login_uri", "Sign-in begins at", "Where others may send people to begin a "
+          "sign-in; https."),
+    Field("backchannel_logout_uri", "Told of sign-outs at", "Where it is told that somebody "
+          "signed out; https."),
+    Field("backchannel_logout_session_required", "Is told which session", "Whether it has to know "
+          "which of a person's sessions ended.", "flag"),
+)  # fmt: skip
+_REQUESTS: Final = (
+    Field("require_pkce", "Must use PKCE", "Only an app with a secret may be let off.", "flag"),
+    Field("require_pushed_authorization_requests", "Must push its requests",
+          "Nothing of a request passes through the browser (RFC 9126).", "flag"),
+    Field("require_signed_request_object", "Must sign its requests",
+          "With one of its keys (RFC 9101).", "flag"),
+    Field("request_object_signing_alg", "Signs its requests with", "The one algorithm of its "
+          "requests, where they are signed.", "choice", ANY),
+    Field("default_max_age", "Signed in lately", "How long ago people may have signed in, such as "
+          "1h. Empty: any time.", "time"),
+)  # fmt: skip
+_RIGHTS: Final = (
+    Field("grant_types", "Gets tokens by", "At least one.", "several", GRANTS),
+    Field("exchange", "Exchanges", "Which tokens it may exchange for which; with “exchanging "
+          "tokens” above.", "several", EXCHANGES),
+    Field("scopes", "Scopes", "What it may ask for: ours, and those of registered APIs; separated "
+          "by blanks or lines. guilds, roles and groups tell of communities.", "lines"),
+    Field("resources", "APIs", "Resource indicators it may ask for, one a line.", "lines"),
+    Field("audience", "Tokens are for", "aud of its access tokens where it asks for no API. "
+          "Empty: its own identifier."),
+)  # fmt: skip
+
+
+def _communities(upstreams: dict[str, str]) -> tuple[Field, ...]:
+    return (
+        Field("guilds", "Guilds", "Discord servers that it may know of, one a line: ids, or names "
+              "of registered ones.", "guilds"),
+        Field("role_mapping", "Roles of its own", "For people with a role of a guild, as JSON: "
+              '{"guild id": {"role id": ["admin"], "*": ["member"]}}; * is every member. Its '
+              "people have them as claims roles and groups.", "document"),
+        Field("policy", "Who may use it", "An access policy, as JSON: "
+              '{"guilds": [{"id": "…", "any_role": ["…"]}], "account_age": "30d"}. Members: '
+              "guilds (id, any_role, all_roles, no_role, not_pending, not_timed_out), match, "
+              "account_age, email_verified, allow, deny, only_allowed. Empty: everybody.",
+              "document"),
+        Field("upstreams", "People sign in at", "None chosen: at any of them.", "several",
+              upstreams),
+        Field("upstream_token", "May have Discord's tokens", "Those of its people, by token "
+              "exchange; each time is audited.", "flag"),
+    )  # fmt: skip
+
+
+def _tokens(on: dict[str, str]) -> tuple[Field, ...]:
+    return (
+        Field("id_token_signed_response_alg", "ID tokens are signed with", "One of "
+              "BROKER_SIGNING_ALGORITHMS.", "choice", on),
+        Field("userinfo_signed_response_alg", "Userinfo is signed with", "Answers of /userinfo.",
+              "choice", {"": "nothing: plain JSON"} | on),
+        Field("id_token_at_refresh", "An ID token at each refresh", "Whether a refresh answers "
+              "with a new one.", "flag"),
         Field("dpop_bound_access_tokens", "Tokens are bound to a key", "A stolen token is of no "
               "use without it (DPoP, RFC 9449).", "flag"),
         Field("rotate_refresh_tokens", "Refresh tokens are spent", "Each refresh answers with a "
               "new one.", "flag"),
         Field("subject_type", "Knows people by a sub that is", "Its own: apps cannot compare.",
               "choice", SUBJECTS),
-    ),
-    "How long": (
-        Field("access_token_lifetime", "Access tokens", "Such as 10m. Empty: the broker's.",
-              "time"),
-        Field("id_token_lifetime", "ID tokens", "Such as 10m. Empty: the broker's.", "time"),
-        Field("grant_lifetime", "Refresh tokens end", "In any case after, such as 90d.", "time"),
-        Field("grant_idle", "Unused they end", "After, such as 30d.", "time"),
-    ),
-    "What people see": (
-        Field("client_uri", "Home page", "https."),
-        Field("logo_uri", "Logo", "https."),
-        Field("policy_uri", "Privacy policy", "https."),
-        Field("tos_uri", "Terms of service", "https."),
-    ),
-}  # fmt: skip
-_ALL: Final = {one.name: one for group in FIELDS.values() for one in group}
+        Field("sector_identifier_uri", "Shares its subs with", "Where a list of redirect addresses "
+              "is that have one sub together; https. For subs of its own."),
+    )  # fmt: skip
 
 
-def shown(client: Client) -> dict[str, Any]:
-    """Return what stands in each field."""
-    return {name: _shown(getattr(client, name), field) for name, field in _ALL.items()}
-
-
-def _shown(value: Any, field: Field) -> Any:
-    if field.look == "lines":
-        return "\n".join(value)
-    if field.look == "time":
-        return "" if value is None else durations.show(value)
-    return "" if value is None else value
-
-
-def taken(client: Client, form: FormData) -> tuple[Client, list[Fault]]:
-    """Return the client as the form has it, and what of it could not even be read."""
-    faults: list[Fault] = []
-    new: dict[str, Any] = {}
-    for name, field in _ALL.items():
-        try:
-            new[name] = _taken(form, field)
-        except ValueError as error:
-            faults.append(Fault(name, str(error)))
-    changed = replace(client, **new)
-    return (changed if has_secrets(changed) else replace(changed, secrets=())), faults
-
-
-def _taken(form: FormData, field: Field) -> Any:
-    text = str(form.get(field.name) or "").strip()
-    match field.look:
-        case "lines":
-            return tuple(dict.fromkeys(text.split()))
-        case "several":
-            return tuple(str(one) for one in form.getlist(field.name) if one in GRANTS)
-        case "flag":
-            return text == "yes"
-        case "time":
-            return int(durations.parse(text)) if text else None
-        case "choice":
-            if text not in (field.choices or {}):
-                raise ValueError("choose one")
-            return text
-        case _:
-            return text if field.name == "name" else text or None
+_LENGTHS: Final = (
+    Field("access_token_lifetime", "Access tokens", "Such as 10m. Empty: the broker's.", "time"),
+    Field("id_token_lifetime", "ID tokens", "Such as 10m. Empty: the broker's.", "time"),
+    Field("grant_lifetime", "Refresh tokens end", "In any case after, such as 90d.", "time"),
+    Field("grant_idle", "Unused they end", "After, such as 30d.", "time"),
+)  # fmt: skip
+_PEOPLE: Final = (
+    Field("client_uri", "Home page", "https."),
+    Field("logo_uri", "Logo", "https."),
+    Field("policy_uri", "Privacy policy", "https."),
+    Field("tos_uri", "Terms of service", "https."),
+    Field("contacts", "Contacts", "E-mail addresses of who runs it, for you; one a line.", "lines"),
+    Field("software_id", "Software", "Which software it is, for you."),
+    Field("software_version", "Its version", "For you."),
+)  # fmt: skip

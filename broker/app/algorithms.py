@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from broker.app.checks import Problem, Refused
 from broker.app.settings import Settings
 from broker.app.sources import variable
+from broker.core import durations, moments
 from broker.core.apis import Api
 from broker.core.model import Client
 from keys import policy as rules
@@ -58,6 +59,30 @@ def signs_everywhere_from(
     first = signs == rules.line(records, alg)[0]
     waited = signs.ready_at > signs.created_at  # else nobody had cached anything
     return signs.signs_from + policy.skew if first and waited else now
+
+
+def unready(records: Sequence[KeyRecord], alg: str, now: float, policy: Policy) -> str | None:
+    """Return why nothing may be set to an algorithm yet, or None where it may.
+
+    Args:
+        records: every stored key.
+        alg: the algorithm, which is on.
+        now: UTC seconds.
+        policy: the times of keys.
+    """
+    begins = signs_everywhere_from(records, alg, now, policy)
+    if begins is None:
+        wait = durations.show(policy.lead + policy.skew)
+        return (
+            f"there is no key of {alg} yet. The server makes one when it starts with {alg} in "
+            f"{SETTING}, and signs with it {wait} later, when every verifier knows it"
+        )
+    if begins <= now:
+        return None
+    return (
+        f"nothing signs with {alg} before {moments.stamp(begins)} ({moments.when(begins, now)}): "
+        "until then a verifier may hold a JWKS without its key"
+    )
 
 
 async def check_in_use(settings: Settings, sql: "SqlStores") -> None:

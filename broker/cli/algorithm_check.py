@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from broker.cli import show
 from broker.cli.running import Exit, Failure
 
 if TYPE_CHECKING:
@@ -26,26 +25,11 @@ async def check_signs(
         Failure: nothing signs with it yet; it says from when.
         KeyStoreUnavailable: the keys are out of reach.
     """
-    from broker.app.algorithms import SETTING, signs_everywhere_from
-    from broker.core import durations
+    from broker.app.algorithms import unready
     from keys.model import RS256
 
     if alg == RS256:
         return
-    policy = settings.key_policy
-    begins = signs_everywhere_from(await stores.keys.all(), alg, now, policy)
-    if begins is None:
-        wait = durations.show(policy.lead + policy.skew)
-        raise Failure(
-            Exit.REFUSED,
-            f"{option}: there is no key of {alg} yet. The server makes one when it starts with "
-            f"{alg} in {SETTING}, and signs with it {wait} later, when every verifier knows it; "
-            "run this again then",
-        )
-    if begins > now:
-        raise Failure(
-            Exit.REFUSED,
-            f"{option}: nothing signs with {alg} before {show.stamp(begins)} "
-            f"({show.when(begins, now)}): until then a verifier may hold a JWKS without its key; "
-            "run this again then",
-        )
+    reason = unready(await stores.keys.all(), alg, now, settings.key_policy)
+    if reason:
+        raise Failure(Exit.REFUSED, f"{option}: {reason}; run this again then")

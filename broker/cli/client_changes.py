@@ -1,6 +1,5 @@
 """What the options of ``broker clients add`` and ``edit`` make of a client."""
 
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -148,13 +147,14 @@ def _keys(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _key_set(name: str) -> Any:
     """Return the JWK Set in a file; a single key is taken for a set of one."""
+    from broker.core.client_keys import set_in
+
     try:
-        found = json.loads(sys.stdin.read() if name == "-" else Path(name).read_text())
+        return set_in(sys.stdin.read() if name == "-" else Path(name).read_text())
     except OSError as error:
         raise Failure(Exit.USAGE, f"--jwks: {name} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise Failure(Exit.USAGE, f"--jwks: {name} is no JWK Set in JSON: {error}") from None
-    return {"keys": [found]} if isinstance(found, dict) and "kty" in found else found
 
 
 def seconds(name: str, text: str) -> int | None:

@@ -1,7 +1,8 @@
 """Guilds, roles and policies among the options of ``broker clients``: names made ids, and back."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +28,14 @@ async def resolved(stores: "Stores", given: Mapping[str, Any]) -> dict[str, Any]
     Raises:
         Failure: a name is nobody's or several's, a file holds no document.
     """
+    from broker.app.community_names import guild_ids
+
     found = dict(given)
     if "guild" in given or "map_role" in given:
         guilds = await guilds_of(stores)
         if "guild" in given:
-            found["guild"] = [_guild(one, guilds) for one in _entries(given["guild"])]
+            with _named("--guild"):
+                found["guild"] = guild_ids(given["guild"], guilds)
         if "map_role" in given:
             found["map_role"] = _mapping(given["map_role"], guilds) or None
     if "policy" in given:
@@ -54,21 +58,23 @@ def policy_document(name: str) -> dict[str, Any]:
         raise Failure(Exit.USAGE, f"--policy: {error}") from None
 
 
-def _entries(values: Iterable[str]) -> list[str]:
-    """Return the guilds that were named: ids may stand together, a name stands alone."""
-    found: list[str] = []
-    for value in values:
-        words = value.split()
-        found += words if all(word.isdigit() for word in words) else [value.strip()]
-    return found
+@contextmanager
+def _named(option: str) -> Iterator[None]:
+    """Say by which option a name came that is nobody's, or several's."""
+    from broker.app.community_names import Ambiguous, Unnamed
 
-
-def _guild(text: str, guilds: Guilds) -> str:
-    return _one(text, {one: guild.name for one, guild in guilds.items()}, "--guild", "guilds")
+    try:
+        yield
+    except Unnamed as error:
+        raise Failure(Exit.NOT_FOUND, f"{option}: {error}; see: broker guilds list") from None
+    except Ambiguous as error:
+        raise Failure(Exit.USAGE, f"{option}: {error}") from None
 
 
 def _mapping(values: Iterable[str], guilds: Guilds) -> dict[str, dict[str, list[str]]]:
     """Return the mapping that GUILD/ROLE=NAME, several times, comes to."""
+    from broker.app.community_names import guild_id, role_id
+
     found: dict[str, dict[str, list[str]]] = {}
     for value in filter(None, values):
         place, equals, name = value.rpartition("=")
@@ -76,56 +82,26 @@ def _mapping(values: Iterable[str], guilds: Guilds) -> dict[str, dict[str, list[
         if not (equals and slash and name.strip() and guild_text.strip() and role_text.strip()):
             reason = "is not of the form GUILD/ROLE=NAME"
             raise Failure(Exit.USAGE, f"--map-role: {value} {reason}")
-        guild_id = _guild(guild_text.strip(), guilds)
-        names = found.setdefault(guild_id, {}).setdefault(
-            _role(role_text.strip(), guilds.get(guild_id)), []
-        )
+        with _named("--map-role"):
+            guild = guild_id(guild_text.strip(), guilds)
+            role = role_id(role_text.strip(), guilds.get(guild))
+        names = found.setdefault(guild, {}).setdefault(role, [])
         names += [name.strip()] if name.strip() not in names else []
     return found
 
 
-def _role(text: str, guild: "Guild | None") -> str:
-    from broker.core.community.claims import EVERY_MEMBER
-
-    if text == EVERY_MEMBER:
-        return text
-    return _one(text, {} if guild is None else guild.roles, "--map-role", "roles of the guild")
-
-
-def _one(text: str, names: Mapping[str, str], option: str, what: str) -> str:
-    """Return the id that a text names; one that looks like an id is one."""
-    if text.isdigit():
-        return text
-    found = [one for one, name in names.items() if name.casefold() == text.casefold()]
-    if not found:
-        hint = f"{text} is neither an id nor a name of one of the registered {what}"
-        raise Failure(Exit.NOT_FOUND, f"{option}: {hint}; see: broker guilds list")
-    if len(found) > 1:
-        raise Failure(Exit.USAGE, f"{option}: {text} may be {' or '.join(sorted(found))}")
-    return found[0]
-
-
 def rows(client: "Client", guilds: Guilds) -> list[Row]:
     """Return how a client's registration for communities is shown."""
+    from broker.app.community_names import mapping_said
+
     return [
         ("knows of", [f"{guilds[one].name} ({one})" if one in guilds else one
                       for one in client.guilds]),
-        ("its roles", list(_mapped(client, guilds))),
+        ("its roles", list(mapping_said(client, guilds))),
         ("who may use it", _policy(client, guilds)),
         ("people sign in at", " ".join(client.upstreams)),
         ("tokens of Discord", "it may ask for them" if client.upstream_token else None),
     ]  # fmt: skip
-
-
-def _mapped(client: "Client", guilds: Guilds) -> Iterable[str]:
-    from broker.core.community.claims import EVERY_MEMBER
-    from broker.core.policy.words import guild_name, role_name
-
-    for guild_id, of_role in (client.role_mapping or {}).items():
-        for role_id, names in of_role.items():
-            every = role_id == EVERY_MEMBER
-            role = "every member" if every else role_name(role_id, guilds.get(guild_id))
-            yield f"{', '.join(names)}: {role} of {guild_name(guild_id, guilds)}"
 
 
 def _policy(client: "Client", guilds: Guilds) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ curves that are not known here. They are passed by (RFC 7517 §5). ``faults`` is
 that are registered with us.
 """
 
+import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -52,6 +53,19 @@ class ClientKey:
 
 
 KeySet = tuple[ClientKey, ...]
+
+
+def set_in(text: str) -> Any:
+    """Return the JWK Set in a text, not judged; a single key is taken for a set of one.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return {"keys": [found]} if isinstance(found, dict) and "kty" in found else found
 
 
 def read(jwks: object) -> KeySet:

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from broker.admin.console import console_of
 from tests.protocol.actors import App, Browser
 from tests.protocol.harness import Shelf, World, begin, shelf
 from tests.protocol.known import FRONT
+from tests.protocol.operating import Desk, operate
 
 HERE = Path(__file__).parent
 
@@ -54,3 +56,20 @@ def browser(world: World) -> Browser:
 def app(world: World) -> App:
     """A public first-party client on the web."""
     return world.app(FRONT)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def console_world(
+    shared: Shelf, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    """A complete broker with its console; use ``desk``."""
+    folder = tmp_path_factory.mktemp("console")
+    async with begin(shared, folder, console=console_of, admin="on") as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def desk(console_world: World) -> Desk:
+    """An operator inside the console of a broker where nobody else has signed in."""
+    await console_world.reset()
+    return await operate(console_world)

@@ -1,23 +1,31 @@
 """Clients: listed, registered, edited, given new secrets, switched off and on."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from starlette.datastructures import FormData
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette_admin.flash import flash
 from starlette_admin.routing import route
 
-from broker.admin.client_form import FIELDS, shown, taken
+from broker.admin import fields
+from broker.admin.client_form import client_fields, taken
 from broker.admin.views.page import Page, form_of, missing, text
 from broker.admin.views.registers import policy_said
+from broker.app.algorithms import unready
+from broker.app.checks import Problem, Refused
 from broker.app.client_rules import Fault
 from broker.app.client_secrets import ending, has_secrets, with_secret
+from broker.app.community_names import mapping_said
 from broker.app.registration import faults
 from broker.app.scope_rules import nobodys
+from broker.app.serving import Parts
+from broker.core import client_keys
 from broker.core import vocabulary as v
 from broker.core.model import Client
+from broker.core.policy.words import guild_name
 from broker.core.redirects import web_origins
 from broker.stores.sql.errors import AlreadyExists, EditConflict
 from broker.stores.sql.records import ClientRecord
@@ -25,11 +33,31 @@ from broker.stores.sql.records import ClientRecord
 OLD_SECRET: Final = 86400.0  # seconds for which the secret before is accepted beside a new one
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """How the form is shown.
+
+    Attributes:
+        values: what stands in each field.
+        wrong: the reasons why not, by field.
+        said: documents in words, by field, where nothing is wrong; None before anybody asked.
+    """
+
+    values: Mapping[str, Any]
+    wrong: Mapping[str, list[str]] = field(default_factory=dict)
+    said: Mapping[str, tuple[str, ...]] | None = None
+
+
 class Clients(Page):
     """Answers ``/admin/clients``."""
 
     menu_label = "Apps"
     path = "/clients"
+    address = "/admin/clients"
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self.fields = client_fields(parts.settings)
 
     @route("")
     async def index(self, request: Request) -> Response:
@@ -43,21 +71,20 @@ class Clients(Page):
         blank = Client(client_id=self.parts.entropy.token(12).hex(), name="")
         blank = replace(blank, auth_method=v.AUTH_BASIC)
         if request.method == "GET":
-            return self._form(request, blank, {}, shown(blank))
-        form = await form_of(request)
+            return await self._form(request, blank, Looked(fields.shown(blank, self.fields)))
+        form = await fields.with_files(await form_of(request), self.fields)
         blank = replace(blank, client_id=text(form, "client_id") or blank.client_id)
-        client, wrong = taken(blank, form)
+        client, looked = await self._looked(blank, form)
         if client.public and not client.origins:
             client = replace(client, origins=web_origins(client))
-        wrong = wrong or await self._faults(client)
-        if wrong:
-            return self._form(request, blank, _by_field(wrong), dict(form) | _several(form))
+        if looked.wrong or text(form, "do") == "look":
+            return await self._form(request, blank, looked)
         client, secret = with_secret(client, self.parts.entropy, self.now)
         try:
             record = await self.sql.clients.add(client, now=self.now, by=self.by(request))
         except AlreadyExists as error:
-            faulty = {"client_id": [str(error)]}
-            return self._form(request, blank, faulty, dict(form) | _several(form))
+            looked = replace(looked, wrong={"client_id": [str(error)]})
+            return await self._form(request, blank, looked)
         flash(request, f"{client.name} is registered.", "success")
         return await self._one(request, record, secret)
 
@@ -70,16 +97,16 @@ class Clients(Page):
     async def edit(self, request: Request) -> Response:
         """Show its form, and take what was changed."""
         record = await self._record(request)
+        before = record.client
         if request.method == "GET":
-            return self._form(request, record.client, {}, shown(record.client), record.version)
-        form = await form_of(request)
-        client, wrong = taken(record.client, form)
-        wrong = wrong or await self._faults(client)
+            looked = Looked(fields.shown(before, self.fields))
+            return await self._form(request, before, looked, record.version)
+        form = await fields.with_files(await form_of(request), self.fields)
+        client, looked = await self._looked(before, form)
         version = text(form, "version")
         number = int(version) if version.isascii() and version.isdigit() else 0
-        if wrong:
-            given = dict(form) | _several(form)
-            return self._form(request, record.client, _by_field(wrong), given, number)
+        if looked.wrong or text(form, "do") == "look":
+            return await self._form(request, before, looked, number)
         return await self.do(request, _page(record), self._edit(request, client, number))
 
     async def _edit(self, request: Request, client: Client, version: int) -> str:
@@ -97,6 +124,8 @@ class Clients(Page):
 
     async def _switch(self, request: Request, record: ClientRecord, *, off: bool) -> str:
         client = replace(record.client, disabled=off)
+        if not off and (reason := await self._unready(client)):
+            raise Refused(Problem("id_token_signed_response_alg", reason))
         await self.sql.clients.edit(
             client, version=record.version, now=self.now, by=self.by(request)
         )
@@ -119,34 +148,71 @@ class Clients(Page):
         )
         return await self._one(request, record, secret)
 
-    async def _faults(self, client: Client) -> list[Fault]:
+    @route("/{client_id}/remove", methods=["POST"])
+    async def remove(self, request: Request) -> Response:
+        """Remove it for good; its identifier has to be typed to confirm it."""
+        record, form = await self._record(request), await form_of(request)
+        if text(form, "confirm") != record.client.client_id:
+            flash(request, "Nothing was removed: to confirm, type its client_id.", "error")
+            return RedirectResponse(_page(record), 303)
+        return await self.do(request, self.address, self._remove(request, record))
+
+    async def _remove(self, request: Request, record: ClientRecord) -> str:
+        client_id = record.client.client_id
+        await self.sql.clients.remove(client_id, now=self.now, by=self.by(request))
+        return f"{record.client.name} is removed; its identifier is never given again."
+
+    async def _looked(self, before: Client, form: FormData) -> "tuple[Client, Looked]":
+        """Return the client that a form describes, and how the form is to be shown again."""
+        guilds = await self.sql.guilds.registered()
+        client, wrong = taken(before, form, self.fields, guilds)
+        wrong = wrong or await self._faults(client, before)
+        values = fields.typed(form, self.fields) | {"client_id": text(form, "client_id")}
+        if wrong:
+            return client, Looked(values, fields.by_field(wrong))
+        said = {
+            "policy": policy_said(client, guilds),
+            "role_mapping": mapping_said(client, guilds),
+        }
+        return client, Looked(values, said=said)
+
+    async def _faults(self, client: Client, before: Client) -> list[Fault]:
         """Return what the command line would refuse too."""
         found = faults(client, self.parts.settings)
         unknown = await nobodys(client, self.sql)
         said = "neither one of ours nor of a registered API"
-        return [*found, *(Fault("scopes", f"{scope} is {said}") for scope in unknown)]
+        found += [Fault("scopes", f"{scope} is {said}") for scope in unknown]
+        field = "id_token_signed_response_alg"
+        if not before.name or getattr(client, field) != getattr(before, field):
+            reason = await self._unready(client)
+            found += [Fault(field, reason)] if reason else []
+        return found
+
+    async def _unready(self, client: Client) -> str | None:
+        """Return why nothing signs its ID tokens yet, or None."""
+        policy, alg = self.parts.settings.key_policy, client.id_token_signed_response_alg
+        return unready(await self.stores.keys.all(), alg, self.now, policy)
 
     async def _one(self, request: Request, record: ClientRecord, secret: str | None) -> Response:
-        guilds = {one.guild.guild_id: one.guild for one in await self.sql.guilds.list()}
+        guilds = await self.sql.guilds.registered()
+        client = record.client
         return self.show(
             request,
             "client.html",
-            record.client.name,
+            client.name,
             one=record,
-            fields=FIELDS,
-            values=shown(record.client),
+            fields=self.fields,
+            values=fields.shown(client, self.fields),
             secret=secret,
-            has_secret=has_secrets(record.client),
-            policy=policy_said(record.client, guilds),
+            has_secret=has_secrets(client),
+            keys=client_keys.read(client.jwks) if client.jwks else (),
+            guilds=[guild_name(one, guilds) for one in client.guilds],
+            mapping=mapping_said(client, guilds),
+            policy=policy_said(client, guilds),
         )
 
-    def _form(
-        self,
-        request: Request,
-        client: Client,
-        wrong: Mapping[str, list[str]],
-        values: Mapping[str, Any],
-        version: int | None = None,
+    async def _form(
+        self, request: Request, client: Client, looked: "Looked", version: int | None = None
     ) -> Response:
         """Show the form, each reason at its field, what was typed still in it."""
         title = "New app" if version is None else f"Edit {client.name}"
@@ -154,11 +220,11 @@ class Clients(Page):
             request,
             "client_form.html",
             title,
-            fields=FIELDS,
-            values=values,
-            wrong=wrong,
+            fields=self.fields,
+            looked=looked,
             client=client,
             version=version,
+            guilds=await self.sql.guilds.list(),
         )
 
     async def _record(self, request: Request) -> ClientRecord:
@@ -170,18 +236,3 @@ class Clients(Page):
 
 def _page(record: ClientRecord) -> str:
     return f"/admin/clients/{record.client.client_id}"
-
-
-def _by_field(found: list[Fault]) -> dict[str, list[str]]:
-    told: dict[str, list[str]] = {}
-    for fault in found:
-        told.setdefault(fault.field, []).append(fault.reason)
-    return told
-
-
-def _several(form: Any) -> dict[str, Any]:
-    """Return the fields of which several may be chosen, and flags, as the form shows them."""
-    flags = {
-        f.name: form.get(f.name) == "yes" for g in FIELDS.values() for f in g if f.look == "flag"
-    }
-    return {"grant_types": form.getlist("grant_types")} | flags

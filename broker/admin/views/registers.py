@@ -1,5 +1,7 @@
 """APIs, guilds, policies in words, operators: what is registered besides clients, to look at."""
 
+from collections.abc import Mapping
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette_admin.routing import route
@@ -43,7 +45,7 @@ class Registers(Page):
         )
 
 
-def policy_said(client: Client, guilds: dict[str, Guild]) -> tuple[str, ...]:
+def policy_said(client: Client, guilds: Mapping[str, Guild]) -> tuple[str, ...]:
     """Return a client's policy in sentences; one that cannot be read says so."""
     if client.policy is None:
         return ("Everybody who signs in may use it.",)

@@ -108,8 +108,9 @@ class SqlClients:
         now: float,
         version: int | None = None,
         actor: str = "operator",
+        by: str | None = None,
     ) -> ClientRecord:
-        """Remove a client, with an audit event; its secrets are wiped.
+        """Remove a client, with an audit event (``by`` as in ``add``); its secrets are wiped.
 
         Raises:
             NotFound: there is no such client, or it was removed before.
@@ -121,7 +122,8 @@ class SqlClients:
             row.removed_at = row.updated_at = now
             row.secrets = []
             row.version += 1
-            remember(session, _event("client.removed", client_id, now, actor, {}))
+            detail = {} if by is None else {"operator": by}
+            remember(session, _event("client.removed", client_id, now, actor, detail))
             return _record(row)
 
         return await self._units.write(work)
