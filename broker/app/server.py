@@ -28,11 +28,10 @@ from broker.app.sources import (
     unknown_variables,
     variable,
 )
-from broker.app.stores import Stores, open_stores
-from broker.core.errors import BrokerError, StoreUnavailable
+from broker.app.stores import make_schema, open_stores
+from broker.core.errors import StoreUnavailable
 from broker.stores.embedded import DataDirectoryBusy, EmbeddedRedis, EmbeddedRedisFailed
 from broker.stores.redis import health
-from broker.stores.sql import schema
 from keys.errors import KeyRecordCorrupt, KeysError, VaultMisconfigured
 from keys.upkeep import check_all, ensure
 
@@ -152,23 +151,6 @@ async def make_ready(settings: Settings, redis_url: str) -> None:
             raise refused(error) from None
         except KeysError as error:
             _log.warning("keys.not_ready", reason=str(error))
-
-
-async def make_schema(settings: Settings, stores: Stores) -> None:
-    """Bring the embedded database up to date; look whether a configured one is.
-
-    Raises:
-        Refused: it is older or newer than this code can use.
-        StoreUnavailable: SQL is out of reach.
-    """
-    if settings.database_url is None:
-        await schema.upgrade(stores.sql.engine)
-    try:
-        await schema.check(stores.sql.engine)
-    except StoreUnavailable:
-        raise
-    except BrokerError as error:
-        raise Refused(Problem(variable("database_url"), error.public)) from None
 
 
 def _run(

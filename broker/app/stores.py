@@ -4,14 +4,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from broker.app.checks import Problem, Refused
 from broker.app.key_places import key_store, open_vault
 from broker.app.loading import effective_secrets
 from broker.app.settings import Settings
-from broker.core.errors import StoreUnavailable
+from broker.app.sources import variable
+from broker.core.errors import BrokerError, StoreUnavailable
 from broker.core.ports import Clock, Entropy
 from broker.stores.redis import RedisStores, connect
 from broker.stores.redis.revocations import RedisRevocations
 from broker.stores.sql import engine as sql_engine
+from broker.stores.sql import schema
 from broker.stores.sql.facade import SqlStores
 from broker.stores.sql.records import ACCOUNT_ENDED, IDENTITY_UNLINKED, OutboxItem
 from keys.errors import KeyStoreUnavailable
@@ -145,3 +148,20 @@ async def open_stores(
     finally:
         await redis.close()
         await sql.close()
+
+
+async def make_schema(settings: Settings, stores: Stores) -> None:
+    """Bring the embedded database up to date; look whether a configured one is.
+
+    Raises:
+        Refused: it is older or newer than this code can use.
+        StoreUnavailable: SQL is out of reach.
+    """
+    if settings.database_url is None:
+        await schema.upgrade(stores.sql.engine)
+    try:
+        await schema.check(stores.sql.engine)
+    except StoreUnavailable:
+        raise
+    except BrokerError as error:
+        raise Refused(Problem(variable("database_url"), error.public)) from None

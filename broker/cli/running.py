@@ -113,8 +113,7 @@ def embedded_or(settings: "Settings", *, needed: bool) -> Iterator[str]:
 @asynccontextmanager
 async def _opened(settings: "Settings", *, redis: bool) -> AsyncIterator["Stores"]:
     from broker.app.clock import SystemClock, SystemEntropy
-    from broker.app.server import make_schema
-    from broker.app.stores import open_stores
+    from broker.app.stores import make_schema, open_stores
 
     with embedded_or(settings, needed=redis) as url:
         async with open_stores(settings, SystemClock(), SystemEntropy(), url) as stores:
