@@ -1,8 +1,8 @@
 """What an API may be registered with (RFC 8707 §2, RFC 9068 §3)."""
 
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Final
 
 from broker.app.algorithms import switched_on
 from broker.app.checks import Problem, Refused
@@ -11,7 +11,13 @@ from broker.app.registration import malformed
 from broker.app.settings import Settings
 from broker.core import vocabulary as v
 from broker.core.apis import Api
+from broker.core.model import Client
+from broker.core.signing import audiences
 
+if TYPE_CHECKING:  # it loads SQL, which judging needs not
+    from broker.stores.sql.facade import SqlStores
+
+UNKNOWN: Final = "is registered nowhere here"
 PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]{1,128}", re.ASCII)
 
 
@@ -26,6 +32,27 @@ def check_api(api: Api, settings: Settings) -> None:
     problems += [*_scopes(api), *_lifetime(api, settings)]
     if problems:
         raise Refused(*problems)
+
+
+async def cannot_ask(api: Api, sql: "SqlStores") -> AsyncIterator[tuple[str, str]]:
+    """Yield who is to introspect tokens for an API and cannot, and why (RFC 7662 §2.1).
+
+    Whoever asks has to be registered, and able to prove who it is.
+    """
+    for client_id in api.introspected_by:
+        record = await sql.clients.get(client_id)
+        if record is None:
+            yield client_id, UNKNOWN
+        elif record.client.public:
+            yield client_id, "is public: it cannot prove who asks"
+
+
+async def users(identifier: str, sql: "SqlStores") -> tuple[Client, ...]:
+    """Return the clients that can get access tokens for an API."""
+    clients = [record.client for record in await sql.clients.list()]
+    return tuple(
+        client for client in clients if identifier in (*audiences(client, ()), *client.resources)
+    )
 
 
 def _identifier(api: Api) -> Iterator[Problem]:

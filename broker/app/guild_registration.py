@@ -1,13 +1,20 @@
 """What an operator may say of a guild: its name, its invitation, the names of its roles."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from broker.app.checks import Problem, Refused
 from broker.app.client_rules import malformed
+from broker.app.policies import deployment_policy
+from broker.app.settings import Settings
+from broker.app.sources import variable
 from broker.core.community.registry import Guild
 from broker.core.community.snowflakes import is_snowflake
 from broker.core.documents import shown
+from broker.core.policy.rules import guilds_named_by
+
+if TYPE_CHECKING:  # it loads SQL, which judging needs not
+    from broker.stores.sql.facade import SqlStores
 
 LONGEST: Final = 100  # characters of a name, as at Discord
 MOST_ROLES: Final = 250  # a guild has no more
@@ -22,6 +29,15 @@ def check_guild(guild: Guild) -> None:
     problems = [*_guild(guild), *_roles(guild)]
     if problems:
         raise Refused(*problems)
+
+
+async def named_by(guild_id: str, sql: "SqlStores", settings: Settings) -> tuple[str, ...]:
+    """Return what names a guild: clients by their registration or policy, the policy for all."""
+    clients = [record.client for record in await sql.clients.list()]
+    found = tuple(one.client_id for one in clients if guild_id in guilds_named_by(one))
+    policy = deployment_policy(settings)
+    everybodys = policy and any(rule.guild_id == guild_id for rule in policy.guilds)
+    return (*found, variable("policy")) if everybodys else found
 
 
 def _guild(guild: Guild) -> Iterator[Problem]:

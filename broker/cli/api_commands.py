@@ -233,23 +233,18 @@ def _default(api: "Api", field: str) -> str:
 
 async def _check_asking(stores: "Stores", api: "Api") -> None:
     """Whoever introspects has to be registered, and able to prove who it is (RFC 7662 §2.1)."""
-    for client_id in api.introspected_by:
-        record = await stores.sql.clients.get(client_id)
-        if record is None:
+    from broker.app.api_registration import UNKNOWN, cannot_ask
+
+    async for client_id, reason in cannot_ask(api, stores.sql):
+        if reason == UNKNOWN:
             raise Failure(Exit.NOT_FOUND, f"--introspected-by: there is no client {client_id}")
-        if record.client.public:
-            reason = "is public: it cannot prove who asks"
-            raise Failure(Exit.REFUSED, f"--introspected-by: {client_id} {reason}")
+        raise Failure(Exit.REFUSED, f"--introspected-by: {client_id} {reason}")
 
 
 async def _users(stores: "Stores", identifier: str) -> "tuple[Client, ...]":
-    """Return the clients that can get access tokens for an API."""
-    from broker.core.signing import audiences
+    from broker.app.api_registration import users
 
-    clients = [record.client for record in await stores.sql.clients.list()]
-    return tuple(
-        client for client in clients if identifier in (*audiences(client, ()), *client.resources)
-    )
+    return await users(identifier, stores.sql)
 
 
 def _facts(record: "ApiRecord") -> dict[str, Any]:

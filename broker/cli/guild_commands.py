@@ -172,15 +172,9 @@ async def _found(stores: "Stores", guild_id: str) -> "GuildRecord":
 
 
 async def _named_by(stores: "Stores", settings: "Settings", guild_id: str) -> tuple[str, ...]:
-    """Return what names a guild: clients by their registration or policy, the policy for all."""
-    from broker.app.policies import deployment_policy
-    from broker.core.policy.rules import guilds_named_by
+    from broker.app.guild_registration import named_by
 
-    clients = [record.client for record in await stores.sql.clients.list()]
-    found = tuple(one.client_id for one in clients if guild_id in guilds_named_by(one))
-    policy = deployment_policy(settings)
-    everybodys = policy and any(rule.guild_id == guild_id for rule in policy.guilds)
-    return (*found, "BROKER_POLICY") if everybodys else found
+    return await named_by(guild_id, stores.sql, settings)
 
 
 def _applied(guild: "Guild", given: Mapping[str, Any]) -> "Guild":

@@ -12,6 +12,7 @@ from broker.cli.running import Exit, Failure, reported, with_stores
 
 if TYPE_CHECKING:
     from broker.app.clock import SystemClock
+    from broker.app.explaining import Explanation
     from broker.app.settings import Settings
     from broker.app.stores import Stores
     from broker.core.model import Client
@@ -57,17 +58,18 @@ def show_policy(
     async def work(
         stores: "Stores", settings: "Settings", _clock: "SystemClock"
     ) -> tuple[list[views.Held], tuple[str, ...]]:
+        from broker.app.explaining import FOR_ALL, OWN, read_of_people
         from broker.app.policies import deployment_document, deployment_policy
         from broker.core.policy.rules import rules_of
 
         guilds = await guilds_of(stores)
-        held = [views.held(views.FOR_ALL, deployment_document(settings), guilds)]
+        held = [views.held(FOR_ALL, deployment_document(settings), guilds)]
         if client_id is None:
             return held, ()
         client = await _client(stores, client_id)
-        held.append(views.held(views.OWN, client.policy, guilds))
+        held.append(views.held(OWN, client.policy, guilds))
         needs = rules_of(client, deployment_policy(settings)).needs
-        return held, views.read_of_people(needs, guilds)
+        return held, read_of_people(needs, guilds)
 
     views.tell_policies(*with_stores(work), json=json)
 
@@ -127,9 +129,8 @@ def _check_file(name: str, *, json: bool) -> None:
 
 
 def _check_person(who: str, client_id: str, *, json: bool) -> None:
-    async def work(
-        stores: "Stores", settings: "Settings", clock: "SystemClock"
-    ) -> views.Explanation:
+    async def work(stores: "Stores", settings: "Settings", clock: "SystemClock") -> "Explanation":
+        from broker.app.explaining import explanation
         from broker.app.policies import deployment_policy
         from broker.cli.account_commands import found as account_found
         from broker.core.policy.rules import rules_of
@@ -141,7 +142,7 @@ def _check_person(who: str, client_id: str, *, json: bool) -> None:
             raise Failure(Exit.NOT_FOUND, f"there is no account {who}")
         guilds, now = await guilds_of(stores), clock.now()
         rules = rules_of(client, deployment_policy(settings))
-        return views.explanation(account.name, client, rules, facts, guilds=guilds, now=now)
+        return explanation(account.name, client, rules, facts, guilds=guilds, now=now)
 
     found = with_stores(work)
     views.tell_explanation(found, json=json)

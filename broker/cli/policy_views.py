@@ -9,14 +9,10 @@ import typer
 from broker.cli import show
 
 if TYPE_CHECKING:
-    from broker.core.community.needs import Needs
+    from broker.app.explaining import Explanation
     from broker.core.community.registry import Guild
-    from broker.core.model import Client, Facts
     from broker.core.policy.explaining import Finding
-    from broker.core.policy.rules import Rules
 
-FOR_ALL: Final = "for all apps"
-OWN: Final = "of the app"
 HOLDS: Final = {True: "yes", False: "no", None: "not known"}
 
 
@@ -35,32 +31,6 @@ class Held:
     words: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A decision rule by rule.
-
-    Attributes:
-        person: display name.
-        client: the app.
-        findings: whose policy, and what each of its rules comes to.
-        missing: what stands in the way, as the person is told.
-        disabled: whether the account is switched off.
-        now: UTC seconds.
-    """
-
-    person: str
-    client: "Client"
-    findings: "tuple[tuple[str, Finding], ...]"
-    missing: tuple[str, ...]
-    disabled: bool
-    now: float
-
-    @property
-    def allowed(self) -> bool:
-        """Whether the person may use the app."""
-        return not self.missing and not self.disabled
-
-
 def held(whose: str, document: Mapping[str, Any] | None, guilds: "Mapping[str, Guild]") -> Held:
     """Return a policy with its words.
 
@@ -75,17 +45,10 @@ def held(whose: str, document: Mapping[str, Any] | None, guilds: "Mapping[str, G
     return Held(whose, document, said(read(document), guilds))
 
 
-def read_of_people(needs: "Needs", guilds: "Mapping[str, Guild]") -> tuple[str, ...]:
-    """Return in words what an upstream is asked about a client's people."""
-    from broker.core.policy.words import guild_name
-
-    found = [f"their member record in {guild_name(one, guilds)}" for one in needs.standings]
-    found += ["the list of guilds that they are in"] if needs.listing else []
-    return (*found, "their e-mail address") if needs.email else tuple(found)
-
-
 def tell_policies(policies: Sequence[Held], read: Sequence[str], *, json: bool) -> None:
     """Show policies in words and as documents, and what is read of people."""
+    from broker.app.explaining import FOR_ALL, OWN
+
     if json:
         names = {FOR_ALL: "deployment", OWN: "client"}
         told = {
@@ -104,30 +67,7 @@ def tell_policies(policies: Sequence[Held], read: Sequence[str], *, json: bool) 
         typer.echo("\n".join(f"- {one}" for one in ("who they are", *read)))
 
 
-def explanation(
-    person: str,
-    client: "Client",
-    rules: "Rules",
-    facts: "Facts",
-    *,
-    guilds: "Mapping[str, Guild]",
-    now: float,
-) -> Explanation:
-    """Return why a person may use an app, or may not."""
-    from broker.core.policy.explaining import explain
-    from broker.core.policy.words import obstacle
-
-    owners = (OWN,) if len(rules.policies) == 1 and client.policy is not None else (FOR_ALL, OWN)
-    findings = tuple(
-        (whose, one)
-        for whose, policy in zip(owners, rules.policies, strict=False)
-        for one in explain(policy, facts, guilds, now)
-    )
-    missing = (obstacle(one, guilds).text for one in rules.judge(facts, now).all())
-    return Explanation(person, client, findings, tuple(dict.fromkeys(missing)), facts.disabled, now)
-
-
-def tell_explanation(found: Explanation, *, json: bool) -> None:
+def tell_explanation(found: "Explanation", *, json: bool) -> None:
     """Show a decision rule by rule, and what it comes to."""
     if json:
         show.document(
@@ -161,6 +101,8 @@ def _row(whose: str, one: "Finding", now: float) -> tuple[str, ...]:
 
 
 def _facts(whose: str, one: "Finding") -> dict[str, Any]:
+    from broker.app.explaining import FOR_ALL
+
     return {
         "policy": "deployment" if whose == FOR_ALL else "client",
         "rule": one.rule,

@@ -63,9 +63,15 @@ async def sign_out(page: Page) -> None:
 
 
 async def look(page: Page, name: str) -> None:
-    """Check the page with axe; keep pictures where ``BROKER_TEST_PICTURES`` names a folder."""
-    results = await Axe().run(page)
-    assert results.violations_count == 0, f"{name}: {results.generate_report()}"
+    """Check the page with axe; keep pictures where ``BROKER_TEST_PICTURES`` names a folder.
+
+    Pages of the console, whose looks are a library's, are checked in the dark too.
+    """
+    for scheme in ("dark", "light") if name.startswith("console") else ("light",):
+        # Colours change at once, so that none is looked at on its way.
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        results = await Axe().run(page)
+        assert results.violations_count == 0, f"{name}, {scheme}: {results.generate_report()}"
     if not PICTURES:
         return
     before = page.viewport_size

@@ -195,7 +195,7 @@ async def test_the_log_is_filtered_and_the_first_page_counts(site: Site, inside:
 
 
 async def test_registers_and_policies_are_told_in_words(site: Site, inside: Page) -> None:
-    """APIs, guilds by name, and who may use which app in sentences."""
+    """APIs, guilds by name, who may use which app in sentences, operators with their passkeys."""
     from broker.core.apis import Api
     from broker.core.community.registry import Guild
 
@@ -205,12 +205,23 @@ async def test_registers_and_policies_are_told_in_words(site: Site, inside: Page
     await world.sql.apis.add(Api("https://api.example/v1", "Stock"), now=world.clock.at)
     rule = {"id": guild.guild_id, "any_role": ["613425648685547543"]}
     await world.edit(world.app(FRONT), policy={"guilds": [rule]})
-    await inside.goto(f"{site.address}/admin/registers")
-    for words in ("Stock", "Raid Leaders", "Officers"):
+    for page, words in (("apis", "Stock"), ("guilds", "Officers"), ("operators", "Laptop")):
+        await inside.goto(f"{site.address}/admin/{page}")
         await expect(inside.get_by_text(words).first).to_be_visible()
+        await look(inside, f"console-{page}")
+    await inside.goto(f"{site.address}/admin/guilds/one?id={guild.guild_id}")
+    await inside.get_by_text("Remove it …").click()
+    await look(inside, "console-guild")
+    await inside.goto(f"{site.address}/admin/policies")
     told = inside.get_by_role("listitem").filter(has_text="Officers")
     await expect(told).to_contain_text("Raid Leaders")
-    await look(inside, "console-registers")
+    await look(inside, "console-policies")
+    await inside.get_by_role("link", name="May somebody use an app?").click()
+    await inside.get_by_label("Account, Discord id").fill(ADA)
+    await inside.get_by_label("App", exact=True).select_option("front")
+    await inside.get_by_role("button", name="Explain").click()
+    await expect(inside.get_by_role("status")).to_contain_text("may not use Front")
+    await look(inside, "console-policy-check")
 
 
 async def test_what_is_not_there_is_said_to_be_missing(site: Site, inside: Page) -> None:

@@ -81,16 +81,14 @@ class Desk:
 
     async def get(self, path: str, **query: str) -> httpx2.Response:
         """Look at a page under /admin."""
-        return await self.http.get(f"/admin{path}", params=query)
+        return await self.http.get(f"/admin{path}", params=query or None)
 
     async def form(self, path: str, action: str | None = None) -> dict[str, list[str]]:
         """The fields of a page's form: the one that goes there, or to the page itself."""
         page = await self.get(path)
         assert page.status_code == 200, page.text
         wanted = "" if action is None else f"/admin{action}"
-        return next(
-            one for one in Sheets(page.text).found if one.action.split("?")[0] == wanted
-        ).fields
+        return next(one for one in Sheets(page.text).found if one.action == wanted).fields
 
     async def send(
         self, path: str, action: str | None = None, files: Any = None, **changes: Any

@@ -13,7 +13,7 @@ from starlette_admin.routing import route
 from broker.admin import fields
 from broker.admin.client_form import client_fields, taken
 from broker.admin.views.page import Page, form_of, missing, text
-from broker.admin.views.registers import policy_said
+from broker.admin.views.policies import policy_said
 from broker.app.algorithms import unready
 from broker.app.checks import Problem, Refused
 from broker.app.client_rules import Fault

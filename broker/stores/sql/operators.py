@@ -8,7 +8,7 @@ import hmac
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from broker.core.model import AuditEvent
+from broker.core.model import AuditEvent, JsonValue
 from broker.core.operators import Operator, Passkey, code_digest
 from broker.stores.cleaning import clean
 from broker.stores.sql.account_rows import locked, remember
@@ -55,8 +55,13 @@ class SqlOperators:
 
         return await self._units.write(work)
 
-    async def revoke(self, account_id: str, *, now: float) -> None:
+    async def revoke(self, account_id: str, *, now: float, by: str | None = None) -> None:
         """Take the role away, with every passkey: the console lets the account out at once.
+
+        Args:
+            account_id: whose.
+            now: UTC seconds.
+            by: the operator's account who did it, if known.
 
         Raises:
             NotFound: the account is no operator.
@@ -68,9 +73,36 @@ class SqlOperators:
                 raise NotFound("This account is no operator")
             await session.exec(delete(PasskeyRow).where(col(PasskeyRow.account_id) == account_id))
             await session.delete(row)
-            remember(session, AuditEvent("operator.revoked", now, "operator", account_id))
+            remember(session, _event("operator.revoked", now, account_id, by))
 
         await self._units.write(work)
+
+    async def forget(
+        self, account_id: str, credential_id: bytes, *, now: float, by: str | None = None
+    ) -> str:
+        """Take one passkey away, and return its name: the console lets out who came in with it.
+
+        Args:
+            account_id: whose.
+            credential_id: which.
+            now: UTC seconds.
+            by: the operator's account who did it, if known.
+
+        Raises:
+            NotFound: the account has no such passkey.
+        """
+
+        async def work(session: AsyncSession) -> str:
+            row = await session.get(PasskeyRow, credential_id.hex())
+            if row is None or row.account_id != account_id:
+                raise NotFound("There is no such passkey")
+            name = row.name
+            await session.delete(row)
+            detail = {"passkey": name}
+            remember(session, _event("operator.passkey_removed", now, account_id, by, detail))
+            return name
+
+        return await self._units.write(work)
 
     async def get(self, account_id: str) -> Operator | None:
         """Return the operator, or None where the account is none."""
@@ -146,6 +178,17 @@ class SqlOperators:
             return True
 
         return await self._units.write(work)
+
+
+def _event(
+    kind: str,
+    now: float,
+    account_id: str,
+    by: str | None,
+    detail: dict[str, JsonValue] | None = None,
+) -> AuditEvent:
+    told = (detail or {}) | ({} if by is None else {"operator": by})
+    return AuditEvent(kind, now, "operator", account_id, detail=told)
 
 
 def _copied(before: int, count: int) -> bool:

@@ -57,8 +57,8 @@ class SqlRegister(Generic[T, R]):
         self._table: Any = kind.table
         self._key: Column[str] = getattr(kind.table, kind.key)
 
-    async def add(self, one: T, *, now: float, actor: str = "operator") -> R:
-        """Register one, with an audit event.
+    async def add(self, one: T, *, now: float, actor: str = "operator", by: str | None = None) -> R:
+        """Register one, with an audit event; ``by`` is the operator's account, if known.
 
         Raises:
             AlreadyExists: its identifier is taken.
@@ -71,12 +71,14 @@ class SqlRegister(Generic[T, R]):
             columns = self._spread.columns(one)
             row = self._table(version=1, created_at=now, updated_at=now, **columns)
             session.add(row)
-            remember(session, self._event("added", key, now, actor))
+            remember(session, self._event("added", key, now, actor, by))
             return self._record(row)
 
         return await self._units.write(work)
 
-    async def edit(self, one: T, *, version: int, now: float, actor: str = "operator") -> R:
+    async def edit(
+        self, one: T, *, version: int, now: float, actor: str = "operator", by: str | None = None
+    ) -> R:
         """Replace the registration of the one with its identifier, with an audit event.
 
         Args:
@@ -84,6 +86,7 @@ class SqlRegister(Generic[T, R]):
             version: the version it was read at.
             now: UTC seconds.
             actor: who did it, for the audit log.
+            by: the operator's account, where one is known.
 
         Raises:
             NotFound: there is none.
@@ -99,13 +102,15 @@ class SqlRegister(Generic[T, R]):
                 row.sqlmodel_update(new)
                 row.version += 1
                 row.updated_at = now
-                remember(session, self._event("edited", key, now, actor, fields=changed))
+                remember(session, self._event("edited", key, now, actor, by, fields=changed))
             return self._record(row)
 
         return await self._units.write(work)
 
-    async def remove(self, key: str, *, now: float, actor: str = "operator") -> R:
-        """Remove one, with an audit event; it may be registered again.
+    async def remove(
+        self, key: str, *, now: float, actor: str = "operator", by: str | None = None
+    ) -> R:
+        """Remove one, with an audit event (``by`` as in ``add``); it may be registered again.
 
         Raises:
             NotFound: there is none.
@@ -115,7 +120,7 @@ class SqlRegister(Generic[T, R]):
             row = await self._locked(session, key, None)
             record = self._record(row)
             await session.delete(row)
-            remember(session, self._event("removed", key, now, actor))
+            remember(session, self._event("removed", key, now, actor, by))
             return record
 
         return await self._units.write(work)
@@ -164,6 +169,9 @@ class SqlRegister(Generic[T, R]):
     def _record(self, row: Any) -> R:
         return self._kind.record(self._one(row), row.version, row.created_at, row.updated_at)
 
-    def _event(self, what: str, key: str, now: float, actor: str, **more: Any) -> AuditEvent:
+    def _event(
+        self, what: str, key: str, now: float, actor: str, by: str | None, **more: Any
+    ) -> AuditEvent:
         word = self._kind.word
-        return AuditEvent(f"{word}.{what}", now, actor, detail={word: key, **more})
+        detail = {word: key, **more} | ({} if by is None else {"operator": by})
+        return AuditEvent(f"{word}.{what}", now, actor, detail=detail)
