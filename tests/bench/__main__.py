@@ -1,4 +1,4 @@
-"""Runs the benchmark: `python -m tests.bench [--json FILE] [--quick]`."""
+"""Runs the benchmark: `python -m tests.bench [--json FILE] [--quick] [--peers]`."""
 
 import argparse
 import asyncio
@@ -9,8 +9,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
@@ -34,11 +34,13 @@ from tests.bench.machine import (
     redis_server,
     rsa_signatures,
 )
+from tests.bench.peers import Peer, peers
 from tests.bench.rows import ROWS, Row, Stage
 from tests.ports import free_port
 from tests.running import ROOT, NotReady, RunningBroker
 
 PATIENCE: Final = 30.0  # seconds for a server to start
+OURS: Final = "Token Broker"
 FLOOR: Final = [sys.executable, "-m", "tests.bench.floor"]
 
 
@@ -55,6 +57,20 @@ WHOLE: Final = Method(warm_up=1, seconds=4, rounds=3)
 QUICK: Final = Method(warm_up=1, seconds=1, rounds=1)
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a round saw of each, one after the other.
+
+    Attributes:
+        ours, floor: the broker and its floor.
+        peers: other providers by name, of those that have the row.
+    """
+
+    ours: load.Seen
+    floor: load.Seen
+    peers: dict[str, load.Seen]
+
+
 class Bench:
     """Servers to compare and the stage for their loads.
 
@@ -63,14 +79,28 @@ class Bench:
         places: which core does what.
         stage: what loads draw on.
         ours, floor: origins of the two servers.
+        peers: other providers.
+
+    Attributes:
+        compared: of the rows that were measured, those that another provider has too.
     """
 
-    def __init__(self, method: Method, places: Cores, stage: Stage, ours: str, floor: str) -> None:
+    def __init__(
+        self,
+        method: Method,
+        places: Cores,
+        stage: Stage,
+        ours: str,
+        floor: str,
+        peers: Sequence[Peer] = (),
+    ) -> None:
         self._method = method
         self._places = places
         self._stage = stage
         self._ours = ours
         self._floor = floor
+        self._peers = peers
+        self.compared: list[report.Compared] = []
 
     async def measure(self, only: str) -> list[report.Measured]:
         """Measure every row whose name holds a text; the speed of the core around each."""
@@ -82,25 +112,26 @@ class Bench:
                 seen = await self._rounds(row)
                 after = rsa_signatures(self._places.worker)
                 found.append(_measured(row, seen, mean((before, after))))
+                self.compared += _compared(row, seen, self._peers)
                 before = after
         return found
 
-    async def _rounds(self, row: Row) -> list[tuple[load.Seen, load.Seen]]:
-        """Return what each round saw of ours and of the floor, one after the other."""
+    async def _rounds(self, row: Row) -> list[Round]:
         method = self._method
-        await self._both(row, method.warm_up)
-        return [await self._both(row, method.seconds) for _ in range(method.rounds)]
+        await self._round(row, method.warm_up)
+        return [await self._round(row, method.seconds) for _ in range(method.rounds)]
 
-    async def _both(self, row: Row, seconds: int) -> tuple[load.Seen, load.Seen]:
+    async def _round(self, row: Row, seconds: int) -> Round:
         core = self._places.load
         await row.prepare(self._stage, seconds)
         ours = load.run(self._ours, row.script, row.ours(self._stage), seconds, core)
         floor = load.run(self._floor, row.script, row.floor(self._stage), seconds, core)
-        return ours, floor
+        runs = {one.name: one.run(row.name, row.script, seconds, core) for one in self._peers}
+        return Round(ours, floor, {name: seen for name, seen in runs.items() if seen})
 
 
-def _measured(row: Row, seen: list[tuple[load.Seen, load.Seen]], rsa: float) -> report.Measured:
-    ours = [one for one, _ in seen]
+def _measured(row: Row, seen: list[Round], rsa: float) -> report.Measured:
+    ours = [one.ours for one in seen]
     rate = median(one.per_second for one in ours)
     return report.Measured(
         row.name,
@@ -108,8 +139,20 @@ def _measured(row: Row, seen: list[tuple[load.Seen, load.Seen]], rsa: float) -> 
         median(one.p50_ms for one in ours),
         median(one.p99_ms for one in ours),
         rate / rsa,
-        median(one.per_second / floor.per_second for one, floor in seen),
+        median(one.ours.per_second / one.floor.per_second for one in seen),
     )
+
+
+def _compared(row: Row, seen: list[Round], peers: Sequence[Peer]) -> list[report.Compared]:
+    """Return the row beside other providers, as parts of its floor; nothing where none has it."""
+    values: dict[str, float | None] = {
+        OURS: median(one.ours.per_second / one.floor.per_second for one in seen)
+    }
+    for name in (peer.name for peer in peers):
+        parts = [r.peers[name].per_second / r.floor.per_second for r in seen if name in r.peers]
+        values[name] = median(parts) if parts else None
+    found = [value for value in values.values() if value is not None]
+    return [report.Compared(row.name, "÷ floor", values)] if len(found) > 1 else []
 
 
 def first_answer(port: int) -> float:
@@ -175,9 +218,9 @@ async def stage_of(broker: RunningBroker, redis_url: str, secret: str, folder: P
 
 
 async def run(
-    method: Method, only: str, folder: Path
-) -> tuple[list[report.Measured], list[report.Figure]]:
-    """Run everything; returns the rows, and the figures beside them."""
+    method: Method, only: str, folder: Path, *, beside: bool
+) -> tuple[list[report.Measured], list[report.Figure], list[report.Compared]]:
+    """Run everything; returns the rows, the figures beside them, and other providers' rows."""
     places = cores()
     os.sched_setaffinity(0, {places.load})
     if not places.alone:
@@ -198,11 +241,20 @@ async def run(
             figures = [_restart(broker)]
             stage = await stage_of(broker, redis_url, secret, folder)
             found = await rows.samples(broker.issuer, stage)
-            with floor_server(folder, redis_url, found, places.worker) as floor:
-                bench = Bench(method, places, stage, broker.issuer, floor)
+            with ExitStack() as stack:
+                floor = stack.enter_context(floor_server(folder, redis_url, found, places.worker))
+                others = []
+                if beside:
+                    opened = peers(folder / "peers", redis_url, places.worker)
+                    others = stack.enter_context(opened)
+                bench = Bench(method, places, stage, broker.issuer, floor, others)
                 measured = await bench.measure(only)
-            figures.append(_memory(broker))
-    return measured, figures
+                figures.append(_memory(broker))
+                compared = bench.compared
+                if others:
+                    used = {OURS: figures[-1].value} | {one.name: one.memory() for one in others}
+                    compared.append(report.Compared("memory after load", "MB", used))
+    return measured, figures, compared
 
 
 def _restart(broker: RunningBroker) -> report.Figure:
@@ -224,6 +276,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there as well")
     parser.add_argument("--quick", action="store_true", help="one short round a row: a rough idea")
+    parser.add_argument("--peers", action="store_true", help="other providers in the same run")
     parser.add_argument("--only", default="", metavar="TEXT", help="rows whose name holds this")
     asked = parser.parse_args()
     began = time.monotonic()
@@ -231,14 +284,16 @@ def main() -> int:
         check_programs()
         with tempfile.TemporaryDirectory(prefix="broker-bench-") as folder:
             method = QUICK if asked.quick else WHOLE
-            measured, figures = asyncio.run(run(method, asked.only, Path(folder)))
+            measured, figures, compared = asyncio.run(
+                run(method, asked.only, Path(folder), beside=asked.peers)
+            )
     except (Unfit, NotReady) as error:
         print(error, file=sys.stderr)
         return 1
     report.show(measured, figures)
-    print(f"  {time.monotonic() - began:.0f} s")
+    print(f"  {time.monotonic() - began:.0f} s\n\n{report.markdown(measured, compared)}")
     if asked.json:
-        report.write(asked.json, measured, figures)
+        report.write(asked.json, measured, figures, compared)
     return 0
 
 

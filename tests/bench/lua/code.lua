@@ -27,7 +27,8 @@ function response(status, headers_in)
     flows = flows + 1
     return
   end
-  local code = status == 303 and string.match(headers_in['location'] or '', '[?&]code=([^&]+)')
+  local location = headers_in['location'] or headers_in['Location'] or ''
+  local code = string.match(location, '[?&]code=([^&]+)')
   if code then
     codes.put(code)
   end

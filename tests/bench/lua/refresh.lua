@@ -15,7 +15,7 @@ function request()
 end
 
 function response(status, _, body)
-  local newest = status == 200 and string.match(body, '"refresh_token":"([^"]+)"')
+  local newest = status == 200 and string.match(body, '"refresh_token": ?"([^"]+)"')
   if newest then
     pool.put(newest)
   end
