@@ -39,7 +39,9 @@ ABOUT: Final = (
 )
 FILES: Final = StaticFiles(packages=[("starlette_admin", "static"), ("broker.admin", "static")])
 KEPT: Final = b"public, max-age=3600"
-_PASSED_ON: Final = (b"content-type", b"location", b"set-cookie", b"etag", b"last-modified")
+_PASSED_ON: Final = (
+    b"content-type", b"content-disposition", b"location", b"set-cookie", b"etag", b"last-modified",
+)  # fmt: skip
 
 
 def console_of(parts: Parts) -> "Console":

@@ -96,6 +96,41 @@ class Accounts(Page):
         facts = await self.sql.accounts.sign_out(record.account_id, self.now, by=self.by(request))
         return f"{record.name} is signed out everywhere. {await self._ended(record, facts)}"
 
+    @route("/{account_id}/end-session", methods=["POST"])
+    async def end_session(self, request: Request) -> Response:
+        """End one session, with its codes and its grants but those that outlive sessions."""
+        record, sid = await self._record(request), text(await form_of(request), "sid")
+        return await self.do(request, _page(record), self._end_session(request, record, sid))
+
+    async def _end_session(self, request: Request, record: AccountRecord, sid: str) -> str:
+        account_id, redis = record.account_id, self.stores.redis
+        sessions, _ = await redis.accounts.living(account_id, now=self.now)
+        if sid not in {one.sid for one in sessions}:
+            raise NotFound("This session has ended already")
+        ended = await redis.sessions.end(account_id, sid, now=self.now)
+        detail = {"grants_ended": len(ended.grants)}
+        await self.remember(request, "sign_out", detail, account_id)
+        return f"The session has ended, and {len(ended.grants)} grants with it."
+
+    @route("/{account_id}/end-grant", methods=["POST"])
+    async def end_grant(self, request: Request) -> Response:
+        """End one grant: its refresh tokens at once."""
+        record, grant = await self._record(request), text(await form_of(request), "grant")
+        return await self.do(request, _page(record), self._end_grant(request, record, grant))
+
+    async def _end_grant(self, request: Request, record: AccountRecord, grant_id: str) -> str:
+        account_id, redis = record.account_id, self.stores.redis
+        _, grants = await redis.accounts.living(account_id, now=self.now)
+        client_id = next((one.client_id for one in grants if one.grant_id == grant_id), None)
+        if client_id is None:
+            raise NotFound("This grant has ended already")
+        await redis.grants.end(account_id, grant_id, client_id)
+        await self.remember(request, "grant.ended", {"grant": grant_id}, account_id, client_id)
+        return (
+            "The grant has ended: nothing of it refreshes. Services that ask nobody take its "
+            "access tokens to their end."
+        )
+
     async def _ended(self, record: AccountRecord, facts: Facts) -> Ended:
         """Carry the change to Redis at once; the outbox does it again, or where this dies."""
         states = self.stores.redis.accounts

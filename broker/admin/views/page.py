@@ -69,10 +69,18 @@ class Page(CustomView):
             flash(request, str(error), "error")
         return RedirectResponse(back, 303)
 
-    async def remember(self, request: Request, kind: str, detail: dict[str, JsonValue]) -> None:
+    async def remember(
+        self,
+        request: Request,
+        kind: str,
+        detail: dict[str, JsonValue],
+        account_id: str | None = None,
+        client_id: str | None = None,
+    ) -> None:
         """Write an audit event of what the operator did where no store has written one."""
         told = detail | {"operator": self.by(request)}
-        await self.sql.audit.record(AuditEvent(kind, self.now, "operator", detail=told))
+        event = AuditEvent(kind, self.now, "operator", account_id, client_id, told)
+        await self.sql.audit.record(event)
 
 
 async def form_of(request: Request) -> FormData:

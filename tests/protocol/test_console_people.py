@@ -1,0 +1,81 @@
+"""People in the console: one session, one grant of theirs; and the log to take away."""
+
+import csv
+import io
+import json
+
+from broker.core.model import AuditEvent
+from tests.protocol.actors import App
+from tests.protocol.known import BEN, FRONT
+from tests.protocol.operating import Desk
+
+
+async def somebody(desk: Desk) -> tuple[str, App, dict[str, str]]:
+    """Ben, signed in to an app; returns his account, the app and its tokens."""
+    app = desk.world.app(FRONT)
+    tokens = await desk.world.browser().tokens(app, BEN)
+    return await desk.world.account_of(BEN), app, tokens
+
+
+async def test_one_session_is_ended(desk: Desk) -> None:
+    """Its grants with it, the person's other session not; the log says who did it."""
+    account, app, tokens = await somebody(desk)
+    other = desk.world.app(FRONT)
+    kept = await desk.world.browser().tokens(other, BEN)
+    page = f"/accounts/{account}"
+    shown = await desk.form(page, f"{page}/end-session")
+    look = desk.world.broker.stores.redis.accounts
+    _, grants = await look.living(account, now=desk.world.clock.at)
+    first = next(one for one in grants if one.sid == shown["sid"][0])
+    answer = await desk.send(page, f"{page}/end-session")
+    assert "The session has ended, and 1 grants with it" in answer.text
+    left, alive = await look.living(account, now=desk.world.clock.at)
+    assert (len(left), len(alive)) == (1, 1)
+    assert alive[0].grant_id != first.grant_id
+    refreshed = [(await a.refresh(t["refresh_token"])).status_code for a, t in
+                 ((app, tokens), (other, kept))]  # fmt: skip
+    assert sorted(refreshed) == [200, 400]
+    (entry,) = await desk.world.audit("sign_out")
+    assert entry.event.detail == {"grants_ended": 1, "operator": desk.account}
+    assert (entry.event.actor, entry.event.account_id) == ("operator", account)
+    again = await desk.send(page, f"{page}/end-session", sid=shown["sid"][0])
+    assert "has ended already" in again.text
+
+
+async def test_one_grant_is_ended(desk: Desk) -> None:
+    """Nothing of it refreshes; the session goes on."""
+    account, app, tokens = await somebody(desk)
+    page = f"/accounts/{account}"
+    answer = await desk.send(page, f"{page}/end-grant")
+    assert "The grant has ended" in answer.text
+    assert (await app.refresh(tokens["refresh_token"])).status_code == 400
+    sessions, grants = await desk.world.broker.stores.redis.accounts.living(
+        account, now=desk.world.clock.at
+    )
+    assert (len(sessions), grants) == (1, ())
+    (entry,) = await desk.world.audit("grant.ended")
+    assert (entry.event.account_id, entry.event.client_id) == (account, "front")
+    assert entry.event.detail["operator"] == desk.account
+
+
+async def test_the_log_is_taken_away_as_it_is_filtered(desk: Desk) -> None:
+    """JSON lines and CSV hold the same; what a spreadsheet would reckon with is text."""
+    account, *_ = await somebody(desk)
+    event = AuditEvent("test.odd", desk.world.clock.at, "=cmd()", account, "front", {"a": "é"})
+    await desk.world.sql.audit.record(event)
+    query = {"account": account, "kind": "test."}
+    lines = await desk.get("/audit/export", **query)
+    (found,) = [json.loads(line) for line in lines.text.splitlines()]
+    assert found["kind"] == "test.odd"
+    assert found["detail"] == {"a": "é"}
+    assert 'filename="audit.jsonl"' in lines.headers["content-disposition"]
+    assert lines.headers["cache-control"] == "no-store"
+    sheet = await desk.get("/audit/export", **query, **{"as": "csv"})
+    assert sheet.headers["content-type"].startswith("text/csv")
+    head, row = csv.reader(io.StringIO(sheet.text))
+    told = dict(zip(head, row, strict=True))
+    assert told["actor"] == "'=cmd()"
+    assert (told["at"], told["account_id"]) == (found["at"], account)
+    assert json.loads(told["detail"]) == found["detail"]
+    every = await desk.get("/audit/export")
+    assert len(every.text.splitlines()) > 1
