@@ -16,7 +16,13 @@ from broker.stores.redis.revocations import RedisRevocations
 from broker.stores.sql import engine as sql_engine
 from broker.stores.sql import schema
 from broker.stores.sql.facade import SqlStores
-from broker.stores.sql.records import ACCOUNT_ENDED, IDENTITY_UNLINKED, OutboxItem
+from broker.stores.sql.records import (
+    ACCOUNT_ENDED,
+    ACCOUNT_ERASED,
+    CONSENT_WITHDRAWN,
+    IDENTITY_UNLINKED,
+    OutboxItem,
+)
 from keys.errors import KeyStoreUnavailable
 from keys.rotation import Rotation
 from keys.sealing import Sealer
@@ -56,12 +62,22 @@ class Stores:
             StoreUnavailable: SQL or Redis is out of reach; the item is to be tried again.
         """
         account_id = str(item.payload["account_id"])
+        if item.kind == ACCOUNT_ERASED:
+            await self.redis.accounts.erase(account_id, now=item.created_at)
+            return
         facts = await self.sql.accounts.facts(account_id)
         if facts is None:
             return
         if item.kind == ACCOUNT_ENDED:
             stays = item.payload.get("since_stays") is True
             await self.redis.accounts.end_all(account_id, facts, since_stays=stays)
+            return
+        if item.kind == CONSENT_WITHDRAWN and "at" in item.payload:
+            client_id, at = str(item.payload["client_id"]), float(item.payload["at"])
+            consented = item.payload.get("consented") is True
+            await self.redis.accounts.end_access(
+                account_id, facts, client_id, until=at, consented=consented
+            )
             return
         await self.redis.accounts.put_facts(account_id, facts)
         if item.kind == IDENTITY_UNLINKED:

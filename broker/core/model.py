@@ -45,6 +45,7 @@ class Lifetimes:
     membership_fresh: int = 600
     membership_stale: int = 86400
     skew: int = 60
+    deletion_grace: int = 14 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ class Facts:
         consents: client_id → the scopes the person has agreed to, space-separated.
         identities: upstream → the person's subject there (Discord: the snowflake).
         community: what was read of the guilds that were asked for; each part has its own time.
+        leaving_at: when the account will be deleted, as its person wants; only facts out of SQL
+            tell. It is switched off until then, and for no other reason.
     """
 
     version: int
@@ -100,6 +103,7 @@ class Facts:
     consents: Mapping[str, str] = field(default_factory=dict)
     identities: Mapping[str, str] = field(default_factory=dict)
     community: Community = field(default_factory=Community)
+    leaving_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,7 @@ class Session:
         expires_at: its absolute end.
         upstream: which upstream vouched.
         device: the browser's User-Agent, shortened, for the person's own list of sessions.
+        seen_at: when it was last used, as the store knows it.
     """
 
     account_id: str
@@ -125,6 +130,7 @@ class Session:
     expires_at: float
     upstream: str
     device: str = ""
+    seen_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +261,7 @@ class Grant:
         created_at: when it began.
         expires_at: its absolute end.
         generation: of the one live refresh token.
+        seen_at: when it was last used, as the store knows it.
     """
 
     account_id: str
@@ -271,6 +278,7 @@ class Grant:
     nonce: str | None = None
     dpop_jkt: str | None = None
     claims: Mapping[str, JsonValue] | None = None
+    seen_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from broker.core.community.model import Community
-from broker.core.model import AuditEvent, Client, Facts, PendingRequest, Profile, Session
+from broker.core.model import (
+    AuditEvent,
+    Client,
+    Facts,
+    Grant,
+    PendingRequest,
+    Profile,
+    Session,
+)
 from broker.core.outbound import Fetched, Outbound
 from broker.core.steps import (
     CodeIssued,
@@ -198,6 +206,25 @@ class AccountStates(Protocol):
         """
         ...
 
+    async def end_access(
+        self, account_id: str, facts: Facts, client_id: str, *, until: float, consented: bool
+    ) -> Ended:
+        """Put the facts, and end a client's codes and grants that began up to a moment.
+
+        All of them where it stood on a consent and the facts hold none; idempotent.
+        """
+        ...
+
+    async def erase(self, account_id: str, *, now: float) -> Ended:
+        """End all that lives of a deleted account, and forget it; idempotent."""
+        ...
+
+    async def living(
+        self, account_id: str, *, now: float
+    ) -> tuple[tuple[Session, ...], tuple[Grant, ...]]:
+        """Return the account's living sessions and grants, for people to look at."""
+        ...
+
 
 class Clients(Protocol):
     """Registered clients, followed from SQL."""
@@ -248,6 +275,21 @@ class Accounts(Protocol):
         self, account_id: str, client_id: str, scope: Sequence[str], *, now: float
     ) -> Facts:
         """Record the person's consent, added to an earlier one, and return the newer facts."""
+        ...
+
+    async def withdraw_consent(
+        self, account_id: str, client_id: str, *, now: float, actor: str
+    ) -> tuple[Facts, bool]:
+        """Forget a consent; somebody carries the end to ``AccountStates.end_access`` in any case.
+
+        Returns the newer facts, and whether there was a consent.
+        """
+        ...
+
+    async def sign_out(
+        self, account_id: str, now: float, *, by: str | None = None, actor: str = "operator"
+    ) -> Facts:
+        """Kill everything begun before now; somebody carries it to ``AccountStates.end_all``."""
         ...
 
 

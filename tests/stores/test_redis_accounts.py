@@ -225,3 +225,80 @@ def test_a_prefix_must_leave_the_hash_tag_alone() -> None:
     """Braces in a prefix would put accounts into one slot, or an account into several."""
     with pytest.raises(ValueError, match="braces"):
         Names("{x}:")
+
+
+async def test_a_withdrawn_client_loses_everything(world: World) -> None:
+    """Its codes and grants, offline ones too, and its consent, in one step; others go on."""
+    await world.sign_in()
+    bound, offline = await world.grant(), await world.grant(scope="openid offline_access")
+    code = await world.code()
+    theirs = await world.code(request=replace(world.request, client_id=OTHER))
+    kept = Facts(2, "sub-1", consents={OTHER: "openid"})
+    end = world.stores.accounts.end_access
+    ended = await end(ACCOUNT, kept, CLIENT, until=world.now, consented=True)
+    assert set(ended.grants) == {(bound, CLIENT), (offline, CLIENT)}
+    assert await world.redeem(code) == GrantRefused(Refusal.UNKNOWN)
+    assert await world.refresh(offline) == GrantRefused(Refusal.UNKNOWN)
+    assert (await facts_now(world)).consents == {OTHER: "openid"}
+    assert isinstance(await world.redeem(theirs, client_id=OTHER), GrantAlive)
+    assert (await end(ACCOUNT, kept, CLIENT, until=world.now, consented=True)).grants == ()
+
+
+async def test_a_late_withdrawal_spares_what_was_agreed_to_since(world: World) -> None:
+    """Delivered again after a new consent, or where none is needed: newer grants and codes stay."""
+    await world.sign_in()
+    begun, consents = world.now, world.facts.consents
+    end = world.stores.accounts.end_access
+    await end(ACCOUNT, Facts(2, "sub-1", consents={}), CLIENT, until=begun, consented=True)
+    world.now += 1
+    again = Facts(3, "sub-1", consents=consents)
+    await world.stores.accounts.put_facts(ACCOUNT, again)
+    fresh, code = await world.grant(), await world.code()
+    for facts, consented in ((again, True), (Facts(2, "sub-1"), True), (Facts(3, "s"), False)):
+        ended = await end(ACCOUNT, facts, CLIENT, until=begun, consented=consented)
+        assert ended.grants == ()
+    assert await world.alive(fresh)
+    assert isinstance(await world.redeem(code), GrantAlive)
+
+
+async def test_a_withdrawal_ends_what_old_facts_let_in(world: World) -> None:
+    """A grant made in the moment before the facts arrived has no consent to stand on."""
+    await world.sign_in()
+    withdrawn_at = world.now
+    world.now += 1
+    late = await world.grant()
+    end = world.stores.accounts.end_access
+    gone = Facts(2, "sub-1", consents={OTHER: "openid"})
+    ended = await end(ACCOUNT, gone, CLIENT, until=withdrawn_at, consented=True)
+    assert ended.grants == ((late, CLIENT),)
+
+
+async def test_last_use_is_listed(world: World) -> None:
+    """A session is used by a code, a grant by a refresh: that is when each was last used."""
+    await world.sign_in()
+    grant_id = await world.grant()
+    world.now += 60
+    await world.code()
+    world.now += 60
+    await world.refresh(grant_id)
+    (session,), (grant,) = await world.stores.accounts.living(ACCOUNT, now=world.now)
+    assert (session.seen_at, session.device) == (START + 60, "Firefox")
+    assert (grant.seen_at, grant.created_at) == (START + 120, START)
+
+
+async def test_a_deleted_account_leaves_nothing(world: World) -> None:
+    """Sessions, codes, grants and facts are gone; a late reader of SQL puts nothing back."""
+    await world.sign_in()
+    grant_id, code = await world.grant(scope="openid offline_access"), await world.code()
+    erase = world.stores.accounts.erase
+    assert (await erase(ACCOUNT, now=world.now)).grants == ((grant_id, CLIENT),)
+    assert (await erase(ACCOUNT, now=world.now)).grants == ()
+    await world.stores.accounts.put_facts(ACCOUNT, replace(world.facts, version=10**9))
+    assert await world.redeem(code) == GrantRefused(Refusal.UNKNOWN)
+    assert await world.refresh(grant_id) == GrantRefused(Refusal.UNKNOWN)
+    assert not await world.sign_in(created_at=world.now + 1)
+    kept = await world.everything()
+    left = set(kept) - {world.key("facts"), world.key("notices")}
+    assert all(":code:" in key for key in left), "only tombstones of spent codes may be left"
+    assert "Zoë" not in str(kept)
+    assert "sub-1" not in str(kept.get(world.key("facts")))

@@ -111,17 +111,20 @@ async def test_consent_adds_up(stores: SqlStores) -> None:
 
 
 async def test_withdrawing_consent_is_carried_on(stores: SqlStores) -> None:
-    """The consent is gone, the facts are newer, the outbox and the log know; once."""
+    """The consent is gone, the facts are newer, the outbox and the log know; each time."""
     ada, _ = await stores.accounts.sign_in(ADA, now=NOW)
     given = await stores.accounts.consent(ada, "app", ("openid",), now=NOW)
-    gone = await stores.accounts.withdraw_consent(ada, "app", now=NOW + 1)
-    assert gone.consents == {}
-    assert gone.version == given.version + 1
-    assert await stores.accounts.withdraw_consent(ada, "app", now=NOW + 2) == gone
-    (item,) = await stores.outbox.waiting()
-    assert item.kind == records.CONSENT_WITHDRAWN
-    assert item.payload == {"account_id": ada, "client_id": "app", "version": gone.version}
-    assert len(await stores.audit.page(AuditFilter(kind="consent.withdrawn"))) == 1
+    gone, consented = await stores.accounts.withdraw_consent(ada, "app", now=NOW + 1)
+    assert (gone.consents, gone.version, consented) == ({}, given.version + 1, True)
+    again, consented = await stores.accounts.withdraw_consent(ada, "app", now=NOW + 2)
+    assert (again.consents, again.version, consented) == ({}, gone.version + 1, False)
+    first, second = await stores.outbox.waiting()
+    assert first.kind == second.kind == records.CONSENT_WITHDRAWN
+    payload = {"account_id": ada, "client_id": "app"}
+    assert first.payload == {**payload, "version": gone.version, "at": NOW + 1, "consented": True}
+    assert second.payload["consented"] is False
+    newest, oldest = await stores.audit.page(AuditFilter(kind="consent.withdrawn"))
+    assert (oldest.event.detail, newest.event.detail) == ({"scope": "openid"}, {})
 
 
 async def test_versions_only_grow(another: Callable[[], SqlStores]) -> None:

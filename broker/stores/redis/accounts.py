@@ -1,5 +1,7 @@
 """Facts of accounts beside their grants, and ends of whole accounts."""
 
+from typing import Final
+
 from broker.core.community.model import Community
 from broker.core.model import Facts, Grant, Session
 from broker.core.ports import Ended
@@ -7,6 +9,8 @@ from broker.stores.redis import codec
 from broker.stores.redis.keys import Names
 from broker.stores.redis.notices import RedisNotices
 from broker.stores.redis.scripts import Steps, script
+
+MARK_KEPT: Final = 3600  # seconds; longer than any process holds on to what it has read
 
 
 class RedisAccountStates:
@@ -19,6 +23,8 @@ class RedisAccountStates:
         self._put = script("account_put")
         self._put_community = script("community_put")
         self._end = script("account_end")
+        self._end_access = script("access_end")
+        self._erase = script("account_erase")
         self._look = script("account_look")
 
     async def put_facts(self, account_id: str, facts: Facts) -> None:
@@ -48,6 +54,34 @@ class RedisAccountStates:
         stays = "1" if since_stays else ""
         async with self._notices.ending(account_id):
             answer = await self._steps.end(self._end, keys, self._steps.marks, stays, *arguments)
+        return Ended(codec.pairs(answer))
+
+    async def end_access(
+        self, account_id: str, facts: Facts, client_id: str, *, until: float, consented: bool
+    ) -> Ended:
+        """Put the facts, end a client's codes and grants that began up to a moment; idempotent.
+
+        All of them where it stood on a consent and these facts, or newer ones, hold none. The same
+        step queues a notice for the client.
+        """
+        base = self._names.account(account_id)
+        keys, words = (base + "facts", base + "index"), (client_id, codec.at(until))
+        arguments = (*words, "1" if consented else "", self._steps.marks)
+        async with self._notices.ending(account_id):
+            answer = await self._steps.end(
+                self._end_access, keys, *arguments, *codec.facts_arguments(facts)
+            )
+        return Ended(codec.pairs(answer))
+
+    async def erase(self, account_id: str, *, now: float) -> Ended:
+        """End all that lives of a deleted account, and forget it; idempotent.
+
+        A mark without anything of the person's stays for an hour.
+        """
+        base = self._names.account(account_id)
+        keys, words = (base + "facts", base + "index"), (codec.at(now), str(MARK_KEPT))
+        async with self._notices.ending(account_id):
+            answer = await self._steps.end(self._erase, keys, *words, self._steps.marks)
         return Ended(codec.pairs(answer))
 
     async def living(

@@ -124,7 +124,7 @@ def _part(value: str) -> tuple[float, dict[str, Any]]:
 
 def session(account_id: str, sid: str, reply: Sequence[str]) -> Session:
     """Return the session out of its record."""
-    generation, created, auth_time, expires, _idle, _seen, upstream, device = reply
+    generation, created, auth_time, expires, _idle, seen, upstream, device = reply
     return Session(
         account_id,
         sid,
@@ -134,6 +134,7 @@ def session(account_id: str, sid: str, reply: Sequence[str]) -> Session:
         float(expires),
         upstream,
         device,
+        float(seen),
     )
 
 
@@ -144,9 +145,8 @@ def claims_text(claims: Mapping[str, Any] | None) -> str:
 
 def grant(account_id: str, grant_id: str, reply: Sequence[str], nonce: str = "") -> Grant:
     """Return the grant out of its record; one of an earlier release is shorter."""
-    client_id, sid, offline, scope, resources, auth_time, created, expires, _, _, generation, _ = (
-        reply[:12]
-    )
+    client_id, sid, offline, scope, resources, auth_time, created, expires = reply[:8]
+    _idle, seen, generation = reply[8:11]
     jkt, claims = reply[12:14] if len(reply) > 12 else ("", "")
     return Grant(
         account_id,
@@ -163,6 +163,7 @@ def grant(account_id: str, grant_id: str, reply: Sequence[str], nonce: str = "")
         nonce or None,
         jkt or None,
         json.loads(claims) if claims else None,
+        float(seen),
     )
 
 

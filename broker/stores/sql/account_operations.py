@@ -72,8 +72,16 @@ class AccountOperations:
         event = AuditEvent("account.enabled", now, "operator", account_id, None, _by(by))
         return await self._change(account_id, change, records.ACCOUNT_CHANGED, event)
 
-    async def sign_out(self, account_id: str, now: float, *, by: str | None = None) -> Facts:
+    async def sign_out(
+        self, account_id: str, now: float, *, by: str | None = None, actor: str = "operator"
+    ) -> Facts:
         """Kill every session, code and grant begun before now.
+
+        Args:
+            account_id: whose.
+            now: UTC seconds.
+            by: the operator's account, where one is known.
+            actor: who wants it: ``operator`` or ``person``.
 
         Raises:
             NotFound: there is no such account.
@@ -82,7 +90,7 @@ class AccountOperations:
         def change(row: AccountRow) -> None:
             row.not_before = max(row.not_before, now)
 
-        event = AuditEvent("account.signed_out", now, "operator", account_id, None, _by(by))
+        event = AuditEvent("account.signed_out", now, actor, account_id, None, _by(by))
         return await self._change(account_id, change, records.ACCOUNT_ENDED, event)
 
     async def get(self, account_id: str) -> AccountRecord:

@@ -53,12 +53,13 @@ async def facts_of(session: AsyncSession, row: AccountRow) -> Facts:
     return Facts(
         version=row.version,
         sub=row.sub,
-        disabled=row.disabled_at is not None,
+        disabled=row.disabled_at is not None or row.delete_at is not None,
         not_before=row.not_before,
         claims=_claims(row),
         consents=await consents_of(session, row.id),
         identities={one.upstream: one.subject for one in identities},
         community=known,
+        leaving_at=row.delete_at if row.disabled_at is None else None,
     )
 
 

@@ -30,6 +30,8 @@ from broker.stores.sql.account_rows import (
     remember,
     seen,
 )
+from broker.stores.sql.departures import erase
+from broker.stores.sql.errors import NotFound
 from broker.stores.sql.tables import AccountRow, ConsentRow, IdentityRow, UpstreamTokenRow
 from broker.stores.sql.unit import Units
 
@@ -72,6 +74,9 @@ class SqlAccounts(AccountOperations):
                 row, identity = await self._make(session, profile, now)
             else:
                 row, identity = await _held(session, identity)
+                if row.delete_at is not None and row.delete_at <= now:
+                    await erase(session, row, now, "system")
+                    row, identity = await self._make(session, profile, now)
                 leads = identity is (await identities_of(session, row.id))[0]
                 seen(row, identity, profile, now, leads=leads)
                 row.last_sign_in_at = max(row.last_sign_in_at, now)
@@ -187,25 +192,31 @@ class SqlAccounts(AccountOperations):
 
     async def withdraw_consent(
         self, account_id: str, client_id: str, *, now: float, actor: str = "operator"
-    ) -> Facts:
-        """Forget the consent, with an audit event, and queue the newer facts; idempotent.
+    ) -> tuple[Facts, bool]:
+        """Forget the consent, with an audit event, and queue the end of what stood on it.
+
+        Clients that need no consent have grants all the same: so the end is queued in any case.
+
+        Returns:
+            The newer facts, and whether there was a consent.
 
         Raises:
             NotFound: there is no such account.
         """
 
-        async def work(session: AsyncSession) -> Facts:
+        async def work(session: AsyncSession) -> tuple[Facts, bool]:
             row = await locked(session, account_id)
             known = await session.get(ConsentRow, (account_id, client_id))
             if known is not None:
                 await session.delete(known)
-                row.version += 1
-                queue(session, records.CONSENT_WITHDRAWN, row, now, client_id=client_id)
-                detail = {"scope": known.scope}
-                kind = records.CONSENT_WITHDRAWN
-                remember(session, AuditEvent(kind, now, actor, account_id, client_id, detail))
+            kind, whose = records.CONSENT_WITHDRAWN, (account_id, client_id)
+            row.version += 1
+            more = {"client_id": client_id, "at": now, "consented": known is not None}
+            queue(session, kind, row, now, **more)
+            detail = {} if known is None else {"scope": known.scope}
+            remember(session, AuditEvent(kind, now, actor, *whose, detail))
             await session.flush()
-            return await facts_of(session, row)
+            return await facts_of(session, row), known is not None
 
         return await self._units.write(work)
 
@@ -243,7 +254,10 @@ async def _held(session: AsyncSession, identity: IdentityRow) -> tuple[AccountRo
         StoreUnavailable: it was unlinked in this very moment; whoever asked can try again.
     """
     upstream = identity.upstream
-    row = await locked(session, identity.account_id)
+    try:
+        row = await locked(session, identity.account_id)
+    except NotFound:
+        raise StoreUnavailable(private="an account was deleted meanwhile") from None
     wanted = select(IdentityRow).where(col(IdentityRow.id) == identity.id)
     now = (await session.exec(wanted, execution_options={"populate_existing": True})).one_or_none()
     if now is None or now.account_id != row.id:

@@ -24,6 +24,7 @@ from broker.stores.sql.identities import SqlIdentities
 from broker.stores.sql.operators import SqlOperators
 from broker.stores.sql.outbox import SqlOutbox
 from broker.stores.sql.overview import SqlOverview
+from broker.stores.sql.own import SqlOwnAccounts
 from broker.stores.sql.unit import Units
 
 
@@ -41,6 +42,7 @@ class SqlStores:
     Attributes:
         engine: the same.
         accounts: the ``Accounts`` port, and what operators do to accounts.
+        own: the ``OwnAccounts`` port.
         identities: the ``Identities`` port.
         account_import: makes accounts that come from elsewhere.
         clients: the clients' repository.
@@ -69,6 +71,7 @@ class SqlStores:
         self.engine = engine
         self._units = Units(engine)
         self.accounts = SqlAccounts(self._units, entropy)
+        self.own = SqlOwnAccounts(self._units)
         self.identities = SqlIdentities(self._units)
         self.account_import = SqlAccountImport(self._units, entropy)
         self.apis = SqlApis(self._units)

@@ -11,7 +11,9 @@ from broker.core.model import AuditEvent, Client, JsonValue
 # What the outbox carries. Handlers read the account's facts anew: the payload is a pointer.
 ACCOUNT_ENDED: Final = "account.ended"  # put the facts, end every session, code and grant
 ACCOUNT_CHANGED: Final = "account.changed"  # put the facts
-CONSENT_WITHDRAWN: Final = "consent.withdrawn"  # put the facts; the client is in the payload
+# Put the facts, end what the payload's client may do for the account and began up to that moment.
+CONSENT_WITHDRAWN: Final = "consent.withdrawn"
+ACCOUNT_ERASED: Final = "account.erased"  # end and forget everything: there are no facts any more
 # Put the facts, end the sessions that the payload's upstream vouched for up to that moment.
 IDENTITY_UNLINKED: Final = "identity.unlinked"
 
@@ -48,6 +50,7 @@ class AccountRecord:
         disabled_reason: what the operator wrote, or None.
         not_before: sessions and grants begun before this are dead.
         name, username, picture, email, email_verified, locale: the profile.
+        delete_at: when it will be deleted, or None.
         identities: who may sign in to it.
         consents: client_id → scope.
     """
@@ -67,6 +70,7 @@ class AccountRecord:
     email: str | None
     email_verified: bool
     locale: str | None
+    delete_at: float | None = None
     identities: tuple[IdentityRecord, ...] = ()
     consents: Mapping[str, str] = field(default_factory=dict)
 
@@ -135,9 +139,10 @@ class OutboxItem:
 
     Attributes:
         number: its place in the outbox; it grows.
-        kind: ``account.ended``, ``account.changed``, ``consent.withdrawn``, ``identity.unlinked``.
-        payload: ``account_id`` and ``version``, with ``not_before``, ``client_id``, or ``upstream``
-            and ``at``; and ``since_stays`` where it tells of a past moment, and what was begun
+        kind: ``account.ended``, ``account.changed``, ``account.erased``, ``consent.withdrawn``,
+            ``identity.unlinked``.
+        payload: ``account_id`` and ``version``, with ``not_before``, or ``client_id``, ``at`` and
+            ``consented``, or ``upstream`` and ``at``; and ``since_stays`` where it tells of a past moment, and what was begun
             since goes on.
         created_at: when the change was committed, UTC seconds.
         attempts: how often it was taken, this time included.

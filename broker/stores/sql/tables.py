@@ -50,7 +50,8 @@ NEVER_AGAIN = {"sqlite_autoincrement": True}
 class AccountRow(SQLModel, table=True):
     """A person's account; the profile is as the upstream last gave it.
 
-    ``version`` grows with each change of what ``Facts`` holds, and only then.
+    ``version`` grows with each change of what ``Facts`` holds, and only then. With ``delete_at``
+    the account is switched off, and gone soon after that moment.
     """
 
     __tablename__ = "account"
@@ -70,6 +71,7 @@ class AccountRow(SQLModel, table=True):
     email: str | None = Field(default=None, sa_column=Column(Text, nullable=True, index=True))
     email_verified: bool = Field(default=False, nullable=False)
     locale: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    delete_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True, index=True))
 
 
 class IdentityRow(SQLModel, table=True):
