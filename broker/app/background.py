@@ -9,10 +9,13 @@ from typing import Final
 
 import structlog
 
-from broker.core.ports import Clock
+from broker.core.account import deletion
+from broker.core.account.own import OwnAccounts
+from broker.core.ports import AccountStates, Clock
 from broker.stores.sql.facade import SqlStores
 
 HOUSEKEEPING: Final = 3600.0  # seconds between two clean-ups
+DELETING: Final = 60.0  # seconds between two looks for accounts to delete
 OUTBOX_KEPT: Final = 7 * 86400.0  # seconds a finished outbox row stays for operators to see
 STOPPING: Final = 5.0  # seconds that background work has to come to an end
 LONGEST_PAUSE: Final = 60.0  # seconds before a task that keeps failing is begun again
@@ -72,6 +75,24 @@ async def clean(sql: SqlStores, audit_lifetime: float, clock: Clock, stop: async
         await sql.audit.prune(clock.now() - audit_lifetime)
         await sql.outbox.prune(clock.now() - OUTBOX_KEPT)
         await rest(stop, HOUSEKEEPING)
+
+
+async def delete_accounts(
+    own: OwnAccounts, states: AccountStates, clock: Clock, stop: asyncio.Event
+) -> None:
+    """Delete accounts whose time has come, beside all the other processes that do.
+
+    Args:
+        own: the accounts.
+        states: what lives of them.
+        clock: time.
+        stop: ends it.
+    """
+    while not stop.is_set():
+        count = await deletion.delete_due(own, states, clock.now())
+        if count:
+            _log.info("accounts.deleted", count=count)
+        await rest(stop, DELETING)
 
 
 async def end_with(parent: int, stop: asyncio.Event) -> None:

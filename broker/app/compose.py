@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 from starlette.types import ASGIApp
 
-from broker.app.background import Task, clean, running
+from broker.app.background import Task, clean, delete_accounts, running
 from broker.app.budgets import SharedBudget
 from broker.app.clock import SystemClock, SystemEntropy
 from broker.app.origins import Origins
@@ -171,6 +171,9 @@ def _beside(parts: Parts) -> dict[str, Task]:
         "outbox": lambda stop: drain(sql.outbox, parts.stores.carry, stop, clock=clock),
         "logout": telling.run,
         "limits": parts.limits.follow,
+        "deletions": lambda stop: delete_accounts(
+            sql.own, parts.stores.redis.accounts, clock, stop
+        ),
         "housekeeping": lambda stop: clean(sql, parts.settings.audit_lifetime, clock, stop),
         **measuring,
     }

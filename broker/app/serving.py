@@ -260,4 +260,5 @@ def _desk(parts: Parts, handles: Handles, mint: Mint, access: Access) -> Desk:
         access=access,
         authorizations=sql.authorizations,
         identities=sql.identities,
+        own=sql.own,
     )

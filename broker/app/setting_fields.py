@@ -178,6 +178,13 @@ class Fields(BaseSettings):
     audit_lifetime: Duration = Field(
         366 * DAY, ge=DAY, le=3660 * DAY, description="How long audit events are kept."
     )
+    deletion_grace: Duration = Field(
+        14 * DAY,
+        ge=0,
+        le=366 * DAY,
+        description="How long an account whose person wants it deleted waits, signed out, for that "
+        "person to come back and keep it; 0 deletes it at once.",
+    )
     key_period: Duration = Field(
         30 * DAY, ge=5, le=366 * DAY, description="How long a key signs before its successor does."
     )

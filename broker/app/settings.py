@@ -82,6 +82,7 @@ class Settings(Fields):
             membership_fresh=self.membership_fresh,
             membership_stale=self.membership_stale,
             skew=self.clock_skew,
+            deletion_grace=self.deletion_grace,
         )
 
     @property

@@ -100,6 +100,7 @@ def show_account(who: Who, json: show.Json = False) -> None:
             ("made", show.stamp(record.created_at)),
             ("last sign-in", show.stamp(record.last_sign_in_at)),
             ("signed out before", show.stamp(record.not_before or None)),
+            ("will be deleted", show.stamp(record.delete_at)),
         ]
     )
 
@@ -129,12 +130,12 @@ def enable(who: Who, json: show.Json = False) -> None:
     ) -> "tuple[AccountRecord, bool]":
         record = await found(stores, who)
         facts = await stores.sql.accounts.enable(record.account_id, clock.now())
-        put = await _put(stores, record.account_id, facts)
-        await _tidy(stores, clock)
-        return record, put
+        carried = await put(stores, record.account_id, facts)
+        await tidy(stores, clock)
+        return record, carried
 
     record, carried = with_stores(work, redis=True)
-    _say(record, "enabled", None, carried=carried, json=json)
+    say(record, "enabled", None, carried=carried, json=json)
 
 
 def _end(who: str, what: str, reason: str, *, json: bool) -> None:
@@ -147,11 +148,11 @@ def _end(who: str, what: str, reason: str, *, json: bool) -> None:
         else:
             facts = await stores.sql.accounts.sign_out(record.account_id, now)
         ended = await _ended(stores, record.account_id, facts)
-        await _tidy(stores, clock)
+        await tidy(stores, clock)
         return record, ended
 
     record, ended = with_stores(work, redis=True)
-    _say(record, what, ended, carried=ended is not None, json=json)
+    say(record, what, ended, carried=ended is not None, json=json)
 
 
 async def _ended(
@@ -170,7 +171,7 @@ async def _ended(
         return None
 
 
-async def _put(stores: "Stores", account_id: str, facts: Any) -> bool:
+async def put(stores: "Stores", account_id: str, facts: Any) -> bool:
     """Carry a change that ends nothing; False where Redis is out of reach, as for ``_ended``."""
     from broker.core.errors import StoreUnavailable
 
@@ -181,7 +182,7 @@ async def _put(stores: "Stores", account_id: str, facts: Any) -> bool:
     return True
 
 
-async def _tidy(stores: "Stores", clock: "SystemClock") -> None:
+async def tidy(stores: "Stores", clock: "SystemClock") -> None:
     """Leave nothing to carry for servers that may not be running; what one has taken is its own."""
     from broker.core.errors import StoreUnavailable
     from broker.stores.sql.drain import drain_once
@@ -191,14 +192,25 @@ async def _tidy(stores: "Stores", clock: "SystemClock") -> None:
             continue
 
 
-def _say(
+def say(
     record: "AccountRecord",
     what: str,
     ended: tuple[tuple[str, str], ...] | None,
     *,
     carried: bool,
     json: bool,
+    told: str = "",
 ) -> None:
+    """Say what was done.
+
+    Args:
+        record: the account.
+        what: what it is now, in one word.
+        ended: grants that ended, and whose; None where nothing was to, or Redis is out of reach.
+        carried: whether Redis knows.
+        json: whether a script asks.
+        told: a sentence in place of the usual one.
+    """
     clients = sorted({client for _, client in ended or ()})
     if json:
         show.document(
@@ -211,8 +223,8 @@ def _say(
             }
         )
         return
-    typer.echo(f"{record.name} ({record.account_id}) is {what}.")
-    if ended is not None:
+    typer.echo(told or f"{record.name} ({record.account_id}) is {what}.")
+    if ended is not None and what != "withdrawn":
         apps = f" of {', '.join(clients)}" if clients else ""
         typer.echo(f"All sessions ended, and {len(ended)} grants{apps}.")
     if not carried:
@@ -240,12 +252,14 @@ async def found(stores: "Stores", who: str) -> "AccountRecord":
 
 
 def _state(record: "AccountRecord") -> str:
-    return "active" if record.disabled_at is None else "disabled"
+    if record.disabled_at is not None:
+        return "disabled"
+    return "active" if record.delete_at is None else "leaving"
 
 
 def _facts(record: "AccountRecord") -> dict[str, Any]:
     found = asdict(record)
-    moments = ("created_at", "updated_at", "last_sign_in_at", "disabled_at")
+    moments = ("created_at", "updated_at", "last_sign_in_at", "disabled_at", "delete_at")
     found |= {name: show.stamp(found[name]) for name in moments}
     found["not_before"] = show.stamp(record.not_before or None)
     for one in found["identities"]:

@@ -4,6 +4,7 @@ import typer
 
 from broker.cli import (
     account_commands,
+    account_endings,
     account_import,
     api_commands,
     client_commands,
@@ -49,6 +50,9 @@ app.add_typer(api_commands.app, name="apis")
 account_commands.app.command("import")(account_import.import_accounts)
 account_commands.app.command("operators")(operator_commands.operators)
 account_commands.app.command("grant-operator")(operator_commands.grant_operator)
+account_commands.app.command("withdraw")(account_endings.withdraw)
+account_commands.app.command("delete")(account_endings.delete)
+account_commands.app.command("keep")(account_endings.keep)
 account_commands.app.command("revoke-operator")(operator_commands.revoke_operator)
 app.add_typer(guild_commands.app, name="guilds")
 app.add_typer(policy_commands.app, name="policy")

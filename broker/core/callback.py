@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from broker.core import trips
-from broker.core.account import linking
+from broker.core.account import leaving, linking
 from broker.core.account.entering import LINK
 from broker.core.audit import note
 from broker.core.community.model import Community
@@ -112,6 +112,8 @@ class Callback:
         account_id, facts = await desk.accounts.sign_in(
             arrival.signed_in.profile, now=desk.clock.now(), community=arrival.community
         )
+        if facts.leaving_at is not None:
+            return await leaving.waiting(desk, pending, account_id, facts)
         await self._keep(pending, arrival, account_id)
         session = await self._open_session(pending, arrival, account_id, facts, browser)
         handle = Handle(account_id, session.sid, session.generation)

@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from broker.core import choice, codes, trips
+from broker.core.account import leaving
 from broker.core.audit import note
 from broker.core.claims import agreed_scope
 from broker.core.desk import Desk, form_subject, fresh, same_browser
@@ -46,9 +47,17 @@ class Decisions:
                 before.
         """
         desk = self._desk
-        handle, decision = params.one("request"), params.one("decision")
-        pending = await desk.under_way(handle)
+        pending = await desk.under_way(params.one("request"))
         same_browser(pending, browser)
+        if pending.keeps is not None:
+            return await leaving.decide(desk, pending, params, browser)
+        return await self._decided(pending, params, browser)
+
+    async def _decided(
+        self, pending: PendingRequest, params: Parameters, browser: Browser
+    ) -> Redirect:
+        """Take what somebody who is signed in has decided."""
+        desk, decision = self._desk, params.one("decision")
         session = desk.session_handle(browser)
         subject = form_subject(pending.request_id, session)
         if session is None or not desk.forms.good(params.one("csrf"), browser.key, subject):

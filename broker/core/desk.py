@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from broker.core import facts, redirects
 from broker.core import vocabulary as v
 from broker.core.access import Access
+from broker.core.account.own import OwnAccounts
 from broker.core.authorize import HintSubject
 from broker.core.csrf import FormTokens, browser_digest
 from broker.core.device.model import Devices
@@ -67,6 +68,7 @@ class Desk:
     access: Access
     authorizations: Authorizations
     identities: Identities
+    own: OwnAccounts
 
     def new_id(self) -> str:
         """Return a fresh identifier: 32 hexadecimal digits."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from broker.core import asking, authorize, choice, codes, pushed, redirects, trips
 from broker.core import vocabulary as v
-from broker.core.account import entering
+from broker.core.account import entering, leaving
 from broker.core.callback import Callback
 from broker.core.claims import agreed_scope
 from broker.core.csrf import browser_digest
@@ -115,6 +115,8 @@ class SignIn:
         pending = await self._desk.under_way(handle)
         if pending.browser:
             same_browser(pending, browser)
+        if pending.keeps is not None:
+            return await leaving.question(self._desk, pending, browser)
         if pending.request.inward is not None:
             return await entering.resume(self._desk, pending, browser, upstream)
         client = await self._desk.client_of(pending)

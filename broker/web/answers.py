@@ -60,6 +60,14 @@ def json_answer(value: Any, status: int = 200, extra: Iterable[Header] = ()) -> 
     return Answer(status, [JSON, (b"content-length", b"%d" % len(body)), CLOSED_CSP, *extra], body)
 
 
+def file_answer(name: str, value: Any) -> Answer:
+    """Return a JSON document as a file to keep; its name is ours, and needs no escaping."""
+    body = json.dumps(value, ensure_ascii=False, indent=2).encode()
+    disposition = (b"content-disposition", f'attachment; filename="{name}"'.encode("ascii"))
+    length = (b"content-length", b"%d" % len(body))
+    return Answer(200, [JSON, length, disposition, CLOSED_CSP, NO_REFERRER], body)
+
+
 def jwt_answer(token: str, extra: Iterable[Header] = ()) -> Answer:
     """Return a JWT (RFC 7519 §10.3.1)."""
     body = token.encode("ascii")

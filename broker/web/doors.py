@@ -10,7 +10,9 @@ from broker.web.services import Provider
 NOTICES: Final[dict[Notice, str]] = {
     Notice.LINKED: "Linked: from now on you can sign in through it too.",
     Notice.UNLINKED: "Unlinked: it does not lead to this account any more.",
-    Notice.SIGNED_IN: "You have signed in anew. For the next minutes you can link and unlink.",
+    Notice.SIGNED_IN: "You have signed in anew. For the next minutes you can do what needs that.",
+    Notice.SIGNED_OUT: "Signed out there.",
+    Notice.WITHDRAWN: "Withdrawn: the app has no access any more.",
 }
 
 

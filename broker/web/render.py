@@ -24,11 +24,15 @@ from broker.core.outcomes import (
     ConsentPage,
     DeviceCodePage,
     DeviceDonePage,
+    FarewellPage,
+    KeepPage,
+    LeavePage,
     LogoutPage,
     SelectPage,
     SignedOutPage,
 )
 from broker.core.policy import words
+from broker.web import ages, own
 from broker.web.answers import Answer, Header, html_answer
 from broker.web.documents import static_files
 from broker.web.doors import NOTICES, Doors, spoken
@@ -168,7 +172,23 @@ class Pages:
             heir=linked[1].provider if len(linked) > 1 else None,
             others=[self._doors.of(name) for name in page.linkable],
             notice=NOTICES[page.notice] if page.notice else "",
+            **own.context(page, self._faces, self._doors),
         )
+
+    def leave(self, page: LeavePage) -> Answer:
+        """Ask again whether to delete the account."""
+        gone = ages.date(page.now + page.grace) if page.grace else ""
+        return self._render("leave.html", csp=self.form_csp(None), page=page, gone=gone)
+
+    def farewell(self, page: FarewellPage) -> Answer:
+        """Say that the account is deleted, or when."""
+        gone = ages.date(page.at) if page.at is not None else ""
+        return self._render("farewell.html", csp=self._csp, gone=gone)
+
+    def keep(self, page: KeepPage) -> Answer:
+        """Ask whether the account is to stay after all."""
+        csp = self.form_csp(page.redirect_origin)
+        return self._render("keep.html", csp=csp, page=page, gone=ages.date(page.at))
 
     def device_code(self, page: DeviceCodePage) -> Answer:
         """Ask for the code that a device shows."""

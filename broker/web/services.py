@@ -10,11 +10,14 @@ from broker.core.dpop import Presented
 from broker.core.events import Delivery
 from broker.core.limits import Limits, Unlimited
 from broker.core.outcomes import (
+    AccountFile,
     AccountPage,
     Browser,
     ChoicePage,
     DeviceCodePage,
     DeviceDonePage,
+    FarewellPage,
+    LeavePage,
     LogoutPage,
     Redirect,
     SignedOutPage,
@@ -111,8 +114,10 @@ class AccountPages(Protocol):
         """Show the account of who is signed in, or lead to a sign-in."""
         ...
 
-    async def change(self, params: Parameters, browser: Browser, /) -> Redirect | ChoicePage:
-        """Take what the person wants: fields ``csrf``, ``action`` and ``upstream``."""
+    async def change(
+        self, params: Parameters, browser: Browser, /
+    ) -> Redirect | ChoicePage | AccountFile | LeavePage | FarewellPage:
+        """Take what the person wants: fields ``csrf``, ``action`` and what it is about."""
         ...
 
 

@@ -115,6 +115,29 @@ def test_disabling_while_redis_is_away_is_kept_for_later(cli, monkeypatch):
     assert len(within(lambda stores: stores.sql.outbox.waiting())) == 1
 
 
+def test_withdrawing_deleting_and_keeping(cli):
+    """Each at once, with its audit event; unknown apps and accounts that stay are refused."""
+    sign_in()
+    cli("accounts", "withdraw", "nelly", "--client", "nobody", code=3)
+    client_id = cli.json("clients", "add", "App", "--public", "--redirect-uri", "https://a.example")
+    app = client_id["client_id"]
+    said = cli.json("accounts", "withdraw", "nelly", "--client", app)
+    assert (said["action"], said["grants_ended"], said["effective"]) == ("withdrawn", 0, True)
+    cli("accounts", "keep", "nelly", code=4)
+    cli("accounts", "delete", "nelly", "--yes", "--grace", "-1", code=2)
+    cli("accounts", "delete", "nelly", code=1)
+    assert cli.json("accounts", "show", "nelly")["state"] == "active"
+    assert cli.json("accounts", "delete", "nelly", "--yes")["action"] == "leaving"
+    shown = cli.json("accounts", "show", "nelly")
+    assert (shown["state"], shown["delete_at"][-1]) == ("leaving", "Z")
+    assert cli.json("accounts", "keep", "nelly")["action"] == "kept"
+    assert "is deleted" in cli("accounts", "delete", "nelly", "--yes", "--grace", "0").stdout
+    cli("accounts", "show", "nelly", code=3)
+    assert within(lambda stores: stores.sql.outbox.waiting()) == ()
+    told = {"consent.withdrawn", "account.leaving", "account.kept", "account.deleted"}
+    assert set(audited()) >= told
+
+
 def test_an_ambiguous_name_is_not_guessed(cli):
     """Two people may share a username over time."""
     sign_in()

@@ -31,7 +31,7 @@ FIELDS: Final[dict[str, str]] = {
     "/register": "", "/register/{client_id}": "", "/webhooks/discord": "",
     "/authorize": _ASK,
     "/interaction": "request csrf decision upstream",
-    "/account": "csrf action upstream notice",
+    "/account": "csrf action upstream notice session client sure",
     "/login/{upstream}/callback": "code state error error_description iss",
     "/logout": "id_token_hint post_logout_redirect_uri client_id state logout_hint ui_locales"
     " csrf confirm",

@@ -469,6 +469,20 @@ ROWS = (
     ),
     # ── Discord ────────────────────────────────────────────────────────────────────────────
     Row(
+        "one's own account",
+        "sessions, apps and their withdrawal, all that is kept as a file, deletion with a grace",
+        (
+            f"{P}account_own.py::test_sessions_are_listed",
+            "::test_signing_out_everywhere",
+            "::test_withdrawing_access",
+            "::test_the_download_holds_everything",
+            "::test_signing_in_offers_to_keep_it",
+            "::test_gone_in_time",
+            "stores/test_sql_departures.py::test_nothing_is_left",
+            "stores/test_redis_accounts.py::test_a_deleted_account_leaves_nothing",
+        ),
+    ),
+    Row(
         "Discord: guilds and roles as claims",
         "scopes `guilds`, `roles`, `groups`; `membership_as_of` says how old they are",
         (

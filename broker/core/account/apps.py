@@ -87,9 +87,7 @@ async def withdraw(
     """
     facts, consented = await accounts.withdraw_consent(account_id, client_id, now=now, actor=actor)
     try:
-        return await states.end_access(
-            account_id, facts, client_id, until=now, consented=consented
-        )
+        return await states.end_access(account_id, facts, client_id, until=now, consented=consented)
     except StoreUnavailable:
         return None
 

@@ -187,7 +187,8 @@ def pending_text(pending: PendingRequest) -> str:
         "fresh": pending.fresh,
         "selected": pending.selected,
     }
-    for name in ("asked_again", "choosing", "prompt"):  # which earlier releases do not know
+    # Which earlier releases do not know.
+    for name in ("asked_again", "choosing", "prompt", "keeps"):
         if getattr(pending, name):
             rest[name] = getattr(pending, name)
     return f"{pending.attempt}|{pending.verifier}|{compact(rest)}"
@@ -199,12 +200,13 @@ def pending(request_id: str, text: str) -> PendingRequest:
     fields: dict[str, Any] = json.loads(rest)
     asked: Mapping[str, Any] = fields.pop("request")
     request: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in asked.items()}
-    held = fields.pop("session")
+    held, keeps = fields.pop("session"), fields.pop("keeps", None)
     return PendingRequest(
         request_id=request_id,
         request=AuthorizationRequest(**request),
         attempt=attempt,
         verifier=verifier,
         session=tuple(held) if held else None,
+        keeps=tuple(keeps) if keeps else None,
         **fields,
     )

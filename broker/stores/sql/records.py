@@ -142,8 +142,8 @@ class OutboxItem:
         kind: ``account.ended``, ``account.changed``, ``account.erased``, ``consent.withdrawn``,
             ``identity.unlinked``.
         payload: ``account_id`` and ``version``, with ``not_before``, or ``client_id``, ``at`` and
-            ``consented``, or ``upstream`` and ``at``; and ``since_stays`` where it tells of a past moment, and what was begun
-            since goes on.
+            ``consented``, or ``upstream`` and ``at``; and ``since_stays`` where it tells of a past
+            moment, and what was begun since goes on.
         created_at: when the change was committed, UTC seconds.
         attempts: how often it was taken, this time included.
     """

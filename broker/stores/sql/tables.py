@@ -71,7 +71,9 @@ class AccountRow(SQLModel, table=True):
     email: str | None = Field(default=None, sa_column=Column(Text, nullable=True, index=True))
     email_verified: bool = Field(default=False, nullable=False)
     locale: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
-    delete_at: float | None = Field(default=None, sa_column=Column(Double, nullable=True, index=True))
+    delete_at: float | None = Field(
+        default=None, sa_column=Column(Double, nullable=True, index=True)
+    )
 
 
 class IdentityRow(SQLModel, table=True):

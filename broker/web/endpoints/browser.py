@@ -1,15 +1,20 @@
 """Endpoints for people: authorization, interaction, callback, account, logout, landing page."""
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 
 from broker.core.outcomes import (
     AccessRefusedPage,
+    AccountFile,
     AccountPage,
     ChoicePage,
     ConsentPage,
+    FarewellPage,
+    KeepPage,
+    LeavePage,
     LogoutPage,
     Redirect,
     SelectPage,
@@ -18,10 +23,10 @@ from broker.core.outcomes import (
 )
 from broker.core.parameters import Parameters
 from broker.web import forms
-from broker.web.answers import Answer, Header, redirect_answer
+from broker.web.answers import Answer, Header, file_answer, redirect_answer
 from broker.web.edge import Edge
 
-Outcome = Step | AccountPage | LogoutPage | SignedOutPage
+Outcome = Step | AccountPage | AccountFile | LeavePage | FarewellPage | LogoutPage | SignedOutPage
 
 # RP-Initiated Logout §2.
 _LOGOUT_PARAMETERS: Final = (
@@ -105,26 +110,32 @@ def show(outcome: Outcome, edge: Edge) -> Answer:
             changes = edge.cookies.changes(
                 session=outcome.session, browser=outcome.browser, end_session=outcome.end_session
             )
-        case SignedOutPage():
-            answer = edge.pages.signed_out(outcome)
+        case AccountFile():
+            answer, changes = file_answer(outcome.name, outcome.document), []
+        case SignedOutPage() | FarewellPage():
+            answer = _page(outcome, edge)
             changes = edge.cookies.changes(end_session=True)
-        case ConsentPage():
-            answer = edge.pages.consent(outcome)
-            changes = edge.cookies.changes(browser=outcome.browser)
-        case SelectPage():
-            answer = edge.pages.select(outcome)
-            changes = edge.cookies.changes(browser=outcome.browser)
-        case AccessRefusedPage():
-            answer = edge.pages.access_refused(outcome)
-            changes = edge.cookies.changes(browser=outcome.browser)
-        case ChoicePage():
-            answer = edge.pages.choice(outcome)
-            changes = edge.cookies.changes(browser=outcome.browser)
-        case AccountPage():
-            answer = edge.pages.account(outcome)
-            changes = edge.cookies.changes(browser=outcome.browser)
+        case LeavePage():
+            answer, changes = _page(outcome, edge), []
         case _:
-            answer = edge.pages.logout(outcome)
+            answer = _page(outcome, edge)
             changes = edge.cookies.changes(browser=outcome.browser)
     answer.raw_headers += changes
     return answer
+
+
+def _page(outcome: Outcome, edge: Edge) -> Answer:
+    pages = edge.pages
+    writers: Mapping[type, Callable[[Any], Answer]] = {
+        SignedOutPage: pages.signed_out,
+        FarewellPage: pages.farewell,
+        LeavePage: pages.leave,
+        KeepPage: pages.keep,
+        ConsentPage: pages.consent,
+        SelectPage: pages.select,
+        AccessRefusedPage: pages.access_refused,
+        ChoicePage: pages.choice,
+        AccountPage: pages.account,
+        LogoutPage: pages.logout,
+    }
+    return writers[type(outcome)](outcome)
