@@ -90,3 +90,41 @@ async def test_an_identity_of_another_account(page: Page, doors: Doors) -> None:
     await look(page, "account-taken")
     await page.get_by_role("link", name="Your account").click()
     await expect(page.get_by_role("heading", name="ben")).to_be_visible()
+
+
+async def test_ones_own_account(page: Page, doors: Doors) -> None:
+    """Sessions, an app and its access, one's data; then leaving, and staying after all."""
+    broker = doors.broker
+    words = ("clients", "add", "Harbour Chat", "--public", "--redirect-uri")
+    client_id = broker.cli(*words, f"{broker.issuer}/livez")["client_id"]
+    await page.goto(
+        f"{broker.issuer}/authorize?response_type=code&scope=openid+profile+email"
+        f"&client_id={client_id}&redirect_uri={broker.issuer}/livez&code_challenge_method=S256"
+        f"&code_challenge={challenge_of('v' * 43)}"
+    )
+    await page.get_by_role("link", name="Continue with Corp").click()
+    await allow(page)
+    await page.wait_for_url("**/livez?code=*")
+    await page.goto(f"{broker.issuer}/account")
+    await expect(page.get_by_text("This browser")).to_be_visible()
+    await page.get_by_text("Details of Harbour Chat").click()
+    await page.get_by_text("Sign out everywhere").first.click()
+    await look(page, "account-own")
+    await page.get_by_role("button", name="Withdraw access of Harbour Chat").click()
+    await expect(page.get_by_role("status")).to_contain_text("Withdrawn")
+    async with page.expect_download() as begun:
+        await page.get_by_role("button", name="Download my data").click()
+    kept = json.loads((await (await begun.value).path()).read_bytes())
+    assert kept["account"]["username"]
+    await page.get_by_role("button", name="Delete my account").click()
+    await expect(page.get_by_role("heading", name="Delete your account?")).to_be_visible()
+    await look(page, "account-leave")
+    await page.get_by_role("button", name="Delete my account").click()
+    await expect(page.get_by_role("heading", name="Your account will be deleted")).to_be_visible()
+    await look(page, "account-farewell")
+    await page.get_by_role("link", name="Sign in again").click()
+    await page.get_by_role("link", name="Continue with Corp").click()
+    await expect(page.get_by_role("heading", name="Keep your account?")).to_be_visible()
+    await look(page, "account-keep")
+    await page.get_by_role("button", name="Keep my account").click()
+    await expect(page.get_by_text("This browser")).to_be_visible()
