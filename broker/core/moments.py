@@ -1,9 +1,17 @@
 """Moments as operators read them."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, overload
 
 DAY: Final = 86400
+
+
+@overload
+def stamp(seconds: float) -> str: ...
+
+
+@overload
+def stamp(seconds: None) -> None: ...
 
 
 def stamp(seconds: float | None) -> str | None:
