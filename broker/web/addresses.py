@@ -11,14 +11,7 @@ from broker.web.services import EdgeConfig
 
 def asker(request: Request, config: EdgeConfig) -> str:
     """Return an IPv4 address, or the network of 2⁶⁴ addresses that one person has of IPv6."""
-    found = client_address(request.scope, _networks(config.trusted_proxies))
-    try:
-        address = ip_address(found)
-    except ValueError:
-        return found
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
-        return str(ip_network(f"{address.compressed.partition('%')[0]}/64", strict=False))
-    return str(getattr(address, "ipv4_mapped", None) or address)
+    return _household(client_address(request.scope, _networks(config.trusted_proxies)))
 
 
 def counted(request: Request, config: EdgeConfig) -> str | None:
@@ -28,6 +21,17 @@ def counted(request: Request, config: EdgeConfig) -> str | None:
     """
     found = asker(request, config)
     return None if found == "::1" or found.startswith(("127.", "::/64")) else found
+
+
+@lru_cache(maxsize=4096)  # parsing one costs more than all else that is counted
+def _household(found: str) -> str:
+    try:
+        address = ip_address(found)
+    except ValueError:
+        return found
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return str(ip_network(f"{address.compressed.partition('%')[0]}/64", strict=False))
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 @lru_cache(maxsize=8)

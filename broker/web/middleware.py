@@ -7,6 +7,7 @@ need stands in ``broker.web.answers``.
 import ipaddress
 import itertools
 from collections.abc import Sequence
+from functools import lru_cache
 from time import perf_counter
 from typing import Final
 
@@ -119,7 +120,7 @@ def client_address(scope: Scope, proxies: Sequence[Network]) -> str:
     forwarded = b",".join(v for k, v in scope["headers"] if k == b"x-forwarded-for")
     for hop in reversed(forwarded.decode("latin-1").split(",")):
         candidate = hop.strip()
-        if not _is_address(candidate):
+        if _parsed(candidate) is None:
             break
         address = candidate
         if not _trusted(address, proxies):
@@ -127,16 +128,17 @@ def client_address(scope: Scope, proxies: Sequence[Network]) -> str:
     return address
 
 
-def _trusted(address: str, proxies: Sequence[Network]) -> bool:
-    return _is_address(address) and any(ipaddress.ip_address(address) in net for net in proxies)
+def _trusted(text: str, proxies: Sequence[Network]) -> bool:
+    address = _parsed(text)
+    return address is not None and any(address in net for net in proxies)
 
 
-def _is_address(text: str) -> bool:
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        ipaddress.ip_address(text)
+        return ipaddress.ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 async def _last_resort(send: Send) -> None:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
+import hiredis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
@@ -51,8 +52,7 @@ class Lanes:
         try:
             while self._waiting:
                 calls, self._waiting = self._waiting[:LONGEST], self._waiting[LONGEST:]
-                calls = [call for call in calls if not call[1].done()]
-                if calls:
+                if calls := [call for call in calls if not call[1].done()]:
                     await self._attempt(calls)
         finally:
             # At once, not in a callback: whoever comes next must see that nobody drains any more.
@@ -71,7 +71,8 @@ class Lanes:
         connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
         try:
             try:
-                packed = connection.pack_commands([words for words, _ in calls])
+                # As the client would, in a tenth of its time: it packs in Python.
+                packed = b"".join(hiredis.pack_command(words) for words, _ in calls)  # type: ignore[arg-type]
                 await connection.send_packed_command(packed)
                 for _, answer in calls:
                     await _receive(connection, answer)
