@@ -47,6 +47,14 @@ def init(
     trusted_proxies: Annotated[
         str | None, typer.Option(help="Addresses of what ends TLS in front of the broker.")
     ] = None,
+    console: Annotated[
+        bool,
+        typer.Option(
+            "--console",
+            help="Have an operator console at /admin; it needs an issuer with a host name, such as "
+            "http://localhost:8000.",
+        ),
+    ] = False,
     check: Annotated[
         bool,
         typer.Option("--check/--no-check", help="Whether to try the credentials at Discord.",
@@ -81,6 +89,8 @@ def init(
         if values["issuer"].startswith("https:"):
             question = "Address of the proxy that ends TLS (empty: none)"
             values["trusted_proxies"] = ask(question, trusted_proxies)
+        if console:
+            values["admin"] = "on"
         settings = _sound(values, check=check)
         _write(file, values)
         _tell(file, settings)
@@ -172,10 +182,17 @@ def _tell(file: Path, settings: "Settings") -> None:
     if settings.database_url is not None:
         steps.append(("Make the tables:", "broker db upgrade"))
     steps.append(("Start:", "broker serve"))
+    if settings.admin == "on":
+        where = f"{settings.public_issuer}/admin"
+        steps.append((f"Sign in once at {where}, and let yourself in; your name at Discord is WHO:",
+                      "broker accounts grant-operator WHO"))  # fmt: skip
+        text = f"Register the first app there ({where}/clients/new), or here:"
+    else:
+        text = "Register the first app:"
     register = (
         'broker clients add "My app" --public --redirect-uri https://app.example.org/callback'
     )
-    steps.append(("Register the first app:", register))
+    steps.append((text, register))
     typer.secho(f"✓ {file} is written.\n", fg="green")
     for number, (text, command) in enumerate(steps, start=1):
         typer.echo(f"{number}. {text}")

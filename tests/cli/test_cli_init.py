@@ -120,3 +120,15 @@ def test_a_file_is_replaced_only_where_that_is_said(cli, discord, secret, tmp_pa
     assert file.read_text() == "# mine\n"
     cli(*words, "--force")
     assert "discord_client_id" in file.read_text()
+
+
+def test_a_console_is_had_where_the_issuer_has_a_name(cli, discord, secret, tmp_path) -> None:
+    """The file switches it on, and what lets the first operator in is said; else it is refused."""
+    words = ("init", "--yes", "--console", "--discord-client-id", DISCORD_CLIENT_ID,
+             "--discord-secret-file", secret)  # fmt: skip
+    assert "http://localhost:8000" in cli(*words, code=4).output
+    assert not (tmp_path / "broker.toml").exists()
+    answer = cli(*words, "--issuer", "http://localhost:8000")
+    assert tomllib.loads((tmp_path / "broker.toml").read_text())["admin"] == "on"
+    assert "broker accounts grant-operator WHO" in answer.output
+    assert "http://localhost:8000/admin/clients/new" in answer.output
