@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 
 from broker.app.compose import Broker, MakeConsole, compose
 from broker.app.settings import Settings
+from broker.app.watching import Watch
 from broker.core.model import Client
 from broker.demo.discord import Application, SimulatedDiscord, endpoints
 from broker.demo.discord.app import serve_in_thread
@@ -242,17 +243,30 @@ async def begin(
     *,
     redis_url: str | None = None,
     console: MakeConsole | None = None,
+    watch: Watch | None = None,
+    quiet: bool = True,
     **settings: Any,
 ) -> AsyncIterator[World]:
-    """Compose a broker over a copy of the database that tests begin with."""
+    """Compose a broker over a copy of the database that tests begin with.
+
+    Args:
+        shelf: the servers.
+        folder: where its database goes.
+        redis_url: another Redis than the shelf's.
+        console: makes the operator console, where it is wanted.
+        watch: measures, where metrics are wanted.
+        quiet: whether it writes no access log.
+        settings: that differ.
+    """
     database = folder / "broker.db"
     shutil.copy(shelf.database, database)
     clock, url = Hands(), redis_url or shelf.redis_url
     entropy = Counted(str(folder).encode())
     chosen = settings_for(shelf, database, **settings)
     before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    made = compose(chosen, url, clock=clock, entropy=entropy, console=console)
+    if quiet:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    made = compose(chosen, url, clock=clock, entropy=entropy, console=console, watch=watch)
     async with made as broker:
         structlog.configure(**before)
         world = World(shelf, broker, clock, url)
