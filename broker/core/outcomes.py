@@ -184,7 +184,6 @@ class AccountPage:
         apps: those that have access, the one used last first.
         places: what was read of the person in guilds.
         now: UTC seconds.
-        grace: seconds until an account that is to be deleted is.
     """
 
     csrf: str
@@ -199,7 +198,6 @@ class AccountPage:
     apps: "tuple[AppAccess, ...]" = ()
     places: tuple[Place, ...] = ()
     now: float = 0.0
-    grace: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Moments as people say them."""
 
 from datetime import UTC, datetime
-from math import ceil
 from typing import Final
 
 MINUTE: Final = 60
@@ -26,12 +25,6 @@ def date(moment: float) -> str:
     """Return the day of a moment (UTC seconds), in UTC: ``12 December 2026``."""
     then = datetime.fromtimestamp(moment, UTC)
     return f"{then.day} {then:%B %Y}"
-
-
-def days(seconds: float) -> str:
-    """Return a length of time as days, rounded up: ``14 days``."""
-    count = ceil(seconds / DAY)
-    return "1 day" if count == 1 else f"{count} days"
 
 
 def _counted(count: int, unit: str) -> str:

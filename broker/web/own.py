@@ -79,7 +79,6 @@ def context(page: AccountPage, faces: Faces, doors: Doors) -> dict[str, Any]:
         "sessions": [_session(one, page, doors) for one in page.sessions],
         "apps": [_app(one, page, faces) for one in page.apps],
         "places": [_place(one, page) for one in page.places],
-        "grace": ages.days(page.grace) if page.grace else "",
     }
 
 

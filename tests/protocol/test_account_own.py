@@ -1,5 +1,6 @@
 """The account's page: sessions, apps, what is kept, and leaving."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -9,11 +10,13 @@ import httpx2
 import pytest
 import pytest_asyncio
 
+from broker.app.compose import compose
 from broker.core.account.deletion import delete_due
 from broker.core.federation import UpstreamAuthorization
+from tests.core.helpers import Hands
 from tests.protocol.actors import Browser
 from tests.protocol.checks import answered, hidden, is_challenge, is_page, is_token_error
-from tests.protocol.harness import Shelf, World, begin
+from tests.protocol.harness import Shelf, World, begin, settings_for
 from tests.protocol.known import ADA, BACK, BEN, FRONT, THIRD
 from tests.protocol.tokens import claims_of
 
@@ -346,6 +349,18 @@ async def test_a_crash_between_the_two(world: World) -> None:
     assert await over(browser)
     is_token_error(await app.refresh(offline["refresh_token"]), "invalid_grant")
     assert "Ada" not in str(await world.redis.hgetall(f"tb:{{{account_id}}}:facts"))
+
+
+async def test_it_is_done_beside_the_requests(world: World, shared: Shelf, tmp_path: Path) -> None:
+    """By whichever process runs when the time has come, without anybody's asking."""
+    await left(await signed_in(world))
+    path = Path(str(world.sql.engine.url.database))
+    clock = Hands(world.clock.at + 14 * DAY)
+    settings = settings_for(shared, path, data_dir=tmp_path)
+    async with compose(settings, shared.redis_url, clock=clock), asyncio.timeout(10):
+        while await world.sql.accounts.page():
+            await asyncio.sleep(0.02)
+    assert len(await world.audit("account.deleted")) == 1
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

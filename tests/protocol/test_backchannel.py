@@ -121,6 +121,24 @@ async def test_a_logout_token_is_good_for_nothing_else(
     assert again.session
 
 
+async def test_a_withdrawal_is_told_to_its_app_alone(
+    world: World, browser: Browser, listener: Listener
+) -> None:
+    """A person takes one app's access away: it hears of it, once, and nobody else does."""
+    async with listening() as others:
+        app, other = await heard_by(world, listener), await heard_by(world, others)
+        tokens, _ = await browser.tokens(app), await browser.tokens(other)
+        page = await browser.http.get("/account")
+        withdrawn = {"action": "withdraw", "client": app.client.client_id}
+        await browser.http.post("/account", data={"csrf": hidden(page)["csrf"], **withdrawn})
+        (token,) = await listener.hears()
+        claims = await judged(world, token, app.client.client_id)
+        assert claims["sid"] == claims_of(tokens["id_token"])["sid"]
+        await world.drain()
+        await asyncio.sleep(QUIET)
+        assert (len(listener.tokens), others.tokens) == (1, [])
+
+
 # ── who is told ────────────────────────────────────────────────────────────────────────────
 
 

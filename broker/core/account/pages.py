@@ -78,7 +78,6 @@ class AccountPages:
             apps=tuple(await apps.with_access(desk, account_id, grants)),
             places=await self._places(known),
             now=now,
-            grace=desk.lifetimes.deletion_grace,
             notice=Notice(notice) if notice in set(Notice) else None,
             browser=None if browser.key else key,
         )
