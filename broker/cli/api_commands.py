@@ -177,6 +177,7 @@ def edit(
 def remove(
     identifier: Identifier,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: show.Json = False,
 ) -> None:
     """Remove an API; access tokens for it are then signed with RS256."""
     if not yes and sys.stdin.isatty():
@@ -186,6 +187,9 @@ def remove(
         return await stores.sql.apis.remove(identifier, now=clock.now())
 
     with_stores(work)
+    if json:
+        show.document({"identifier": identifier, "action": "removed"})
+        return
     typer.echo(f"Removed {identifier}; access tokens for it are signed with RS256 from now on.")
 
 

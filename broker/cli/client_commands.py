@@ -187,6 +187,7 @@ def rotate_secret(
 def remove(
     client_id: ClientId,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: show.Json = False,
 ) -> None:
     """Remove an app for good: its tokens stop working here, its identifier is never used again."""
     if not yes and sys.stdin.isatty():
@@ -196,6 +197,9 @@ def remove(
         return await stores.sql.clients.remove(client_id, now=clock.now())
 
     with_stores(work)
+    if json:
+        show.document({"client_id": client_id, "action": "removed"})
+        return
     typer.echo(f"Removed {client_id}.")
 
 

@@ -147,6 +147,7 @@ def edit(
 def remove(
     guild_id: GuildId,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: show.Json = False,
 ) -> None:
     """Forget the names and the invitation of a guild; apps that name it go on as before."""
     if not yes and sys.stdin.isatty():
@@ -159,6 +160,9 @@ def remove(
         return record, await _named_by(stores, settings, guild_id)
 
     record, apps = with_stores(work)
+    if json:
+        show.document({"guild_id": guild_id, "action": "removed", "named_by": list(apps)})
+        return
     typer.echo(f"Removed {record.guild.name} ({guild_id}): people read its id from now on.")
     if apps:
         typer.secho(f"It is still named by {', '.join(apps)}.", fg="yellow", err=True)

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from broker.app.clock import SystemClock, SystemEntropy
 from broker.app.loading import load
 from broker.app.stores import open_stores
+from broker.cli import key_changes
+from broker.cli.app import app as cli_app
 from broker.core.federation import UpstreamAuthorization
 from broker.core.model import Profile
 from broker.stores.sql import schema
@@ -51,6 +54,17 @@ def test_keys_rotate_at_once_and_revoke(cli):
     shown = cli.json("keys", "show", first["signing"][:8])
     assert (shown["state"], shown["revoked_reason"]) == ("revoked", "leaked")
     assert audited()[:2] == ["keys.revoke", "keys.rotate-now"]
+
+
+def test_on_a_terminal_a_revocation_is_confirmed(cli, monkeypatch):
+    """Said no to, nothing is revoked; without a terminal, as in a script, nothing is asked."""
+    signing = cli.json("keys", "rotate", "--now")["signing"]
+    terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(key_changes, "sys", terminal)
+    for typed, code, state in (("leaked\nn\n", 1, "signing"), ("leaked\ny\n", 0, "revoked")):
+        answer = cli.runner.invoke(cli_app, ["keys", "revoke", signing], input=typed)
+        assert (answer.exit_code, states(cli)[signing]) == (code, state), answer.output
+        assert "Revoke it for good?" in answer.output
 
 
 def test_a_staged_rotation_tells_when(cli):
