@@ -8,7 +8,7 @@ from pathlib import Path
 
 PACKAGES = ("broker", "keys")
 # What has been forgotten in wheels before; each kind has to be there at all.
-KINDS = (".py", ".html", ".css", ".js", ".svg", ".lua", ".mako")
+KINDS = (".py", ".html", ".css", ".js", ".svg", ".lua", ".mako", ".po")
 MIGRATIONS = "broker/stores/sql/migrations/versions/"
 
 

@@ -87,7 +87,7 @@ class Door:
             known=bool(who and who.operator and who.operator.passkeys),
             problem=problem,
         )
-        answer = edge.pages.door(page)
+        answer = edge.pages.english.door(page)
         answer.raw_headers += edge.cookies.changes(browser=None if browser.key else key)
         return answer
 
@@ -99,7 +99,7 @@ class Door:
             raise BadForm(links=(Way("Back to the door", DOOR),))
         action = params.one("action")
         if action == "sign_in":
-            return show(await entering.enter_console(self._desk, browser), edge)
+            return show(await entering.enter_console(self._desk, browser), request, edge)
         if who is None or who.operator is None or not who.fresh:
             return redirect_answer(DOOR)
         if action == "enrol":

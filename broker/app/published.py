@@ -4,6 +4,7 @@ from typing import Any
 
 from broker.app.settings import Settings
 from broker.core import metadata
+from broker.web import languages
 
 
 def provider_metadata(settings: Settings) -> dict[str, Any]:
@@ -12,6 +13,7 @@ def provider_metadata(settings: Settings) -> dict[str, Any]:
         settings.public_issuer,
         algorithms=settings.algorithms,
         registration=settings.registration != "off",
+        languages=languages.tags(),
     )
 
 

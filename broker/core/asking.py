@@ -54,7 +54,8 @@ async def question(
     origin = redirects.origin(request.redirect_uri)
     selected = pending.selected or fresh(pending, handle_of(session))
     if v.PROMPT_SELECT in request.prompt and not selected:
-        return SelectPage(desk.request_handle(pending), csrf, client, known.claims, origin, cookie)
+        handle, locales = desk.request_handle(pending), request.ui_locales
+        return SelectPage(handle, csrf, client, known.claims, origin, cookie, locales)
     scope = agreed_scope(request.scope, request.claims)
     told = await desk.access.told(client, scope, known)
     return ConsentPage(
@@ -67,6 +68,7 @@ async def question(
         redirect_host=redirects.shown_host(request.redirect_uri),
         browser=cookie,
         user_code=shown_code(desk, request),
+        ui_locales=request.ui_locales,
     )
 
 
@@ -89,6 +91,7 @@ async def refusal(
         obstacles=told,
         device=pending.request.device is not None,
         browser=cookie,
+        ui_locales=pending.request.ui_locales,
     )
 
 

@@ -25,6 +25,7 @@ from broker.core.errors import (
     UpstreamPage,
     UpstreamRejected,
     UpstreamUnavailable,
+    speaking,
 )
 from broker.core.federation import (
     CommunityUpstream,
@@ -87,8 +88,15 @@ class Callback:
             SignInRefused: the account is switched off.
             IdentityTaken, IdentityOccupied, RequestUnknown: the identity cannot be linked.
         """
-        desk = self._desk
         pending = await self._spend(upstream, params, browser)
+        with speaking(pending.request.ui_locales):
+            return await self._back(pending, params, browser)
+
+    async def _back(
+        self, pending: PendingRequest, params: Parameters, browser: Browser
+    ) -> Redirect:
+        """Go on with the request whose trip this answer has closed."""
+        desk = self._desk
         desk.must_be_alive(pending)
         try:
             arrival = await self._arrival(pending, params)

@@ -136,7 +136,8 @@ async def _ask(
     pending = replace(pending, browser=browser_digest(key))
     await desk.requests.put(pending)
     cookie = None if browser.key else key
-    return ChoicePage(desk.request_handle(pending), client, doors, cookie)
+    locales = pending.request.ui_locales
+    return ChoicePage(desk.request_handle(pending), client, doors, cookie, locales)
 
 
 def _telling(desk: Desk) -> dict[str, Upstream]:

@@ -18,12 +18,14 @@ from broker.core.errors import (
     RequestUnknown,
     StoreUnavailable,
     UpstreamUnavailable,
+    speaking,
 )
 from broker.core.handles import Handle
 from broker.core.model import AuditEvent, AuthorizationRequest, Client, Facts, PendingRequest
 from broker.core.outcomes import Browser, Redirect
 from broker.core.parameters import Parameters
 from broker.core.responses import refusal
+from broker.core.texts import Text
 
 
 class Decisions:
@@ -46,8 +48,14 @@ class Decisions:
             StoreUnavailable, UpstreamUnavailable: nothing was decided; the request waits for it as
                 before.
         """
+        pending = await self._desk.under_way(params.one("request"))
+        with speaking(pending.request.ui_locales):
+            return await self._taken(pending, params, browser)
+
+    async def _taken(
+        self, pending: PendingRequest, params: Parameters, browser: Browser
+    ) -> Redirect:
         desk = self._desk
-        pending = await desk.under_way(params.one("request"))
         same_browser(pending, browser)
         if pending.keeps is not None:
             return await leaving.decide(desk, pending, params, browser)
@@ -61,7 +69,7 @@ class Decisions:
         session = desk.session_handle(browser)
         subject = form_subject(pending.request_id, session)
         if session is None or not desk.forms.good(params.one("csrf"), browser.key, subject):
-            raise BadForm(links=(("Back to the sign-in", desk.page_url(pending)),))
+            raise BadForm(links=((Text("Back to the sign-in"), desk.page_url(pending)),))
         client = await desk.client_of(pending)
         if decision == "other":
             return await choice.other(desk, pending, client, browser)
@@ -71,7 +79,7 @@ class Decisions:
             await desk.requests.put(replace(pending, selected=True))
             return Redirect(desk.page_url(pending))
         if decision not in {"allow", "deny", "leave"}:
-            raise InvalidRequest("The form holds no decision")
+            raise InvalidRequest(Text("The form holds no decision"))
         if await desk.requests.finish(pending.request_id) is None:
             raise RequestUnknown
         try:
@@ -83,7 +91,7 @@ class Decisions:
         except (StoreUnavailable, UpstreamUnavailable) as error:
             with suppress(StoreUnavailable):
                 await desk.requests.put(pending)
-            again = (("Try again", desk.page_url(pending)), desk.back_link(pending))
+            again = ((Text("Try again"), desk.page_url(pending)), desk.back_link(pending))
             raise type(error)(error.public, error.private, error.retry_after, again) from error
 
     async def _checked(

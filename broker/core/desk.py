@@ -16,6 +16,7 @@ from broker.core.errors import (
     RequestExpired,
     RequestUnknown,
     Way,
+    speaking,
 )
 from broker.core.federation import Authorizations, Upstream
 from broker.core.handles import NOBODY, Handle, Handles, Kind
@@ -42,6 +43,7 @@ from broker.core.ports import (
 from broker.core.request_objects import RequestObjects
 from broker.core.responses import respond
 from broker.core.signing import SigningAlgorithms
+from broker.core.texts import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +112,14 @@ class Desk:
     def answer(self, request: AuthorizationRequest, code: str) -> Redirect:
         """Return what carries a code to the client (RFC 6749 §4.1.2, RFC 9207 §2)."""
         answer = {"code": code, "state": request.state, "iss": self.issuer}
-        return respond(request.redirect_uri, request.response_mode, answer)
+        mode = request.response_mode
+        return respond(request.redirect_uri, mode, answer, request.ui_locales)
 
     def way_back(self, request: AuthorizationRequest) -> Way:
         """Return a way to tell the app that this sign-in did not happen, as it wants to hear it."""
         answer = {"error": AccessDenied.code, "state": request.state, "iss": self.issuer}
         told = respond(request.redirect_uri, request.response_mode, answer)
-        return Way("Back to the app", told.location, told.fields)
+        return Way(Text("Back to the app"), told.location, told.fields)
 
     def new_pending(self, request: AuthorizationRequest) -> PendingRequest:
         """Return a record for a request that has to wait for a person; nothing is stored yet."""
@@ -140,7 +143,8 @@ class Desk:
         pending = await self.requests.get(opened.item_id) if opened else None
         if pending is None:
             raise RequestUnknown
-        self.must_be_alive(pending)
+        with speaking(pending.request.ui_locales):
+            self.must_be_alive(pending)
         return pending
 
     async def client_of(self, pending: PendingRequest) -> Client:
@@ -151,14 +155,14 @@ class Desk:
         """
         client = await self.clients.find(pending.request.client_id)
         if client is None or client.disabled:
-            raise RequestUnknown("The app was switched off during this sign-in")
+            raise RequestUnknown(Text("The app was switched off during this sign-in"))
         if pending.request.device is not None:
             if v.GRANT_DEVICE in client.grant_types:
                 return client
-            raise RequestUnknown("The app was changed during this sign-in")
+            raise RequestUnknown(Text("The app was changed during this sign-in"))
         uri = pending.request.redirect_uri
         if not redirects.registered(client, uri, client.redirect_uris):
-            raise RequestUnknown("The app was changed during this sign-in")
+            raise RequestUnknown(Text("The app was changed during this sign-in"))
         return client
 
     def must_be_alive(self, pending: PendingRequest) -> None:
@@ -173,11 +177,11 @@ class Desk:
     def back_link(self, pending: PendingRequest) -> Way:
         """Return the way by which a page leads back to the app, or to the page it is for."""
         if pending.request.device is not None:
-            return Way("Enter a code", "/device")
+            return Way(Text("Enter a code"), "/device")
         if pending.request.inward == "console":
-            return Way("Operator console", "/admin")
+            return Way(Text("Operator console"), "/admin")
         if pending.request.inward is not None:
-            return Way("Your account", "/account")
+            return Way(Text("Your account"), "/account")
         return self.way_back(pending.request)
 
 

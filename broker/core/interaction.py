@@ -27,6 +27,7 @@ from broker.core.errors import (
     ProtocolError,
     TemporarilyUnavailable,
     UpstreamUnavailable,
+    speaking,
 )
 from broker.core.handles import Handle
 from broker.core.model import AuthorizationRequest, Client, PendingRequest
@@ -113,6 +114,10 @@ class SignIn:
             AuthorizationRefused: the answer to the client is an error.
         """
         pending = await self._desk.under_way(handle)
+        with speaking(pending.request.ui_locales):
+            return await self._next(pending, browser, upstream)
+
+    async def _next(self, pending: PendingRequest, browser: Browser, upstream: str | None) -> Step:
         if pending.browser:
             same_browser(pending, browser)
         if pending.keeps is not None:

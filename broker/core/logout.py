@@ -12,6 +12,7 @@ from broker.core.outcomes import SIGNED_OUT, Browser, LogoutPage, Redirect, Sign
 from broker.core.parameters import Parameters
 from broker.core.pkce import encode
 from broker.core.subjects import subject_for
+from broker.core.texts import Text
 from broker.core.tokens import Hint, Mint
 
 FIELDS: Final = (
@@ -42,6 +43,11 @@ class Wish:
     state: str | None
     fields: dict[str, str]
 
+    @property
+    def ui_locales(self) -> str | None:
+        """Languages in which to speak of it, as the app asked for."""
+        return self.fields.get("ui_locales")
+
 
 class Logout:
     """Answers ``/logout``.
@@ -65,7 +71,7 @@ class Logout:
         wish = await self._wish(params)
         found = await self._desk.signed_in(self._desk.session_handle(browser))
         if found is None:
-            return self._out(wish) if wish.hint else SignedOutPage(wish.client)
+            return self._out(wish) if wish.hint else SignedOutPage(wish.client, wish.ui_locales)
         session, facts = found
         meant = wish.hint and (
             wish.hint.sid == session.sid or wish.hint.sub == _called(wish, session, facts)
@@ -91,7 +97,7 @@ class Logout:
         if handle is None or not desk.forms.good(
             params.one("csrf"), browser.key, _subject(handle.account_id, handle.item_id)
         ):
-            raise BadForm(links=(("Back to signing out", "/logout"),))
+            raise BadForm(links=((Text("Back to signing out"), "/logout"),))
         found = await desk.signed_in(handle)
         if found is not None:
             await self._end(found[0], wish)
@@ -137,7 +143,7 @@ class Logout:
 
     def _out(self, wish: Wish) -> Redirect | SignedOutPage:
         if wish.back is None:
-            return SignedOutPage(wish.client)
+            return SignedOutPage(wish.client, wish.ui_locales)
         location = redirects.answer_url(wish.back, {"state": wish.state})
         return Redirect(location, end_session=True)
 
@@ -150,6 +156,7 @@ class Logout:
             fields=wish.fields,
             redirect_origin=redirects.origin(wish.back) if wish.back else None,
             browser=None if browser.key else key,
+            ui_locales=wish.ui_locales,
         )
 
 

@@ -15,7 +15,11 @@ _STANDARD_CLAIMS = (
 
 
 def provider(
-    issuer: str, *, algorithms: tuple[str, ...] = ("RS256",), registration: bool = False
+    issuer: str,
+    *,
+    algorithms: tuple[str, ...] = ("RS256",),
+    registration: bool = False,
+    languages: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Return the OpenID provider's metadata.
 
@@ -23,6 +27,7 @@ def provider(
         issuer: ours.
         algorithms: signature algorithms that are on, RS256 first.
         registration: whether clients may register themselves.
+        languages: tags of those that pages speak.
 
     Raises:
         ValueError: it breaks a rule of the specification (checked by Authlib).
@@ -46,6 +51,8 @@ def provider(
         "request_uri_parameter_supported": False,
         "prompt_values_supported": list(v.PROMPTS),
     }
+    if languages:
+        document["ui_locales_supported"] = list(languages)
     OpenIDProviderMetadata(document).validate()
     return document
 

@@ -41,6 +41,7 @@ class Redirect:
         browser: binding cookie to set, or None to leave it.
         end_session: whether the session cookie is to become SIGNED_OUT.
         fields: what the browser is to post there instead, or None (Form Post Response Mode).
+        ui_locales: languages in which the page that posts speaks, as the app asked for; or None.
     """
 
     location: str
@@ -48,6 +49,7 @@ class Redirect:
     browser: str | None = None
     end_session: bool = False
     fields: Mapping[str, str] | None = None
+    ui_locales: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class ConsentPage:
         redirect_host: what to show of where the browser goes next.
         browser: binding cookie to set, or None.
         user_code: the code to compare, where a device asks (RFC 8628 §5.4); else empty.
+        ui_locales: languages to speak, as the app asked for, or None.
     """
 
     request: str
@@ -75,6 +78,7 @@ class ConsentPage:
     redirect_host: str
     browser: str | None = None
     user_code: str = ""
+    ui_locales: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class SelectPage:
     claims: Mapping[str, Any]
     redirect_origin: str
     browser: str | None = None
+    ui_locales: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,7 @@ class AccessRefusedPage:
         obstacles: what stands in the way, as ``policy.words.obstacles`` tells it.
         device: whether a device asked, so that there is no app to go back to here.
         browser: binding cookie to set, or None.
+        ui_locales: languages to speak, as the app asked for, or None.
     """
 
     request: str
@@ -115,6 +121,7 @@ class AccessRefusedPage:
     obstacles: Obstacles
     device: bool = False
     browser: str | None = None
+    ui_locales: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +133,14 @@ class ChoicePage:
         client: who asks, or None for a page of ours.
         upstreams: names of those to choose from.
         browser: binding cookie to set, or None.
+        ui_locales: languages to speak, as the app asked for, or None.
     """
 
     request: str
     client: Client | None
     upstreams: tuple[str, ...]
     browser: str | None = None
+    ui_locales: str | None = None
 
 
 class Notice(StrEnum):
@@ -251,6 +260,7 @@ class KeepPage:
         at: when the account is going to be deleted, UTC seconds.
         redirect_origin: scheme and authority of where it goes on (CSP form-action).
         browser: binding cookie to set, or None.
+        ui_locales: languages to speak, as the app asked for, or None.
     """
 
     request: str
@@ -258,6 +268,7 @@ class KeepPage:
     at: float
     redirect_origin: str
     browser: str | None = None
+    ui_locales: str | None = None
 
 
 Step = Redirect | ConsentPage | SelectPage | AccessRefusedPage | ChoicePage | KeepPage
@@ -309,6 +320,7 @@ class LogoutPage:
         fields: the request's parameters, to be sent again as hidden fields.
         redirect_origin: origin of the validated post-logout address, or None.
         browser: binding cookie to set, or None.
+        ui_locales: languages to speak, as the app asked for, or None.
     """
 
     csrf: str
@@ -317,6 +329,7 @@ class LogoutPage:
     fields: Mapping[str, str] = field(default_factory=dict)
     redirect_origin: str | None = None
     browser: str | None = None
+    ui_locales: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +338,8 @@ class SignedOutPage:
 
     Attributes:
         client: the app to go back to, or None.
+        ui_locales: languages to speak, as the app asked for, or None.
     """
 
     client: Client | None = None
+    ui_locales: str | None = None

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 from broker.core.errors import BadAuthorizationRequest
 from broker.core.model import Client
+from broker.core.texts import Text
 from broker.core.vocabulary import APPLICATION_NATIVE
 
 LOOPBACK_ADDRESSES = ("127.0.0.1", "[::1]")
@@ -112,7 +113,7 @@ def shown_host(uri: str) -> str:
     parts = urlsplit(uri)
     if parts.scheme in {"http", "https"}:
         return parts.netloc
-    return f"an app on this device ({parts.scheme}:)"
+    return Text("an app on this device (%(scheme)s:)", scheme=parts.scheme)
 
 
 def web_origins(client: Client) -> tuple[str, ...]:

@@ -18,19 +18,25 @@ from broker.core.parameters import Parameters
 _MODES: Final = {v.MODE_QUERY: None, v.MODE_FRAGMENT: v.MODE_FRAGMENT}
 
 
-def respond(redirect_uri: str, mode: str | None, members: Mapping[str, str | None]) -> Redirect:
+def respond(
+    redirect_uri: str,
+    mode: str | None,
+    members: Mapping[str, str | None],
+    ui_locales: str | None = None,
+) -> Redirect:
     """Return the answer as the mode wants it; members that are None are left out.
 
     Args:
         redirect_uri: the validated redirect URI.
         mode: ``fragment``, ``form_post``, or None for the query.
         members: of the answer.
+        ui_locales: languages for a page that posts it.
     """
     if mode is None:
         return Redirect(redirects.answer_url(redirect_uri, members))
     given = {name: value for name, value in members.items() if value is not None}
     if mode == v.MODE_FORM_POST:
-        return Redirect(redirect_uri, fields=given)
+        return Redirect(redirect_uri, fields=given, ui_locales=ui_locales)
     return Redirect(f"{redirect_uri}#{urlencode(given)}")
 
 
@@ -61,4 +67,8 @@ def known_mode(params: Parameters, redirect_uri: str) -> str | None:
 
 def refusal(request: AuthorizationRequest, cause: ProtocolError) -> AuthorizationRefused:
     """Return the error answer to a proven request."""
-    return AuthorizationRefused(request.redirect_uri, request.state, cause, request.response_mode)
+    refused = AuthorizationRefused(
+        request.redirect_uri, request.state, cause, request.response_mode
+    )
+    refused.ui_locales = request.ui_locales
+    return refused

@@ -6,12 +6,13 @@ from broker.core.community.model import Community
 from broker.core.community.needs import Needs
 from broker.core.csrf import browser_digest
 from broker.core.desk import Desk
-from broker.core.errors import UPSTREAM, BrokerError, UpstreamUnavailable, Way
+from broker.core.errors import BrokerError, UpstreamUnavailable, Way
 from broker.core.federation import Upstream
 from broker.core.handles import Handle, Kind
 from broker.core.model import Facts, PendingRequest
 from broker.core.outcomes import Browser, Redirect
 from broker.core.pkce import encode
+from broker.core.texts import Text
 
 
 async def begin(
@@ -79,7 +80,7 @@ def again(desk: Desk, pending: PendingRequest) -> tuple[Way, ...]:
     """Return the links by which a page leads on when a trip came to nothing."""
     if pending.request.inward is not None:
         return (desk.back_link(pending),)
-    return (Way("Try again", desk.page_url(pending)), desk.back_link(pending))
+    return (Way(Text("Try again"), desk.page_url(pending)), desk.back_link(pending))
 
 
 def unavailable(
@@ -93,7 +94,8 @@ def unavailable(
 
 def said(error: BrokerError, title: str) -> str:
     """Return what a failure of an upstream tells people, by the name that they know it by."""
-    return error.public.replace(UPSTREAM, title) if error.public == error.title else error.public
+    told = error.public
+    return told.having(upstream=title) if isinstance(told, Text) and told == error.title else told
 
 
 def _with_known(needs: Needs, known: Community) -> Needs:

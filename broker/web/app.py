@@ -8,9 +8,9 @@ from broker.web.docs.render import Docs
 from broker.web.documents import Documents
 from broker.web.edge import Edge
 from broker.web.middleware import Frame
-from broker.web.render import Pages
 from broker.web.routes import ROUTES
 from broker.web.services import EdgeConfig, Services
+from broker.web.shelf import Shelf
 from broker.web.shortcut import Shortcut
 
 
@@ -31,7 +31,7 @@ def build(services: Services, config: EdgeConfig) -> ASGIApp:
         services=services,
         config=config,
         cookies=Cookies(config),
-        pages=Pages(config, docs=services.manual is not None),
+        pages=Shelf(config, docs=services.manual is not None),
         documents=Documents(services, config),
         docs=Docs(services.manual, config),
     )

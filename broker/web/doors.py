@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from broker.core.outcomes import AccountPage, Notice
+from broker.core.texts import Text
 from broker.web.services import Provider
 
 NOTICES: Final[dict[Notice, str]] = {
-    Notice.LINKED: "Linked: from now on you can sign in through it too.",
-    Notice.UNLINKED: "Unlinked: it does not lead to this account any more.",
-    Notice.SIGNED_IN: "You have signed in anew. For the next minutes you can do what needs that.",
-    Notice.SIGNED_OUT: "Signed out there.",
-    Notice.WITHDRAWN: "Withdrawn: the app has no access any more.",
+    Notice.LINKED: Text("Linked: from now on you can sign in through it too."),
+    Notice.UNLINKED: Text("Unlinked: it does not lead to this account any more."),
+    Notice.SIGNED_IN: Text(
+        "You have signed in anew. For the next minutes you can do what needs that."
+    ),
+    Notice.SIGNED_OUT: Text("Signed out there."),
+    Notice.WITHDRAWN: Text("Withdrawn: the app has no access any more."),
 }
 
 
@@ -55,10 +58,3 @@ class Doors:
             )
             for one in page.identities
         ]
-
-
-def spoken(words: Sequence[str], last: str) -> str:
-    """Return words as one speaks a list: ``Discord, GitHub or Google``."""
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} {last} {words[-1]}"

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from broker.core import errors as e
 from broker.core.responses import respond
+from broker.core.texts import Text, Wait
 from broker.core.vocabulary import DPOP_ALGORITHMS
 from broker.web import problems as p
 from broker.web.answers import Answer, Header, empty_answer, json_answer
@@ -104,12 +105,13 @@ def answer(failure: Failure, voice: Voice, request: Request, edge: Edge) -> Answ
     """Write a failure as HTTP, in the voice of its route."""
     error = failure.error
     if isinstance(error, e.AuthorizationRefused):
-        return _refusal(error, edge)
+        return _refusal(error, request, edge)
     if voice is Voice.RESOURCE and isinstance(error, e.InvalidDpopProof):
         failure = replace(failure, status=401)  # RFC 9449 §7.1, §9
     extra = _headers(failure)
     if voice is Voice.PAGE:
-        return edge.pages.error(_view(failure, request), failure.status, extra)
+        pages = edge.pages.speaking(request, error.ui_locales)
+        return pages.error(_view(failure, request), failure.status, extra)
     if voice is Voice.RESOURCE:
         extra += _challenge(error, request, edge.config.issuer)
         if isinstance(error, e.MissingToken):
@@ -132,7 +134,7 @@ def plain(text: str) -> str:
     return _UNSPEAKABLE.sub("'", text)
 
 
-def _refusal(error: e.AuthorizationRefused, edge: Edge) -> Answer:
+def _refusal(error: e.AuthorizationRefused, request: Request, edge: Edge) -> Answer:
     """RFC 6749 §4.1.2.1, with ``iss`` (RFC 9207)."""
     members = {
         "error": error.cause.code,
@@ -140,7 +142,8 @@ def _refusal(error: e.AuthorizationRefused, edge: Edge) -> Answer:
         "state": error.state,
         "iss": edge.config.issuer,
     }
-    return edge.go_on(respond(error.redirect_uri, error.mode, members))
+    answer = respond(error.redirect_uri, error.mode, members, error.ui_locales)
+    return edge.go_on(answer, request)
 
 
 def _headers(failure: Failure) -> list[Header]:
@@ -204,21 +207,26 @@ def _basic(issuer: str) -> bytes:
 
 def _view(failure: Failure, request: Request) -> ErrorView:
     error = failure.error
-    advice = "Go back to the app and start again."
+    advice: str = e.PageError.advice
     links: tuple[e.Link, ...] = ()
     if isinstance(error, e.PageError):
         advice, links = error.next_step, error.links
     elif isinstance(error, e.Unavailable):
-        advice = f"Nothing is lost. Please try again in {_seconds(error.retry_after)}."
+        wait = Wait(error.retry_after)
+        advice = Text("Nothing is lost. Please try again in %(wait)s.", wait=wait)
         links = error.links
     elif isinstance(error, e.TooManyRequests):
-        advice = f"Please wait {_seconds(error.retry_after)}, then try again."
+        wait = Wait(error.retry_after)
+        advice = Text("Please wait %(wait)s, then try again.", wait=wait)
     elif isinstance(error, p.NoSuchPath):
-        advice = "Check the address, or go back to the app you came from."
+        advice = Text("Check the address, or go back to the app you came from.")
     elif not failure.foreseen:
-        advice = "It is not your fault. Please try again; if it stays, tell us the reference below."
+        advice = Text(
+            "It is not your fault. Please try again; if it stays, tell us the reference below."
+        )
     return ErrorView(
         title=error.public,
+        kind=error.title if isinstance(error.title, Text) else e.BrokerError.title,
         advice=advice,
         code=error.code,
         reference=failure.reference,
@@ -230,11 +238,3 @@ def _view(failure: Failure, request: Request) -> ErrorView:
 def _repeatable(request: Request) -> bool:
     """Whether loading the same address again can help: a callback's answer is spent by then."""
     return request.method == "GET" and not request.url.path.startswith("/login/")
-
-
-def _seconds(count: int) -> str:
-    if count <= 1:
-        return "a second"
-    if count < 120:
-        return f"{count} seconds"
-    return f"{-(-count // 60)} minutes"

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from broker.core.model import Client
+from broker.core.texts import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class Faces:
 
     def person(self, claims: Mapping[str, Any]) -> Person:
         """Return an account, told by standard claims, as a page shows it."""
-        name = str(claims.get("name") or claims.get("preferred_username") or "your account")
+        called = claims.get("name") or claims.get("preferred_username")
+        name = str(called) if called else Text("your account")
         username = claims.get("preferred_username")
         picture = claims.get("picture")
         return Person(

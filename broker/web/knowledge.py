@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from broker.core import vocabulary as v
 from broker.core.client import Client
+from broker.core.texts import Listed, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ def learned(scope: Sequence[str], claims: Mapping[str, Any]) -> list[Learned]:
         if name in scope:
             found += tell(claims)
     found += [
-        Learned("more", "Permission", name) for name in scope if name not in v.PERSONAL_SCOPES
+        Learned("more", Text("Permission"), name) for name in scope if name not in v.PERSONAL_SCOPES
     ]
     return found
 
@@ -41,68 +42,69 @@ def permitted(client: Client) -> list[Learned]:
     """Return what an app gets besides, by its registration and whatever it asks for."""
     if not client.upstream_token:
         return []
-    note = "It can do there what you allow this service to do"
-    return [Learned("more", "Your access to Discord", note=note)]
+    note = Text("It can do there what you allow this service to do")
+    return [Learned("more", Text("Your access to Discord"), note=note)]
 
+
+_NONE: Final = Text("You have none at the moment")
 
 # Claim → what a person calls it; the values of those that have one to show stand below.
 _PROFILE: Final = {
-    "name": "name",
-    "preferred_username": "username",
-    "picture": "picture",
-    "locale": "language",
+    "name": Text("name"),
+    "preferred_username": Text("username"),
+    "picture": Text("picture"),
+    "locale": Text("language"),
 }
 
 
 def _profile(claims: Mapping[str, Any]) -> list[Learned]:
     there = {claim: word for claim, word in _PROFILE.items() if claims.get(claim)}
     if not there:
-        return [Learned("person", "Your profile", note="Name, username and picture")]
+        return [Learned("person", Text("Your profile"), note=Text("Name, username and picture"))]
     values = [str(claims[claim]) for claim in there if claim != "picture"]
-    return [Learned("person", f"Your {_spoken(list(there.values()))}", " · ".join(values))]
-
-
-def _spoken(words: Sequence[str]) -> str:
-    """Return the words as one speaks a list."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    label = Text("Your %(things)s", things=Listed(list(there.values()), "and"))
+    return [Learned("person", label, " · ".join(values))]
 
 
 def _email(claims: Mapping[str, Any]) -> list[Learned]:
-    address = claims.get("email")
+    address, label = claims.get("email"), Text("Your e-mail address")
     if not address:
-        return [Learned("mail", "Your e-mail address", note="You have none at the moment")]
-    note = "" if claims.get("email_verified") else "Not verified"
-    return [Learned("mail", "Your e-mail address", str(address), note)]
+        return [Learned("mail", label, note=_NONE)]
+    note = "" if claims.get("email_verified") else Text("Not verified")
+    return [Learned("mail", label, str(address), note)]
 
 
 def _openid(_claims: Mapping[str, Any]) -> list[Learned]:
-    return [Learned("key", "An account number", note="To recognise you when you come back")]
+    note = Text("To recognise you when you come back")
+    return [Learned("key", Text("An account number"), note=note)]
 
 
 def _offline(_claims: Mapping[str, Any]) -> list[Learned]:
-    note = "It keeps this access after you sign out here"
-    return [Learned("clock", "Access while you are away", note=note)]
+    note = Text("It keeps this access after you sign out here")
+    return [Learned("clock", Text("Access while you are away"), note=note)]
 
 
 def _guilds(claims: Mapping[str, Any]) -> list[Learned]:
     """The app is told of those of its own servers alone that the person is in."""
-    there, note = claims.get(v.SCOPE_GUILDS), "Your nickname and roles there, and when you joined"
+    there = claims.get(v.SCOPE_GUILDS)
+    note = Text("Your nickname and roles there, and when you joined")
     if there == []:
-        note = "You are in none of its servers at the moment"
+        note = Text("You are in none of its servers at the moment")
     names = [str(guild.get("name") or guild["id"]) for guild in there or ()]
-    return [Learned("people", "Which of its Discord servers you are in", " · ".join(names), note)]
+    label = Text("Which of its Discord servers you are in")
+    return [Learned("people", label, " · ".join(names), note)]
 
 
 def _roles(claims: Mapping[str, Any]) -> list[Learned]:
-    return _of_app("Your roles in this app", claims.get(v.SCOPE_ROLES))
+    return _of_app(Text("Your roles in this app"), claims.get(v.SCOPE_ROLES))
 
 
 def _groups(claims: Mapping[str, Any]) -> list[Learned]:
-    return _of_app("Your groups in this app", claims.get(v.SCOPE_GROUPS))
+    return _of_app(Text("Your groups in this app"), claims.get(v.SCOPE_GROUPS))
 
 
 def _of_app(label: str, names: Sequence[str] | None) -> list[Learned]:
-    note = "You have none at the moment" if names == [] else "They follow your roles on Discord"
+    note = _NONE if names == [] else Text("They follow your roles on Discord")
     return [Learned("people", label, " · ".join(names or ()), note)]
 
 

@@ -1,31 +1,32 @@
 """Failures that only HTTP knows; ``broker.web.errors`` gives them their status codes."""
 
 from broker.core.errors import BrokerError, InvalidRequest
+from broker.core.texts import Text
 
 
 class BodyTooLarge(InvalidRequest):
     """The body is larger than the limit; it was not read to its end."""
 
-    title = "The request is too large"
+    title = Text("The request is too large")
 
 
 class BodyTooSlow(InvalidRequest):
     """The body did not arrive in time."""
 
-    title = "The request did not arrive in time"
+    title = Text("The request did not arrive in time")
 
 
 class QueryTooLong(InvalidRequest):
     """The query string is longer than the limit."""
 
-    title = "The address is too long"
+    title = Text("The address is too long")
 
 
 class NoSuchPath(BrokerError):
     """There is nothing at this address."""
 
     code = "not_found"
-    title = "There is nothing at this address"
+    title = Text("There is nothing at this address")
 
 
 class WrongMethod(BrokerError):
@@ -36,7 +37,7 @@ class WrongMethod(BrokerError):
     """
 
     code = "method_not_allowed"
-    title = "This address does not take this kind of request"
+    title = Text("This address does not take this kind of request")
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
         super().__init__()

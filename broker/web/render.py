@@ -7,11 +7,12 @@ door of the operator console, where a browser needs one to ask for a passkey.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any, Final
 
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import BytecodeCache, DictLoader, Environment, StrictUndefined
+from jinja2.bccache import Bucket
 
 from broker.core import redirects
 from broker.core import vocabulary as v
@@ -31,19 +32,21 @@ from broker.core.outcomes import (
     SelectPage,
     SignedOutPage,
 )
-from broker.core.policy import words
-from broker.web import ages, own
+from broker.core.texts import Day, Listed, Moment
+from broker.web import own
 from broker.web.answers import Answer, Header, html_answer
 from broker.web.documents import static_files
-from broker.web.doors import NOTICES, Doors, spoken
+from broker.web.doors import NOTICES, Doors
 from broker.web.faces import Faces, scheme
 from broker.web.knowledge import learned, permitted
+from broker.web.languages import Speech
 from broker.web.services import EdgeConfig
 
 # A source that may stand in a Content-Security-Policy: nothing in it can end the directive.
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\-]+(:\d{1,5})?")
 _IPV6_ORIGIN: Final = re.compile(r"(https?:)//\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
+_BY_LANGUAGE: Final = (b"vary", b"accept-language")
 _LOOPBACK_IMAGES: Final = " http://127.0.0.1:* http://localhost:*"
 
 
@@ -56,6 +59,8 @@ class ErrorView:
         advice: what to do next.
         code: the error's name, for whoever is asked for help.
         reference: the request's identifier.
+        kind: the same in general, for languages in which the title cannot be said.
+        detail: what cannot be said, in English; empty for nothing.
         links: ways on.
         retry: whether to offer loading the same address again.
     """
@@ -64,19 +69,42 @@ class ErrorView:
     advice: str
     code: str
     reference: str
+    kind: str = ""
+    detail: str = ""
     links: tuple[Link, ...] = ()
     retry: bool = False
 
 
+class Compiled(BytecodeCache):
+    """Templates that were compiled for one language, and serve for all."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, Any] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill in what was compiled before."""
+        bucket.code = self._code.get(bucket.key)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what was compiled now."""
+        self._code[bucket.key] = bucket.code
+
+
 class Pages:
-    """All pages, compiled when it is made.
+    """All pages in one language, compiled when it is made.
+
+    Texts of ours (``broker.core.texts``) are said in that language wherever a template shows one.
 
     Args:
         config: brand, issuer, and what forms may lead to.
+        speech: the language.
+        compiled: what was compiled for other languages.
         docs: whether there are pages for developers to lead to.
     """
 
-    def __init__(self, config: EdgeConfig, *, docs: bool = False) -> None:
+    def __init__(
+        self, config: EdgeConfig, speech: Speech, compiled: Compiled, *, docs: bool = False
+    ) -> None:
         sources = {
             item.name: item.read_text("utf-8")
             for item in files("broker.web").joinpath("pages").iterdir()
@@ -84,19 +112,25 @@ class Pages:
         }
         env = Environment(
             loader=DictLoader(sources),
+            extensions=["jinja2.ext.i18n"],
+            bytecode_cache=compiled,
+            finalize=speech.said,
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
         )
+        install_catalogue(env, speech)
         env.globals |= {
+            "language": speech.tag,
             "brand": config.brand,
             "issuer": config.issuer,
             "providers": config.providers,
             "static": {item.source: f"/static/{item.name}" for item in static_files()},
         }
-        env.filters["spoken"] = spoken
+        env.filters |= {"spoken": Listed, "said": speech.said}
+        self._speech = speech
         self._templates = {name: env.get_template(name) for name in sources}
         self._upstreams = config.upstream_origins
         self._doors = Doors(config.providers)
@@ -145,7 +179,7 @@ class Pages:
             app=self._faces.app(page.client),
             person=self._faces.person(page.claims),
             found=page.obstacles,
-            mended=words.moment(mended_at) if mended_at else None,
+            mended=Moment(mended_at) if mended_at else None,
             invited=self._faces.harmless,
         )
 
@@ -177,18 +211,18 @@ class Pages:
 
     def leave(self, page: LeavePage) -> Answer:
         """Ask again whether to delete the account."""
-        gone = ages.date(page.now + page.grace) if page.grace else ""
+        gone = Day(page.now + page.grace) if page.grace else ""
         return self._render("leave.html", csp=self.form_csp(None), page=page, gone=gone)
 
     def farewell(self, page: FarewellPage) -> Answer:
         """Say that the account is deleted, or when."""
-        gone = ages.date(page.at) if page.at is not None else ""
+        gone = Day(page.at) if page.at is not None else ""
         return self._render("farewell.html", csp=self._csp, gone=gone)
 
     def keep(self, page: KeepPage) -> Answer:
         """Ask whether the account is to stay after all."""
         csp = self.form_csp(page.redirect_origin)
-        return self._render("keep.html", csp=csp, page=page, gone=ages.date(page.at))
+        return self._render("keep.html", csp=csp, page=page, gone=Day(page.at))
 
     def device_code(self, page: DeviceCodePage) -> Answer:
         """Ask for the code that a device shows."""
@@ -235,6 +269,8 @@ class Pages:
 
     def error(self, view: ErrorView, status: int, extra: list[Header]) -> Answer:
         """Say what happened and what to do next."""
+        if view.kind and not self._speech.knows(view.title):
+            view = replace(view, title=view.kind, detail=view.title)
         links = [Way(*link) for link in view.links if leads_on(link[1])]
         posted = next((way.address for way in links if way.fields), None)
         csp = self._csp if posted is None else self._posting_csp(posted)
@@ -265,7 +301,18 @@ class Pages:
         **context: Any,
     ) -> Answer:
         policy = csp.encode("ascii") if isinstance(csp, str) else csp
-        return html_answer(self._templates[name].render(context), policy, status, extra or [])
+        text = self._templates[name].render(context)
+        spoken = [(b"content-language", self._speech.tag.encode("ascii")), _BY_LANGUAGE]
+        return html_answer(text, policy, status, [*spoken, *(extra or [])])
+
+
+def install_catalogue(env: Environment, speech: Speech) -> None:
+    """Let templates speak (Jinja's i18n extension): what they say is marked up, its parts are not.
+
+    The extension's functions have no types.
+    """
+    install: Any = env.install_gettext_translations  # type: ignore[attr-defined]
+    install(speech.messages, newstyle=True)
 
 
 def form_source(origin: str) -> str | None:

@@ -71,6 +71,12 @@ def test_the_openid_provider_s_metadata() -> None:
     assert metadata.provider(ISSUER) == PROVIDER
 
 
+def test_the_languages_of_pages_are_named() -> None:
+    """Discovery §3: tags, where there are any to name."""
+    document = metadata.provider(ISSUER, languages=("en", "ko"))
+    assert document == PROVIDER | {"ui_locales_supported": ["en", "ko"]}
+
+
 def test_the_algorithms_that_are_on_are_named() -> None:
     """Discovery §3: those of ID tokens, RS256 among them."""
     document = metadata.provider(ISSUER, algorithms=("RS256", "ES256"))

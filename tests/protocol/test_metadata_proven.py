@@ -96,6 +96,7 @@ VALUES: Final[dict[str, tuple[tuple[str, ...], trying.Attempt]]] = {
         ("none", "login", "consent", "select_account", "create"),
         trying.prompt,
     ),
+    "ui_locales_supported": (("en", "ko", "de", "ja"), trying.ui_locale),
     "subject_types_supported": (("public", "pairwise"), trying.subject_type),
 }  # fmt: skip
 # The same list is named for endpoints that judge in the same place.

@@ -132,6 +132,12 @@ async def challenge_method(world: World, method: str) -> bool:
     return "code=" in answer.headers.get("location", "")
 
 
+async def ui_locale(world: World, tag: str) -> bool:
+    """Whether a page speaks the language that is asked for."""
+    page = await world.browser().http.get("/logout", params={"ui_locales": tag})
+    return page.headers["content-language"] == tag
+
+
 async def prompt(world: World, name: str) -> bool:
     browser, app = world.browser(), world.app(FRONT)
     await browser.tokens(app)

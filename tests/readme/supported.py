@@ -313,6 +313,14 @@ ROWS = (
         ),
     ),
     Row(
+        "Core §3.1.2.1, RFC 4647 §3.4: `ui_locales`",
+        "English and Korean; kept with the sign-in, else the browser's Accept-Language",
+        (
+            f"{P}languages.py::test_the_app_s_wish_counts_before_the_browser_s",
+            "languages/test_choice.py::test_a_wish_is_looked_up",
+        ),
+    ),
+    Row(
         "Core §5.1, §5.3, §5.4: claims and `/userinfo`",
         "`openid`, `profile`, `email`, by scope; nothing of a dead grant",
         (

@@ -29,6 +29,7 @@ from broker.core.outcomes import Browser, FarewellPage, KeepPage, Redirect
 from broker.core.parameters import Parameters
 from broker.core.pkce import encode
 from broker.core.responses import refusal
+from broker.core.texts import Text
 
 
 async def depart(desk: Desk, session: Session) -> FarewellPage:
@@ -82,6 +83,7 @@ async def question(desk: Desk, pending: PendingRequest, browser: Browser) -> Kee
         at=pending.keeps[1] if pending.keeps else 0.0,
         redirect_origin=redirects.origin(request.redirect_uri),
         browser=None if browser.key else key,
+        ui_locales=request.ui_locales,
     )
 
 
@@ -98,7 +100,7 @@ async def decide(
     """
     decision = params.one("decision")
     if not desk.forms.good(params.one("csrf"), browser.key, _subject(pending)):
-        raise BadForm(links=(("Back to the sign-in", desk.page_url(pending)),))
+        raise BadForm(links=((Text("Back to the sign-in"), desk.page_url(pending)),))
     if decision == "leave":
         await desk.requests.finish(pending.request_id)
         if pending.request.inward is not None:
@@ -106,11 +108,11 @@ async def decide(
         await deny(desk, pending.request)
         raise refusal(pending.request, AccessDenied())
     if decision != "keep" or pending.keeps is None:
-        raise InvalidRequest("The form holds no decision")
+        raise InvalidRequest(Text("The form holds no decision"))
     account_id = pending.keeps[0]
     facts = await desk.own.keep(account_id, now=desk.clock.now(), actor="person")
     if facts is None:
-        raise RequestUnknown("This account is deleted, or stays already", links=BACK)
+        raise RequestUnknown(Text("This account is deleted, or stays already"), links=BACK)
     with suppress(StoreUnavailable):  # the outbox will have it carried out
         await desk.states.put_facts(account_id, facts)
     upstream = desk.upstreams.get(pending.upstream)

@@ -24,9 +24,10 @@ from broker.core.federation import CommunityUpstream, Upstream
 from broker.core.identities import Linked, NotLinked, NotUnlinked
 from broker.core.model import Facts, PendingRequest, Profile, Session
 from broker.core.outcomes import Browser, ChoicePage, Notice, Redirect
+from broker.core.texts import Text
 
 FRESH: Final = 300.0  # seconds for which a sign-in is fresh enough to change how one signs in
-BACK: Final = (Way("Your account", "/account"),)
+BACK: Final = (Way(Text("Your account"), "/account"),)
 
 
 def is_fresh(desk: Desk, session: Session) -> bool:
@@ -64,13 +65,20 @@ async def complete(
     session = desk.session_handle(browser)
     here = session and (session.account_id, session.item_id, session.generation)
     if session is None or here != pending.session or await desk.signed_in(session) is None:
-        raise RequestUnknown("Nothing was linked: you are not signed in as before", links=BACK)
+        raise RequestUnknown(
+            Text("Nothing was linked: you are not signed in as before"), links=BACK
+        )
     found = await desk.identities.link(session.account_id, profile, now=desk.clock.now())
     title = desk.upstreams[pending.upstream].title
     if found is NotLinked.TAKEN:
-        raise IdentityTaken(f"This {title} account belongs to another account here", links=BACK)
+        raise IdentityTaken(
+            Text("This %(upstream)s account belongs to another account here", upstream=title),
+            links=BACK,
+        )
     if found is NotLinked.OCCUPIED:
-        raise IdentityOccupied(f"Another {title} account is linked already", links=BACK)
+        raise IdentityOccupied(
+            Text("Another %(upstream)s account is linked already", upstream=title), links=BACK
+        )
     if isinstance(found, Linked):
         await _tell(desk, session.account_id, found.facts)
     return Redirect(shown(Notice.LINKED))
@@ -91,7 +99,7 @@ async def unlink(desk: Desk, session: Session, upstream: str) -> Redirect:
     if found is NotUnlinked.LAST:
         raise LastIdentity(links=BACK)
     if not isinstance(found, Facts):
-        raise RequestUnknown("It is not linked any more", links=BACK)
+        raise RequestUnknown(Text("It is not linked any more"), links=BACK)
     await _tell(desk, account_id, found)
     with suppress(StoreUnavailable):  # the outbox will have it carried out
         await desk.sessions.end_vouched(account_id, upstream, until=now)

@@ -21,6 +21,7 @@ from broker.core.outcomes import (
 )
 from broker.core.parameters import Parameters
 from broker.core.pkce import encode
+from broker.core.texts import Text
 
 Changed = Redirect | ChoicePage | AccountFile | LeavePage | FarewellPage
 Action = Callable[[Session, Parameters, Browser], Awaitable[Changed]]
@@ -97,14 +98,14 @@ class AccountPages:
         desk = self._desk
         found = await desk.signed_in(desk.session_handle(browser))
         if found is None:
-            raise RequestUnknown("You are signed out by now", links=linking.BACK)
+            raise RequestUnknown(Text("You are signed out by now"), links=linking.BACK)
         session, _ = found
         if not desk.forms.good(params.one("csrf"), browser.key, _subject(session)):
             raise BadForm(links=linking.BACK)
         name = params.one("action") or ""
         action = self._actions.get(name)
         if action is None:
-            raise InvalidRequest("The form holds no decision")
+            raise InvalidRequest(Text("The form holds no decision"))
         if name in FRESH and not linking.is_fresh(desk, session):
             return await linking.sign_in_anew(desk, session, browser)
         return await action(session, params, browser)
@@ -112,7 +113,7 @@ class AccountPages:
     async def _link(self, session: Session, params: Parameters, browser: Browser) -> Redirect:
         upstream = self._desk.upstreams.get(params.one("upstream") or "")
         if upstream is None:
-            raise InvalidRequest("There is no such place to sign in")
+            raise InvalidRequest(Text("There is no such place to sign in"))
         return await linking.begin(self._desk, session, upstream, browser)
 
     async def _unlink(self, session: Session, params: Parameters, _browser: Browser) -> Redirect:
@@ -122,7 +123,7 @@ class AccountPages:
         """End one session; that of this browser leads to the page that says so."""
         sid = params.one("session") or ""
         if not await endings.session(self._desk, session, sid):
-            raise RequestUnknown("That session is over already", links=linking.BACK)
+            raise RequestUnknown(Text("That session is over already"), links=linking.BACK)
         return endings.OUT if sid == session.sid else Redirect(entering.shown(Notice.SIGNED_OUT))
 
     async def _sign_out_everywhere(
@@ -137,7 +138,7 @@ class AccountPages:
         client_id = params.one("client") or ""
         known = {one.client_id for one in await desk.own.agreements(account_id)}
         if client_id not in known | {one.client_id for one in grants}:
-            raise RequestUnknown("That app has no access any more", links=linking.BACK)
+            raise RequestUnknown(Text("That app has no access any more"), links=linking.BACK)
         ended = await apps.withdraw(
             desk.accounts, desk.states, account_id, client_id, now=now, actor="person"
         )

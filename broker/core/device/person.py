@@ -13,10 +13,11 @@ from broker.core.model import Client
 from broker.core.outcomes import Browser, DeviceCodePage, DeviceDonePage, Redirect
 from broker.core.parameters import Parameters
 from broker.core.pkce import encode
+from broker.core.texts import Text
 
 _FORM = "device code"
-_MALFORMED = "A code has eight letters, such as BCDF-GHJK."
-_UNKNOWN = "No device is waiting with this code. Check it, or let the device show a new one."
+_MALFORMED = Text("A code has eight letters, such as BCDF-GHJK.")
+_UNKNOWN = Text("No device is waiting with this code. Check it, or let the device show a new one.")
 
 
 class DevicePages:
@@ -58,7 +59,7 @@ class DevicePages:
             StoreUnavailable: a store is out of reach; no guess was judged.
         """
         if not browser.key or not self._desk.forms.good(params.one("csrf"), browser.key, _FORM):
-            raise BadForm(links=(("Enter the code again", "/device"),))
+            raise BadForm(links=((Text("Enter the code again"), "/device"),))
         typed = params.one("user_code") or ""
         code = user_codes.normalised(typed)
         if code is None:

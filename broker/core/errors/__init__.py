@@ -46,6 +46,7 @@ from broker.core.errors.base import (
     BrokerError,
     Link,
     Way,
+    speaking,
 )
 from broker.core.errors.oauth import (
     AccessDenied,
@@ -185,4 +186,5 @@ __all__ = [
     "UpstreamUnavailable",
     "UseDpopNonce",
     "Way",
+    "speaking",
 ]

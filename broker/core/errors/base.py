@@ -1,7 +1,10 @@
 """The root of the hierarchy, and the ways on from a page."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import ClassVar, Final, NamedTuple
+
+from broker.core.texts import Text
 
 
 class Way(NamedTuple):
@@ -20,7 +23,7 @@ class Way(NamedTuple):
 
 Link = tuple[str, str] | Way
 
-UPSTREAM: Final = "The sign-in service"
+UPSTREAM: Final = Text("The sign-in service")
 """What stands for an upstream where it is not known which; its own name goes in its place."""
 
 
@@ -30,12 +33,30 @@ class BrokerError(Exception):
     Args:
         public: what anyone may read; no secret, no input echoed.
         private: what only the log may hold.
+
+    Attributes:
+        ui_locales: languages in which a person is to be told, as the app asked for; or None.
     """
 
     code: ClassVar[str] = "server_error"
-    title: ClassVar[str] = "Something went wrong"
+    title: ClassVar[str] = Text("Something went wrong")
 
     def __init__(self, public: str = "", private: str = "") -> None:
         super().__init__(public or self.title)
         self.public = public or self.title
         self.private = private
+        self.ui_locales: str | None = None
+
+
+@contextmanager
+def speaking(ui_locales: str | None) -> Iterator[None]:
+    """Have failures inside told in the languages that a sign-in was begun with.
+
+    Args:
+        ui_locales: what its app asked for, or None.
+    """
+    try:
+        yield
+    except BrokerError as error:
+        error.ui_locales = error.ui_locales or ui_locales
+        raise

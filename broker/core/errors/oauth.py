@@ -1,6 +1,9 @@
 """Errors of the standards, for programs: at the token endpoint, to apps, at registration."""
 
+from typing import ClassVar, Final
+
 from broker.core.errors.base import BrokerError
+from broker.core.texts import Text
 
 
 class ProtocolError(BrokerError):
@@ -11,7 +14,7 @@ class InvalidRequest(ProtocolError):
     """RFC 6749 §5.2 ``invalid_request``."""
 
     code = "invalid_request"
-    title = "The request is malformed"
+    title = Text("The request is malformed")
 
 
 class InvalidScope(ProtocolError):
@@ -130,14 +133,14 @@ class TemporarilyUnavailable(ProtocolError):
     """RFC 6749 §4.1.2.1 ``temporarily_unavailable``."""
 
     code = "temporarily_unavailable"
-    title = "Sign-in is not possible at the moment"
+    title = Text("Sign-in is not possible at the moment")
 
 
 class ServerError(ProtocolError):
     """RFC 6749 §4.1.2.1 ``server_error``."""
 
     code = "server_error"
-    title = "The sign-in failed on our side"
+    title: ClassVar[str] = Text("The sign-in failed on our side")
 
 
 class AuthorizationPending(ProtocolError):
@@ -198,6 +201,13 @@ class InvalidClientMetadata(ProtocolError):
     title = "The client metadata cannot be registered"
 
 
+# The kinds that people meet on pages.
+_TOO_MANY: Final = {
+    "address": Text("Too many requests from this address"),
+    "account": Text("Too many requests from this account"),
+}
+
+
 class TooManyRequests(ProtocolError):
     """More than somebody may ask for in a while (RFC 6585 §4).
 
@@ -213,7 +223,7 @@ class TooManyRequests(ProtocolError):
     def __init__(
         self, retry_after: int, kind: str = "address", quota: int = 0, window: int = 0
     ) -> None:
-        super().__init__(f"Too many requests from this {kind}")
+        super().__init__(_TOO_MANY.get(kind) or f"Too many requests from this {kind}")
         self.retry_after = retry_after
         self.kind = kind
         self.quota = quota

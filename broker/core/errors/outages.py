@@ -1,8 +1,10 @@
 """What is out of reach or refuses us: stores, upstreams, addresses that clients name."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from broker.core.errors.base import UPSTREAM, BrokerError, Link
+from broker.core.texts import Text
 
 
 class Unavailable(BrokerError):
@@ -14,7 +16,7 @@ class Unavailable(BrokerError):
     """
 
     code = "temporarily_unavailable"
-    title = "The service is not available at the moment"
+    title: ClassVar[str] = Text("The service is not available at the moment")
 
     def __init__(
         self,
@@ -35,21 +37,21 @@ class StoreUnavailable(Unavailable):
 class UpstreamUnavailable(Unavailable):
     """An upstream did not answer as it should, or told us to wait."""
 
-    title = f"{UPSTREAM} is not answering at the moment"
+    title = Text("%(upstream)s is not answering at the moment", upstream=UPSTREAM)
 
 
 class AuthorizationLost(BrokerError):
     """An upstream refuses the token of a person: only signing in there again mends that."""
 
     code = "authorization_lost"
-    title = f"{UPSTREAM} does not know this sign-in any more"
+    title = Text("%(upstream)s does not know this sign-in any more", upstream=UPSTREAM)
 
 
 class UpstreamRejected(BrokerError):
     """An upstream refused what we sent, or answered with something that makes no sense."""
 
     code = "upstream_rejected"
-    title = f"{UPSTREAM} did not accept this sign-in"
+    title = Text("%(upstream)s did not accept this sign-in", upstream=UPSTREAM)
 
 
 class OutboundError(BrokerError):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from broker.core.errors.base import UPSTREAM, BrokerError, Link
+from broker.core.texts import Text, Wait
 
 
 class PageError(BrokerError):
@@ -16,7 +17,7 @@ class PageError(BrokerError):
         links: (label, address) pairs that lead on, addresses already validated.
     """
 
-    advice: ClassVar[str] = "Go back to the app and start again."
+    advice: ClassVar[str] = Text("Go back to the app and start again.")
 
     def __init__(
         self,
@@ -34,114 +35,116 @@ class BadAuthorizationRequest(PageError):
     """The client or its redirect URI is not to be trusted (RFC 6749 §4.1.2.1): stay here."""
 
     code = "invalid_request"
-    title = "This sign-in link is not valid"
-    advice = "The app that sent you here has to be corrected by the people who run it."
+    title = Text("This sign-in link is not valid")
+    advice = Text("The app that sent you here has to be corrected by the people who run it.")
 
 
 class BadRequestObject(BadAuthorizationRequest):
     """A request object that its client did not sign (RFC 9101 §6.2): nothing of it counts."""
 
     code = "invalid_request_object"
-    title = "The app's request is not signed as it should be"
+    title = Text("The app's request is not signed as it should be")
 
 
 class ForeignBrowser(PageError):
     """A page of a sign-in that began in another browser (CVE-2022-39222)."""
 
     code = "foreign_browser"
-    title = "This sign-in was started in another browser"
-    advice = "Go back to the app and sign in from there, in this browser."
+    title = Text("This sign-in was started in another browser")
+    advice = Text("Go back to the app and sign in from there, in this browser.")
 
 
 class BadForm(PageError):
     """A form without the token that our page put into it (cross-site request forgery)."""
 
     code = "bad_form"
-    title = "This form did not come from our page"
+    title = Text("This form did not come from our page")
 
 
 class RequestExpired(PageError):
     """A sign-in that waited longer than its lifetime."""
 
     code = "request_expired"
-    title = "This sign-in took too long"
+    title = Text("This sign-in took too long")
 
 
 class RequestUnknown(PageError):
     """A sign-in that is finished, or was never begun."""
 
     code = "request_unknown"
-    title = "This sign-in is already finished"
+    title = Text("This sign-in is already finished")
 
 
 class PushedRequestGone(PageError):
     """A pushed request that was used before, waited too long, or is another client's (RFC 9126)."""
 
     code = "invalid_request_uri"
-    title = "This sign-in link was already used, or has expired"
+    title = Text("This sign-in link was already used, or has expired")
 
 
 class BadCallback(PageError):
     """A callback with a missing, foreign or used ``state`` (login CSRF; RFC 9700 §4.7)."""
 
     code = "bad_callback"
-    title = "This answer does not belong to a sign-in of yours"
+    title = Text("This answer does not belong to a sign-in of yours")
 
 
 class UpstreamPage(PageError):
     """The upstream did not accept this sign-in; it can be tried again."""
 
     code = "upstream_rejected"
-    title = f"{UPSTREAM} did not accept this sign-in"
-    advice = "Try again; if it happens again, write to the people who run this service."
+    title = Text("%(upstream)s did not accept this sign-in", upstream=UPSTREAM)
+    advice = Text("Try again; if it happens again, write to the people who run this service.")
 
 
 class GrantedTooLittle(PageError):
     """The person did not let us see upstream what the app needs to know; it can be tried again."""
 
     code = "granted_too_little"
-    title = "You did not allow at Discord what this app needs to know"
-    advice = "It goes by the servers you are in there. Try again and allow it, or go back."
+    title = Text("You did not allow at Discord what this app needs to know")
+    advice = Text("It goes by the servers you are in there. Try again and allow it, or go back.")
 
 
 class Declined(PageError):
     """The person said no upstream, and it was no app that asked."""
 
     code = "declined"
-    title = "Nothing was changed"
-    advice = "You said no, or went back."
+    title = Text("Nothing was changed")
+    advice = Text("You said no, or went back.")
 
 
 class IdentityTaken(PageError):
     """An identity that belongs to another account; nothing is ever merged."""
 
     code = "identity_taken"
-    title = "This belongs to another account here"
-    advice = "Sign in with it to see that account; unlink it there if you want it in this one."
+    title = Text("This belongs to another account here")
+    advice = Text(
+        "Sign in with it to see that account; unlink it there if you want it in this one."
+    )
 
 
 class IdentityOccupied(PageError):
     """The account has an identity at that upstream, and it has one there at the most."""
 
     code = "identity_occupied"
-    title = "Another one is linked already"
-    advice = "Unlink that one first if you want to change it."
+    title = Text("Another one is linked already")
+    advice = Text("Unlink that one first if you want to change it.")
 
 
 class LastIdentity(PageError):
     """Unlinking it would lock its person out."""
 
     code = "last_identity"
-    title = "This is the only way into your account"
-    advice = "Link another one first."
+    title = Text("This is the only way into your account")
+    advice = Text("Link another one first.")
 
 
 class SignInRefused(PageError):
     """The account may not sign in here."""
 
     code = "sign_in_refused"
-    title = "This account cannot sign in"
-    advice = "If you think this is a mistake, write to the people who run this service."
+    title = Text("This account cannot sign in")
+    advice = Text("If you think this is a mistake, write to the people who run this service.")
 
 
 class TooManyTries(PageError):
@@ -152,10 +155,12 @@ class TooManyTries(PageError):
     """
 
     code = "too_many_tries"
-    title = "Too many wrong codes"
+    title = Text("Too many wrong codes")
 
     def __init__(self, retry_after: int) -> None:
-        minutes = max(1, -(-retry_after // 60))
-        wait = "a minute" if minutes == 1 else f"{minutes} minutes"
-        super().__init__(advice=f"Wait {wait}, then enter the code that your device shows by then.")
+        wait = Wait(retry_after, minutes=True)
+        advice = Text(
+            "Wait %(wait)s, then enter the code that your device shows by then.", wait=wait
+        )
+        super().__init__(advice=advice)
         self.retry_after = retry_after

@@ -6,35 +6,36 @@ are used where there are any, else the ids.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from math import ceil
 from typing import Final
 
 from broker.core import durations
 from broker.core.community.needs import by_id
 from broker.core.community.registry import Guild
 from broker.core.policy.model import GuildRule, Missing, Policy, Reason, Verdict
+from broker.core.texts import Listed, Moment, Text
 
 DAY: Final = 86400
 MAX_LISTED: Final = 5  # people of a list that are named
-_LATEST: Final = datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp()
 
-_OBSTACLES: Final[Mapping[Reason, str]] = {
-    Reason.DENIED: "Your Discord account is not let in.",
-    Reason.NOT_ALLOWED: "Only certain people are let in, and you are not among them.",
-    Reason.NO_DISCORD: "You need a Discord account that is linked to your account here.",
-    Reason.NOT_MEMBER: "You need to be a member of {guild}.",
-    Reason.ANY_ROLE: "You need the role {roles} in {guild}.",
-    Reason.ALL_ROLES: "You need the {role_or_roles} {roles} in {guild}.",
-    Reason.NO_ROLE: "You must not have the role {roles} in {guild}.",
-    Reason.PENDING: "You have yet to accept the rules of {guild}; do that in Discord.",
-    Reason.TIMED_OUT: "You are timed out in {guild} until {when}.",
-    Reason.TOO_YOUNG: "Your Discord account is too young; it is old enough from {when}.",
-    Reason.EMAIL: "You need a verified e-mail address in the account that you sign in with.",
-    Reason.UNKNOWN: "We could not learn from Discord whether you are a member of {guild}.",
+_OBSTACLES: Final[Mapping[Reason, Text]] = {
+    Reason.DENIED: Text("Your Discord account is not let in."),
+    Reason.NOT_ALLOWED: Text("Only certain people are let in, and you are not among them."),
+    Reason.NO_DISCORD: Text("You need a Discord account that is linked to your account here."),
+    Reason.NOT_MEMBER: Text("You need to be a member of %(guild)s."),
+    Reason.ANY_ROLE: Text("You need the role %(roles)s in %(guild)s."),
+    Reason.NO_ROLE: Text("You must not have the role %(roles)s in %(guild)s."),
+    Reason.PENDING: Text("You have yet to accept the rules of %(guild)s; do that in Discord."),
+    Reason.TIMED_OUT: Text("You are timed out in %(guild)s until %(when)s."),
+    Reason.TOO_YOUNG: Text("Your Discord account is too young; it is old enough from %(when)s."),
+    Reason.EMAIL: Text("You need a verified e-mail address in the account that you sign in with."),
+    Reason.UNKNOWN: Text("We could not learn from Discord whether you are a member of %(guild)s."),
 }
-_FINAL: Final = frozenset((Reason.DENIED, Reason.NOT_ALLOWED))
+_ALL_ROLES: Final = (
+    Text("You need the role %(roles)s in %(guild)s."),
+    Text("You need the roles %(roles)s in %(guild)s."),
+)
 _JOINED_BY_OR: Final = frozenset((Reason.ANY_ROLE, Reason.NO_ROLE))
+_FINAL: Final = frozenset((Reason.DENIED, Reason.NOT_ALLOWED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +99,11 @@ def obstacle(missing: Missing, guilds: Mapping[str, Guild]) -> Obstacle:
     """
     guild = guilds.get(missing.guild_id)
     roles = role_names(missing.roles, guild)
-    text = _OBSTACLES[missing.reason].format(
+    several = _ALL_ROLES[len(roles) > 1] if missing.reason is Reason.ALL_ROLES else None
+    text = (several or _OBSTACLES[missing.reason]).having(
         guild=guild_name(missing.guild_id, guilds),
-        roles=_either(roles) if missing.reason in _JOINED_BY_OR else _every(roles),
-        role_or_roles="role" if len(roles) == 1 else "roles",
-        when="" if missing.until is None else moment(missing.until),
+        roles=Listed(roles, "or" if missing.reason in _JOINED_BY_OR else "and"),
+        when="" if missing.until is None else Moment(missing.until),
     )
     if missing.reason is not Reason.NOT_MEMBER or guild is None or guild.invite is None:
         return Obstacle(missing.reason, text)
@@ -138,7 +139,7 @@ def said(policy: Policy, guilds: Mapping[str, Guild]) -> tuple[str, ...]:
 def guild_name(guild_id: str, guilds: Mapping[str, Guild]) -> str:
     """Return what people call a guild, or its id."""
     guild = guilds.get(guild_id)
-    return f"the guild {guild_id}" if guild is None else guild.name
+    return Text("the guild %(id)s", id=guild_id) if guild is None else guild.name
 
 
 def role_name(role_id: str, guild: Guild | None) -> str:
@@ -153,15 +154,12 @@ def role_names(roles: Iterable[str], guild: Guild | None) -> list[str]:
 
 def in_list(names: Sequence[str], last: str) -> str:
     """Return names as one speaks a list, the last two joined by a word."""
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} {last} {names[-1]}"
+    return Listed(names, last)
 
 
 def moment(at: float) -> str:
     """Return a moment (UTC seconds) to the minute after which it has come."""
-    then = datetime.fromtimestamp(min(ceil(at / 60) * 60, _LATEST), UTC)
-    return f"{then.day} {then:%B %Y, %H:%M} UTC"
+    return Moment(at)
 
 
 def length(seconds: int) -> str:

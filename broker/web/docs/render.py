@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
+from broker.core.texts import Listed
 from broker.web.answers import HTML, PAGE
 from broker.web.docs import claims
 from broker.web.docs.manual import Manual
 from broker.web.docs.stacks import API, APP, STACKS
 from broker.web.documents import Prebuilt, prebuilt, static_files
-from broker.web.doors import spoken
 from broker.web.services import EdgeConfig
 
 CACHE: Final = b"public, max-age=60"
@@ -97,7 +97,7 @@ def _environment(manual: Manual, config: EdgeConfig) -> Environment:
         auto_reload=False,
     )
     env.globals |= _known(manual, config)
-    env.filters["spoken"] = spoken
+    env.filters["spoken"] = Listed
     return env
 
 

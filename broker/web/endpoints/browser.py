@@ -25,6 +25,7 @@ from broker.core.parameters import Parameters
 from broker.web import forms
 from broker.web.answers import Answer, Header, file_answer, redirect_answer
 from broker.web.edge import Edge
+from broker.web.render import Pages
 
 Outcome = Step | AccountPage | AccountFile | LeavePage | FarewellPage | LogoutPage | SignedOutPage
 
@@ -39,7 +40,8 @@ async def authorize(request: Request, edge: Edge) -> Answer:
     posted = request.method == "POST"
     params = await _params(request, edge)
     browser = edge.cookies.browser(request)
-    return show(await edge.services.sign_in.authorize(params, browser, posted=posted), edge)
+    outcome = await edge.services.sign_in.authorize(params, browser, posted=posted)
+    return show(outcome, request, edge)
 
 
 async def interaction(request: Request, edge: Edge) -> Answer:
@@ -47,10 +49,11 @@ async def interaction(request: Request, edge: Edge) -> Answer:
     params = await _params(request, edge)
     browser = edge.cookies.browser(request)
     if request.method == "POST":
-        return show(await edge.services.sign_in.decide(params, browser), edge)
+        return show(await edge.services.sign_in.decide(params, browser), request, edge)
     chosen = params.one("upstream")
     handle = params.one("request")
-    return show(await edge.services.sign_in.interact(handle, browser, upstream=chosen), edge)
+    outcome = await edge.services.sign_in.interact(handle, browser, upstream=chosen)
+    return show(outcome, request, edge)
 
 
 async def callback(request: Request, edge: Edge) -> Answer:
@@ -58,7 +61,8 @@ async def callback(request: Request, edge: Edge) -> Answer:
     params = forms.query(request, edge.config)
     upstream = request.path_params["upstream"]
     browser = edge.cookies.browser(request)
-    return show(await edge.services.sign_in.callback(upstream, params, browser), edge)
+    outcome = await edge.services.sign_in.callback(upstream, params, browser)
+    return show(outcome, request, edge)
 
 
 async def logout(request: Request, edge: Edge) -> Answer:
@@ -72,8 +76,8 @@ async def logout(request: Request, edge: Edge) -> Answer:
     if request.method == "POST" and browser.session is None:
         return redirect_answer(_logout_address(params))
     if request.method == "POST" and "csrf" in params:
-        return show(await edge.services.logout.confirm(params, browser), edge)
-    return show(await edge.services.logout.begin(params, browser), edge)
+        return show(await edge.services.logout.confirm(params, browser), request, edge)
+    return show(await edge.services.logout.begin(params, browser), request, edge)
 
 
 async def account(request: Request, edge: Edge) -> Answer:
@@ -81,13 +85,14 @@ async def account(request: Request, edge: Edge) -> Answer:
     params = await _params(request, edge)
     browser = edge.cookies.browser(request)
     if request.method == "POST":
-        return show(await edge.services.account.change(params, browser), edge)
-    return show(await edge.services.account.show(params.one("notice"), browser), edge)
+        return show(await edge.services.account.change(params, browser), request, edge)
+    outcome = await edge.services.account.show(params.one("notice"), browser)
+    return show(outcome, request, edge)
 
 
-async def landing(_request: Request, edge: Edge) -> Answer:
+async def landing(request: Request, edge: Edge) -> Answer:
     """GET /: what this is."""
-    return edge.pages.landing()
+    return edge.pages.speaking(request).landing()
 
 
 async def _params(request: Request, edge: Edge) -> Parameters:
@@ -101,31 +106,31 @@ def _logout_address(params: Parameters) -> str:
     return f"/logout?{urlencode([(name, value) for name, value in given if value])}"
 
 
-def show(outcome: Outcome, edge: Edge) -> Answer:
+def show(outcome: Outcome, request: Request, edge: Edge) -> Answer:
     """Write an outcome of the core as HTTP."""
+    pages = edge.pages.speaking(request, getattr(outcome, "ui_locales", None))
     changes: list[Header]
     match outcome:
         case Redirect():
-            answer = edge.go_on(outcome)
+            answer = edge.go_on(outcome, request)
             changes = edge.cookies.changes(
                 session=outcome.session, browser=outcome.browser, end_session=outcome.end_session
             )
         case AccountFile():
             answer, changes = file_answer(outcome.name, outcome.document), []
         case SignedOutPage() | FarewellPage():
-            answer = _page(outcome, edge)
+            answer = _page(outcome, pages)
             changes = edge.cookies.changes(end_session=True)
         case LeavePage():
-            answer, changes = _page(outcome, edge), []
+            answer, changes = _page(outcome, pages), []
         case _:
-            answer = _page(outcome, edge)
+            answer = _page(outcome, pages)
             changes = edge.cookies.changes(browser=outcome.browser)
     answer.raw_headers += changes
     return answer
 
 
-def _page(outcome: Outcome, edge: Edge) -> Answer:
-    pages = edge.pages
+def _page(outcome: Outcome, pages: Pages) -> Answer:
     writers: Mapping[type, Callable[[Any], Answer]] = {
         SignedOutPage: pages.signed_out,
         FarewellPage: pages.farewell,

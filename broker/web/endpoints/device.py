@@ -28,16 +28,16 @@ async def page(request: Request, edge: Edge) -> Answer:
     pages = edge.services.device
     if request.method == "POST":
         params = await forms.form(request, edge.config)
-        return _show(await pages.enter(params, browser, asker(request, edge.config)), edge)
+        return _show(await pages.enter(params, browser, asker(request, edge.config)), request, edge)
     typed = forms.query(request, edge.config).one("user_code")
-    return _show(pages.ask(typed, browser), edge)
+    return _show(pages.ask(typed, browser), request, edge)
 
 
 async def done(request: Request, edge: Edge) -> Answer:
     """GET /device/done: how it ended."""
     sealed = forms.query(request, edge.config).one("device")
     browser = edge.cookies.browser(request)
-    return _show(await edge.services.device.done(sealed, browser), edge)
+    return _show(await edge.services.device.done(sealed, browser), request, edge)
 
 
 async def qr(request: Request, edge: Edge) -> Answer:
@@ -70,13 +70,15 @@ def drawn(text: str) -> bytes:
     return picture.getvalue()
 
 
-def _show(outcome: Redirect | DeviceCodePage | DeviceDonePage, edge: Edge) -> Answer:
+def _show(
+    outcome: Redirect | DeviceCodePage | DeviceDonePage, request: Request, edge: Edge
+) -> Answer:
     match outcome:
         case Redirect():
             return redirect_answer(outcome.location)
         case DeviceCodePage():
-            answer = edge.pages.device_code(outcome)
+            answer = edge.pages.speaking(request).device_code(outcome)
             answer.raw_headers += edge.cookies.changes(browser=outcome.browser)
             return answer
         case _:
-            return edge.pages.device_done(outcome)
+            return edge.pages.speaking(request).device_done(outcome)
