@@ -5,9 +5,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
+from playwright import async_api, sync_api
 
 from tests.outer import PREFIX, PROGRAMS, REQUIRE_ALL, need
 from tests.postgresql import Cluster
+
+# A browser beside two other test files on two cores may take its time.
+for api in (async_api, sync_api):
+    api.expect.set_options(timeout=20_000)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -93,7 +93,7 @@ async def chromium() -> AsyncIterator[Browser]:
 async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
     """A browser that nobody has used before."""
     made = await chromium.new_context()
-    made.set_default_timeout(10_000)
+    made.set_default_timeout(20_000)
     yield made
     await made.close()
 
