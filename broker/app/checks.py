@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from broker.app.addresses import host_and_port
+from broker.app.branding import look_faults
 from broker.app.key_checks import key_place_faults
 from broker.app.policies import deployment_policy
 from broker.app.settings import Settings
@@ -284,6 +285,12 @@ def keys_placed(settings: Settings) -> Iterator[Problem]:
         yield Problem(variable(field), reason)
 
 
+def look_readable(settings: Settings) -> Iterator[Problem]:
+    """The logo is there, and text in the accent colour can be read (WCAG 2.2 AA)."""
+    for field, reason in look_faults(settings):
+        yield Problem(variable(field), reason)
+
+
 def lifetimes_ordered(settings: Settings) -> Iterator[Problem]:
     """A thing does not idle longer than it lives, nor a token longer than the longest."""
     pairs = (
@@ -336,6 +343,7 @@ RULES: Final[tuple[Rule, ...]] = (
     key_times,
     algorithms_known,
     keys_placed,
+    look_readable,
     lifetimes_ordered,
     metrics_apart,
     policy_sound,

@@ -9,6 +9,7 @@ import structlog
 from starlette.types import ASGIApp
 
 from broker.app.background import Task, clean, delete_accounts, running
+from broker.app.branding import look
 from broker.app.budgets import SharedBudget
 from broker.app.clock import SystemClock, SystemEntropy
 from broker.app.origins import Origins
@@ -185,6 +186,7 @@ def edge_config(settings: Settings, upstreams: Mapping[str, Upstream]) -> EdgeCo
         issuer=settings.public_issuer,
         secure=settings.public_issuer.startswith("https:"),
         brand=settings.brand_name,
+        look=look(settings),
         providers=providers(settings),
         upstream_origins=lambda: origins(settings, upstreams),
         trusted_proxies=settings.trusted_proxies,

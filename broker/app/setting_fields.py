@@ -68,6 +68,32 @@ class Fields(BaseSettings):
     brand_name: str = Field(
         "Token Broker", min_length=1, max_length=60, description="What pages call this service."
     )
+    brand_logo: Path | None = Field(
+        None,
+        description="File of the logo on pages for people: SVG or PNG, square, 64 kB at the most. "
+        "It is served from here.",
+    )
+    brand_accent: str = Field(
+        "",
+        pattern=r"^(#[0-9A-Fa-f]{6})?$",
+        description="Colour of buttons and links on pages for people, such as #4752c4, dark enough "
+        "to be read on white; what it is on dark pages is computed.",
+    )
+    brand_support: str = Field(
+        "",
+        pattern=r"^(https://[!-~]+|mailto:[!-~]+@[!-~]+)?$",
+        description="Address (https or mailto) where people find help; every page leads to it.",
+    )
+    brand_privacy: str = Field(
+        "",
+        pattern=r"^(https://[!-~]+)?$",
+        description="Address of your privacy policy; every page leads to it.",
+    )
+    brand_terms: str = Field(
+        "",
+        pattern=r"^(https://[!-~]+)?$",
+        description="Address of your terms of use; every page leads to them.",
+    )
 
     secrets: Secrets = Field(
         (),

@@ -4,11 +4,13 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 from starlette.requests import Request
 
 from broker.web.answers import CLOSED_CSP, JSON, Answer, Header
+from broker.web.branding import Look
 from broker.web.services import Document, EdgeConfig, Services
 
 IMMUTABLE: Final = b"public, max-age=31536000, immutable"
@@ -16,6 +18,7 @@ _TYPES: Final = {
     ".css": b"text/css; charset=utf-8",
     ".svg": b"image/svg+xml",
     ".js": b"text/javascript; charset=utf-8",
+    ".png": b"image/png",
 }
 _BEGINS_WITH: Final = {"docs.css": "broker.css"}
 
@@ -106,7 +109,7 @@ class Documents:
         self.openid_configuration = prebuilt(services.openid_configuration, cache)
         self.authorization_server = prebuilt(services.authorization_server, cache)
         self.jwks = Jwks(services.jwks)
-        self.static = {item.name: item.document for item in static_files()}
+        self.static = {item.name: item.document for item in static_files(config.look)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,21 +127,26 @@ class StaticFile:
     document: Prebuilt
 
 
-def static_files() -> list[StaticFile]:
-    """Read the files in ``broker/web/static``."""
-    found = []
+def static_files(look: Look) -> list[StaticFile]:
+    """Read the files in ``broker/web/static``, and make them look as this installation does."""
+    found = [] if look.logo is None else [_static(*look.logo)]
     static = files("broker.web").joinpath("static")
     for item in sorted(static.iterdir(), key=lambda i: i.name):
-        stem, dot, suffix = item.name.rpartition(".")
-        kind = _TYPES.get(dot + suffix)
-        if kind is not None:
+        if Path(item.name).suffix in _TYPES:
             body = item.read_bytes()
             if item.name in _BEGINS_WITH:  # so that a page needs one stylesheet
                 body = static.joinpath(_BEGINS_WITH[item.name]).read_bytes() + body
-            digest = hashlib.sha256(body).hexdigest()[:12]
-            document = prebuilt(body, IMMUTABLE, (b"content-type", kind))
-            found.append(StaticFile(item.name, f"{stem}.{digest}.{suffix}", document))
+            if item.name.endswith(".css"):
+                body += look.stylesheet
+            found.append(_static(item.name, body))
     return found
+
+
+def _static(name: str, body: bytes) -> StaticFile:
+    stem, dot, suffix = name.rpartition(".")
+    digest = hashlib.sha256(body).hexdigest()[:12]
+    document = prebuilt(body, IMMUTABLE, (b"content-type", _TYPES[dot + suffix]))
+    return StaticFile(name, f"{stem}.{digest}.{suffix}", document)
 
 
 def _names(header: str, etag: str) -> bool:

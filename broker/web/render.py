@@ -127,7 +127,8 @@ class Pages:
             "brand": config.brand,
             "issuer": config.issuer,
             "providers": config.providers,
-            "static": {item.source: f"/static/{item.name}" for item in static_files()},
+            "look": config.look,
+            "static": {item.source: f"/static/{item.name}" for item in static_files(config.look)},
         }
         env.filters |= {"spoken": Listed, "said": speech.said}
         self._speech = speech

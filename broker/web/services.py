@@ -26,6 +26,7 @@ from broker.core.outcomes import (
 from broker.core.parameters import Parameters
 from broker.core.ports import Entropy
 from broker.web.answers import Answer
+from broker.web.branding import Look
 from broker.web.docs.manual import Manual
 
 
@@ -300,6 +301,7 @@ class EdgeConfig:
         issuer: the issuer, without a path.
         secure: whether the issuer is https; False only for a plain-http loopback issuer.
         brand: the service's name, as people read it.
+        look: its logo, its colour, and where it leads people.
         providers: where people sign in, in the order in which pages name them.
         upstream_origins: returns the origins that a sign-in may pass through (CSP form-action).
         trusted_proxies: addresses or networks whose ``X-Forwarded-For`` counts.
@@ -315,6 +317,7 @@ class EdgeConfig:
     issuer: str
     secure: bool = True
     brand: str = "Token Broker"
+    look: Look = field(default_factory=Look)
     providers: tuple[Provider, ...] = (Provider("discord", "Discord", "discord"),)
     upstream_origins: Callable[[], tuple[str, ...]] = tuple
     trusted_proxies: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from broker.admin.console import console_of
 from broker.core import vocabulary as v
+from broker.web.branding import Look
 from broker.web.documents import static_files
 from broker.web.routes import ROUTES, Entry
 from tests.protocol.actors import App
@@ -33,7 +34,7 @@ EACH, FLOWS = (1500, 1500) if LONG else (40, 40)
 ALL = (*v.GRANT_TYPES, v.GRANT_CLIENT, v.GRANT_DEVICE, v.GRANT_EXCHANGE)
 BYE = "https://back.example/bye"
 URIS = {uri for one in CLIENTS for uri in (*one.redirect_uris, *one.post_logout_redirect_uris)}
-NAMES = tuple(one.name for one in static_files())
+NAMES = tuple(one.name for one in static_files(Look()))
 URIS |= {"http://127.0.0.1:1/callback"}  # a native app chooses its port (RFC 8252 §7.3)
 
 

@@ -118,7 +118,8 @@ def _known(manual: Manual, config: EdgeConfig) -> dict[str, Any]:
         "snippets": snippets(**values),
         "app": APP,
         "api": API,
-        "static": {item.source: f"/static/{item.name}" for item in static_files()},
+        "look": config.look,
+        "static": {item.source: f"/static/{item.name}" for item in static_files(config.look)},
     }
 
 

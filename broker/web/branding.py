@@ -1,0 +1,98 @@
+"""How one installation looks: its logo, its accent colour, and where it leads people.
+
+An accent is one colour, as it stands on light pages. What stands on it, what it becomes under the
+pointer and on dark pages is computed, so that text always has the contrast that WCAG 2.2 §1.4.3
+demands (AA: 4.5 to 1).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+ENOUGH: Final = 4.5
+# What links and icons in the accent colour stand on: ``--card``, ``--page``, ``--tint``.
+LIGHT: Final = ("#ffffff", "#f1f4f0", "#f3f7f4")
+DARK: Final = ("#171f1c", "#0e1412", "#1d2723")
+_WHITE: Final = "#ffffff"
+_INK: Final = "#0e1412"
+_STEP: Final = 0.05
+
+
+class Logo(NamedTuple):
+    """A picture that is served from here.
+
+    Attributes:
+        name: what it is called in the package of static files, with its suffix.
+        body: the file.
+    """
+
+    name: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How pages look.
+
+    Attributes:
+        logo: stands in place of our mark, or None.
+        accent: a colour, ``#14604f``; empty for ours.
+        support, privacy, terms: addresses to lead to; empty for none.
+    """
+
+    logo: Logo | None = None
+    accent: str = ""
+    support: str = ""
+    privacy: str = ""
+    terms: str = ""
+
+    @property
+    def stylesheet(self) -> bytes:
+        """What the stylesheet ends with."""
+        if not self.accent:
+            return b""
+        light = _rule(self.accent, mixed(self.accent, _INK, 0.2))
+        lighter = on_dark(self.accent)
+        dark = _rule(lighter, mixed(lighter, _WHITE, 0.3))
+        return f"{light}@media (prefers-color-scheme: dark) {{ {dark}}}\n".encode()
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours (WCAG 2.2, contrast ratio): 1 to 21."""
+    high, low = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def least(colour: str, grounds: tuple[str, ...] = LIGHT) -> float:
+    """Return the contrast of a colour with the ground that it stands out from least."""
+    return min(contrast(colour, ground) for ground in grounds)
+
+
+def on_dark(colour: str) -> str:
+    """Return the colour as it is on dark pages: as much lighter as it has to be."""
+    steps = (mixed(colour, _WHITE, step * _STEP) for step in range(int(1 / _STEP) + 1))
+    return next(one for one in steps if least(one, DARK) >= ENOUGH)
+
+
+def mixed(colour: str, other: str, share: float) -> str:
+    """Return a colour with that share of another in it."""
+    pairs = zip(_channels(colour), _channels(other), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+
+
+def _rule(accent: str, deep: str) -> str:
+    written = max((_WHITE, _INK), key=lambda one: min(contrast(one, accent), contrast(one, deep)))
+    return f":root {{ --accent: {accent}; --accent-deep: {deep}; --on-accent: {written}; }}\n"
+
+
+def _channels(colour: str) -> Iterator[int]:
+    return (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    linear = [
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in (channel / 255 for channel in _channels(colour))
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,71 @@
+"""What pages look like is refused at the start where nobody could read or see it."""
+
+from pathlib import Path
+
+import pytest
+
+from broker.app.branding import LARGEST_LOGO, look
+from broker.app.checks import Refused, check
+from broker.app.settings import Settings
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
+
+
+def refused(**fields: object) -> list[str]:
+    """The settings that are refused."""
+    try:
+        check(Settings(**fields))  # type: ignore[arg-type]
+    except Refused as error:
+        return [problem.setting for problem in error.problems]
+    return []
+
+
+@pytest.mark.parametrize(
+    ("accent", "good"), [("#4752C4", True), ("#5865f2", False), ("#ffcc00", False)]
+)
+def test_an_accent_that_cannot_be_read_on_white(accent: str, good: bool) -> None:
+    """WCAG 2.2 AA: 4.5 to 1."""
+    assert refused(brand_accent=accent) == ([] if good else ["BROKER_BRAND_ACCENT"])
+
+
+@pytest.mark.parametrize(
+    ("body", "good"),
+    [
+        (PNG, True),
+        (b'<?xml version="1.0"?><svg/>', True),
+        (b"GIF89a", False),
+        (PNG + b"\0" * LARGEST_LOGO, False),
+        (None, False),
+    ],
+)
+def test_logos(tmp_path: Path, body: bytes | None, good: bool) -> None:
+    """SVG and PNG, small enough, there."""
+    path = tmp_path / "logo"
+    if body is not None:
+        path.write_bytes(body)
+    assert refused(brand_logo=path) == ([] if good else ["BROKER_BRAND_LOGO"])
+
+
+def test_what_a_logo_is_called(tmp_path: Path) -> None:
+    """By what it is, not by its file's name."""
+    path = tmp_path / "anything.dat"
+    path.write_bytes(PNG)
+    found = look(Settings(brand_logo=path, brand_accent="#14604F"))
+    assert found.logo == ("logo.png", PNG)
+    assert found.accent == "#14604f"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"brand_accent": "red"},
+        {"brand_accent": "#fff;}*{"},
+        {"brand_support": "javascript:alert(1)"},
+        {"brand_privacy": "http://club.example/privacy"},
+        {"brand_terms": 'https://club.example/" onclick="'},
+    ],
+)
+def test_forms(fields: dict[str, str]) -> None:
+    """Nothing that could be anything but a colour or an address."""
+    with pytest.raises(ValueError, match=next(iter(fields))):
+        Settings(**fields)  # type: ignore[arg-type]
