@@ -278,9 +278,11 @@ class Accounts(Protocol):
         ...
 
     async def withdraw_consent(
-        self, account_id: str, client_id: str, *, now: float, actor: str
+        self, account_id: str, client_id: str, *, now: float, actor: str, by: str | None = None
     ) -> tuple[Facts, bool]:
         """Forget a consent; somebody carries the end to ``AccountStates.end_access`` in any case.
+
+        ``by`` is the operator's account, where one is known.
 
         Returns the newer facts, and whether there was a consent.
         """

@@ -6,7 +6,7 @@ import json
 
 from broker.core.model import AuditEvent
 from tests.protocol.actors import App
-from tests.protocol.known import BEN, FRONT
+from tests.protocol.known import BEN, FRONT, THIRD
 from tests.protocol.operating import Desk
 
 
@@ -79,3 +79,38 @@ async def test_the_log_is_taken_away_as_it_is_filtered(desk: Desk) -> None:
     assert json.loads(told["detail"]) == found["detail"]
     every = await desk.get("/audit/export")
     assert len(every.text.splitlines()) > 1
+
+
+async def test_an_apps_access_is_withdrawn(desk: Desk) -> None:
+    """What was agreed to and all that stood on it, for this app alone."""
+    account, app, tokens = await somebody(desk)
+    third = desk.world.app(THIRD)
+    others = await desk.world.browser().tokens(third, BEN)
+    page = f"/accounts/{account}"
+    answer = await desk.send(page, f"{page}/withdraw", client="third")
+    assert "The access of third is withdrawn. 1 grants were alive" in answer.text
+    assert (await desk.world.sql.accounts.get(account)).consents == {}
+    assert (await third.refresh(others["refresh_token"])).status_code == 400
+    assert (await app.refresh(tokens["refresh_token"])).status_code == 200
+    (entry,) = await desk.world.audit("consent.withdrawn")
+    assert (entry.event.actor, entry.event.client_id) == ("operator", "third")
+    assert entry.event.detail["operator"] == desk.account
+
+
+async def test_an_account_is_deleted_and_kept_after_all(desk: Desk) -> None:
+    """Off at once; kept in its grace; never one's own."""
+    account, app, tokens = await somebody(desk)
+    page = f"/accounts/{account}"
+    answer = await desk.send(page, f"{page}/delete")
+    assert "1 grants were alive, and have ended" in answer.text
+    assert (await app.refresh(tokens["refresh_token"])).status_code == 400
+    record = await desk.world.sql.accounts.get(account)
+    assert record.delete_at is not None
+    answer = await desk.send(page, f"{page}/keep")
+    assert f"{record.name} stays." in answer.text
+    assert (await desk.world.sql.accounts.get(account)).delete_at is None
+    for kind in ("account.leaving", "account.kept"):
+        (entry,) = await desk.world.audit(kind)
+        assert entry.event.detail["operator"] == desk.account
+    own = f"/accounts/{desk.account}"
+    assert "Not your own account" in (await desk.send(own, f"{own}/delete")).text

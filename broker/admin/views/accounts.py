@@ -6,8 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette_admin.routing import route
 
-from broker.admin.views.page import PAGE_SIZE, Page, form_of, missing, text
+from broker.admin.views.page import PAGE_SIZE, Page, form_of, missing, stamp, text
+from broker.core.account.apps import withdraw
+from broker.core.account.deletion import leave
 from broker.core.model import Facts
+from broker.core.ports import Ended as EndedGrants
 from broker.stores.sql.audit import AuditFilter
 from broker.stores.sql.errors import NotFound
 from broker.stores.sql.records import AccountRecord
@@ -58,6 +61,7 @@ class Accounts(Page):
             one=record,
             sessions=sessions,
             grants=grants,
+            apps=sorted({*record.consents, *(one.client_id for one in grants)}),
             latest=latest,
             operator=await self.sql.operators.get(account_id),
         )
@@ -131,6 +135,47 @@ class Accounts(Page):
             "access tokens to their end."
         )
 
+    @route("/{account_id}/withdraw", methods=["POST"])
+    async def withdraw(self, request: Request) -> Response:
+        """Take an app's access away: what was agreed to, and all that stood on it."""
+        record, client = await self._record(request), text(await form_of(request), "client")
+        return await self.do(request, _page(record), self._withdraw(request, record, client))
+
+    async def _withdraw(self, request: Request, record: AccountRecord, client_id: str) -> str:
+        by = self.by(request)
+        place = self.sql.accounts, self.stores.redis.accounts, record.account_id, client_id
+        ended = await withdraw(*place, now=self.now, actor="operator", by=by)
+        return f"The access of {client_id} is withdrawn. {_carried(ended)}"
+
+    @route("/{account_id}/delete", methods=["POST"])
+    async def delete(self, request: Request) -> Response:
+        """Delete the account: off at once, gone when the grace is over."""
+        record = await self._record(request)
+        return await self.do(request, _page(record), self._delete(request, record))
+
+    async def _delete(self, request: Request, record: AccountRecord) -> str:
+        by, grace = self.by(request), self.parts.settings.deletion_grace
+        if record.account_id == by:
+            raise NotFound("Not your own account: you would be out; /account deletes it")
+        place = self.sql.own, self.stores.redis.accounts, record.account_id
+        leaving, ended = await leave(*place, now=self.now, grace=grace, actor="operator", by=by)
+        gone = "is deleted" if leaving.facts is None else f"goes at {stamp(leaving.at)}"
+        return f"{record.name} {gone}. {_carried(ended)}"
+
+    @route("/{account_id}/keep", methods=["POST"])
+    async def keep(self, request: Request) -> Response:
+        """Keep an account that was to be deleted; what was ended stays ended."""
+        record = await self._record(request)
+        return await self.do(request, _page(record), self._keep(request, record))
+
+    async def _keep(self, request: Request, record: AccountRecord) -> str:
+        account_id, by = record.account_id, self.by(request)
+        facts = await self.sql.own.keep(account_id, now=self.now, actor="operator", by=by)
+        if facts is None:
+            raise NotFound(f"{record.name} is not about to be deleted")
+        await self.stores.redis.accounts.put_facts(account_id, facts)
+        return f"{record.name} stays."
+
     async def _ended(self, record: AccountRecord, facts: Facts) -> Ended:
         """Carry the change to Redis at once; the outbox does it again, or where this dies."""
         states = self.stores.redis.accounts
@@ -143,6 +188,13 @@ class Accounts(Page):
             return await self.sql.accounts.get(request.path_params["account_id"])
         except NotFound:
             raise missing("account") from None
+
+
+def _carried(ended: EndedGrants | None) -> str:
+    """Return what of it has happened in Redis."""
+    if ended is None:
+        return "Redis is out of reach: what lives ends as soon as it answers."
+    return f"{len(ended.grants)} grants were alive, and have ended."
 
 
 def _page(record: AccountRecord) -> str:

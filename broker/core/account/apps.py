@@ -64,6 +64,7 @@ async def withdraw(
     *,
     now: float,
     actor: str,
+    by: str | None = None,
 ) -> Ended | None:
     """Take an app's access away: its consent, its unspent codes, its grants and their tokens.
 
@@ -78,6 +79,7 @@ async def withdraw(
         client_id: which app.
         now: UTC seconds.
         actor: ``person`` or ``operator``.
+        by: the operator's account, where one is known.
 
     Returns:
         What ended; None where Redis is out of reach, so that it is left to the outbox.
@@ -85,7 +87,9 @@ async def withdraw(
     Raises:
         StoreUnavailable: SQL is out of reach; nothing was withdrawn.
     """
-    facts, consented = await accounts.withdraw_consent(account_id, client_id, now=now, actor=actor)
+    facts, consented = await accounts.withdraw_consent(
+        account_id, client_id, now=now, actor=actor, by=by
+    )
     try:
         return await states.end_access(account_id, facts, client_id, until=now, consented=consented)
     except StoreUnavailable:

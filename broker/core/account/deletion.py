@@ -19,6 +19,7 @@ async def leave(
     now: float,
     grace: int,
     actor: str,
+    by: str | None = None,
 ) -> tuple[Leaving, Ended | None]:
     """Switch an account off and end all that lives of it, to be deleted after the grace.
 
@@ -32,6 +33,7 @@ async def leave(
         now: UTC seconds.
         grace: seconds until it is deleted; 0 for at once.
         actor: ``person`` or ``operator``.
+        by: the operator's account, where one is known.
 
     Returns:
         When it goes, and what ended; None where Redis is out of reach.
@@ -39,7 +41,7 @@ async def leave(
     Raises:
         StoreUnavailable: SQL is out of reach; nothing was changed.
     """
-    leaving = await own.leave(account_id, now=now, grace=grace, actor=actor)
+    leaving = await own.leave(account_id, now=now, grace=grace, actor=actor, by=by)
     try:
         if leaving.facts is None:
             return leaving, await states.erase(account_id, now=now)

@@ -47,15 +47,19 @@ class OwnAccounts(Protocol):
         """Return all that is kept of the person, without secrets; times in ISO 8601, UTC."""
         ...
 
-    async def leave(self, account_id: str, *, now: float, grace: int, actor: str) -> Leaving:
+    async def leave(
+        self, account_id: str, *, now: float, grace: int, actor: str, by: str | None = None
+    ) -> Leaving:
         """Switch the account off, to be deleted after so many seconds; at once after none.
 
         One transaction with the audit event and the outbox row. An account that leaves already
-        goes when it was to go, or sooner.
+        goes when it was to go, or sooner. ``by`` is the operator's account, where one is known.
         """
         ...
 
-    async def keep(self, account_id: str, *, now: float, actor: str) -> Facts | None:
+    async def keep(
+        self, account_id: str, *, now: float, actor: str, by: str | None = None
+    ) -> Facts | None:
         """Let an account stay after all; None where it is too late, or was not leaving."""
         ...
 

@@ -191,11 +191,18 @@ class SqlAccounts(AccountOperations):
         return await self._units.write(work)
 
     async def withdraw_consent(
-        self, account_id: str, client_id: str, *, now: float, actor: str = "operator"
+        self,
+        account_id: str,
+        client_id: str,
+        *,
+        now: float,
+        actor: str = "operator",
+        by: str | None = None,
     ) -> tuple[Facts, bool]:
         """Forget the consent, with an audit event, and queue the end of what stood on it.
 
         Clients that need no consent have grants all the same: so the end is queued in any case.
+        ``by`` is the operator's account, where one is known.
 
         Returns:
             The newer facts, and whether there was a consent.
@@ -214,6 +221,7 @@ class SqlAccounts(AccountOperations):
             more = {"client_id": client_id, "at": now, "consented": known is not None}
             queue(session, kind, row, now, **more)
             detail = {} if known is None else {"scope": known.scope}
+            detail |= {} if by is None else {"operator": by}
             remember(session, AuditEvent(kind, now, actor, *whose, detail))
             await session.flush()
             return await facts_of(session, row), known is not None

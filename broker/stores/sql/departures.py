@@ -40,11 +40,13 @@ class Departures:
     def __init__(self, units: Units) -> None:
         self._units = units
 
-    async def leave(self, account_id: str, *, now: float, grace: int, actor: str) -> Leaving:
+    async def leave(
+        self, account_id: str, *, now: float, grace: int, actor: str, by: str | None = None
+    ) -> Leaving:
         """Switch the account off, to be deleted after so many seconds; at once after none.
 
         What upstreams let us do for it is forgotten at once. One that leaves already goes when it
-        was to go, or sooner.
+        was to go, or sooner. ``by`` is the operator's account, where one is known.
 
         Raises:
             NotFound: there is no such account.
@@ -54,7 +56,7 @@ class Departures:
             row = await locked(session, account_id)
             at = now + grace if row.delete_at is None else min(row.delete_at, now + grace)
             if at <= now:
-                await erase(session, row, now, actor)
+                await erase(session, row, now, actor, by)
                 return Leaving(at, None)
             row.delete_at, row.not_before = at, max(row.not_before, now)
             row.version += 1
@@ -62,17 +64,19 @@ class Departures:
             tokens = col(UpstreamTokenRow.identity_id).in_(held)
             await session.exec(delete(UpstreamTokenRow).where(tokens))
             queue(session, records.ACCOUNT_ENDED, row, now, not_before=row.not_before)
-            detail = {"at": at}
+            detail = {"at": at} | _operator(by)
             remember(session, AuditEvent("account.leaving", now, actor, account_id, None, detail))
             await session.flush()
             return Leaving(at, await facts_of(session, row))
 
         return await self._units.write(work)
 
-    async def keep(self, account_id: str, *, now: float, actor: str) -> Facts | None:
+    async def keep(
+        self, account_id: str, *, now: float, actor: str, by: str | None = None
+    ) -> Facts | None:
         """Let an account stay after all; None where it is too late, or was not leaving.
 
-        What was ended stays ended.
+        What was ended stays ended. ``by`` is as for ``leave``.
         """
 
         async def work(session: AsyncSession) -> Facts | None:
@@ -82,7 +86,8 @@ class Departures:
             row.delete_at = None
             row.version += 1
             queue(session, records.ACCOUNT_CHANGED, row, now)
-            remember(session, AuditEvent("account.kept", now, actor, account_id))
+            event = AuditEvent("account.kept", now, actor, account_id, None, _operator(by))
+            remember(session, event)
             await session.flush()
             return await facts_of(session, row)
 
@@ -111,7 +116,9 @@ class Departures:
         return await self._units.write(work)
 
 
-async def erase(session: AsyncSession, row: AccountRow, now: float, actor: str) -> None:
+async def erase(
+    session: AsyncSession, row: AccountRow, now: float, actor: str, by: str | None = None
+) -> None:
     """Delete an account that is locked, and all that hangs on it, in this transaction.
 
     The audit log keeps what happened; its account_id leads to nobody any more, and what could tell
@@ -119,7 +126,7 @@ async def erase(session: AsyncSession, row: AccountRow, now: float, actor: str) 
     """
     await _forget(session, row.id)
     queue(session, records.ACCOUNT_ERASED, row, now)
-    remember(session, AuditEvent("account.deleted", now, actor, row.id))
+    remember(session, AuditEvent("account.deleted", now, actor, row.id, None, _operator(by)))
     await session.flush()
     await session.exec(delete(AccountRow).where(col(AccountRow.id) == row.id))
     session.expunge_all()
@@ -134,6 +141,10 @@ async def _forget(session: AsyncSession, account_id: str) -> None:
                 name: value for name, value in event.detail.items() if name in LASTING
             }
             event.detail = lasting
+
+
+def _operator(by: str | None) -> dict[str, Any]:
+    return {} if by is None else {"operator": by}
 
 
 async def _there(session: AsyncSession, account_id: str) -> AccountRow | None:
