@@ -69,6 +69,13 @@ class Cluster:
             )
         self._wait()
 
+    @property
+    def pid(self) -> int:
+        """The number of the server's first process."""
+        if self._process is None:
+            raise RuntimeError("PostgreSQL is not running")
+        return self._process.pid
+
     def stop(self) -> None:
         """Stop the server at once, cutting every connection; its data stays."""
         if self._process is not None:

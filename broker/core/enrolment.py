@@ -106,7 +106,7 @@ class Enrolment:
             InvalidToken: the ticket is used up or revoked.
             StoreUnavailable: a store is out of reach.
         """
-        token, client_id = encode(self.entropy.token(32)), self.entropy.token(16).hex()
+        token, client_id = encode(self.entropy.token(32)), self.entropy.token(12).hex()
         pkce = admission.ticket is None or admission.ticket.pkce
         blank = Client(client_id, "", require_pkce=pkce, registration_digest=digest(token))
         client, secret = self._described(given, blank)

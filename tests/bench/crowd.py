@@ -15,6 +15,7 @@ from tests.browsing import sign_in
 from tests.running import RunningBroker
 
 PEOPLE: Final = 256  # many enough that no account reaches its cap of codes and grants
+NAMES: Final = tuple(f"person.{number}" for number in range(PEOPLE))
 AT_ONCE: Final = 4
 CALLBACK: Final = "https://app.example.com/callback"
 VERIFIER: Final = "a-verifier-of-the-benchmark-that-is-long-enough-0123456789"
@@ -24,15 +25,18 @@ FORM: Final = "application/x-www-form-urlencoded"
 # Copies a grant under new identifiers, with its entry in the account's index.
 COPY: Final = """
 local base, old, index = KEYS[1], ARGV[1], KEYS[1] .. 'index'
+local function member(id)
+  return 'g:' .. string.gsub(id, '%x%x', function(two) return string.char(tonumber(two, 16)) end)
+end
 local entry, score
 for _, each in ipairs(redis.call('ZRANGE', index, 0, -1)) do
-  if string.find(each, 'g:' .. old, 1, true) then
-    entry, score = each, redis.call('ZSCORE', index, each)
+  if string.sub(each, 1, 18) == member(old) then
+    entry, score = string.sub(each, 19), redis.call('ZSCORE', index, each)
   end
 end
 for i = 2, #ARGV do
   redis.call('COPY', base .. 'grant:' .. old, base .. 'grant:' .. ARGV[i])
-  redis.call('ZADD', index, score, (string.gsub(entry, old, ARGV[i])))
+  redis.call('ZADD', index, score, member(ARGV[i]) .. entry)
 end
 """
 
@@ -101,10 +105,13 @@ class Crowd:
 
     async def arrive(self, app: App) -> None:
         """Sign everybody in."""
-        names = [f"person.{number}" for number in range(PEOPLE)]
-        for name in names:
+        for name in NAMES:
             self._broker.discord.add_person(name, email=f"{name}@example.com", verified=True)
-        self.cookies = await _each(names, lambda name: self._signed_in(app, name))
+        self.cookies = await self.arrive_again(app)
+
+    async def arrive_again(self, app: App) -> list[str]:
+        """Sign those who arrived in once more, from another browser; returns its cookies."""
+        return await _each(NAMES, lambda name: self._signed_in(app, name))
 
     async def _signed_in(self, app: App, name: str) -> str:
         """Return the Cookie header of a browser in which the person is signed in."""

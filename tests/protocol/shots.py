@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote_plus, unquote, unquote_to_bytes
 
 import httpx2
+from redis.client import NEVER_DECODE
 
 from broker.upstream.outbound import Outbound
 from broker.web.routes import ROUTES, Cache
@@ -257,7 +258,8 @@ async def _held(redis: Any, key: Any) -> Any:
     kind = await redis.type(key)
     read = {
         "string": lambda: redis.get(key), "hash": lambda: redis.hgetall(key),
-        "zset": lambda: redis.zrange(key, 0, -1), "set": lambda: redis.smembers(key),
+        "zset": lambda: redis.execute_command("ZRANGE", key, 0, -1, **{NEVER_DECODE: []}),
+        "set": lambda: redis.smembers(key),
         "list": lambda: redis.lrange(key, 0, -1), "stream": lambda: redis.xrange(key),
     }  # fmt: skip
     return await read[kind.decode() if isinstance(kind, bytes) else kind]()

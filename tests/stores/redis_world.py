@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any
 
 from redis.asyncio import RedisCluster
+from redis.client import NEVER_DECODE
 
 from broker.core.model import AuthorizationRequest, Facts, Session
 from broker.core.ports import (
@@ -138,5 +139,24 @@ class World:
             elif kind == "hash":
                 found[key] = await client.hgetall(key)
             else:
-                found[key] = await client.zrange(key, 0, -1, withscores=True)
+                found[key] = await self._index(key)
         return found
+
+    async def _index(self, key: str) -> list[tuple[str, float]]:
+        """The members of the index in digits, and their ends."""
+        words = ("ZRANGE", key, 0, -1)
+        answer = await self.stores.client.execute_command(*words, **{NEVER_DECODE: []})
+        return [
+            (readable(member), await self.stores.client.zscore(key, member)) for member in answer
+        ]
+
+
+def readable(member: bytes) -> str:
+    """Return a member of the index as text, identifiers in digits."""
+    kind, rest = member[:2].decode(), member[2:]
+    if kind in {"s:", "p:"} or rest[32:33] == b":":
+        return member.decode()
+    more = rest[32:].decode()
+    return ":".join(
+        [kind[0], rest[:16].hex(), rest[16:32].hex(), *filter(None, (more[:1], more[1:]))]
+    )

@@ -1,8 +1,10 @@
 """Bounds: round trips, sizes, the index's cap, and scripts that the server forgot."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from redis.client import NEVER_DECODE
 
 from broker.core.ports import CodeIssued, GrantAlive
 from broker.stores.redis import RedisStores, connect
@@ -88,6 +90,45 @@ async def test_a_grant_is_small_and_stays_so(world: World) -> None:
     size = await client.memory_usage(world.key(f"grant:{gid}"))
     assert abs(size - burst) <= 64
     assert size + entry <= 1024
+
+
+async def test_the_first_grant_is_small_too(world: World) -> None:
+    """One person, one app: what the grant adds to the account's index is a short entry."""
+    client = world.stores.client
+    await world.sign_in()
+    before = await client.memory_usage(world.key("index"), samples=0)
+    world.request = replace(world.request, client_id="c" * 24)  # as they are made
+    gid = await world.grant(client_id="c" * 24)
+    after = await client.memory_usage(world.key("index"), samples=0)
+    record = await client.memory_usage(world.key(f"grant:{gid}"), samples=0)
+    assert after - before <= 160
+    assert record + after - before <= 1024 / 2
+
+
+@pytest.mark.parametrize("how", ["session", "account", "grant"])
+async def test_what_an_earlier_release_entered_ends_as_well(world: World, how: str) -> None:
+    """Its entries in the index are longer; whatever ends finds them all the same."""
+    await world.sign_in()
+    gid, code = await world.grant(), await world.code()
+    index, client, end = world.key("index"), world.stores.client, world.now + 1000
+    now_there = await client.execute_command("ZRANGE", index, 0, -1, **{NEVER_DECODE: []})
+    await client.zrem(index, *(one for one in now_there if one[:2] != b"s:"))
+    sid = world.session.sid
+    await client.zadd(index, {f"g:{gid}:{sid}:0:{CLIENT}": end, f"c:{code}:{sid}": end})
+    if how == "session":
+        ended = await world.stores.sessions.end(ACCOUNT, sid, now=world.now)
+        assert ended.grants == ((gid, CLIENT),)
+        assert index not in await world.everything()
+    elif how == "account":
+        await world.stores.accounts.end_all(
+            ACCOUNT, replace(world.facts, version=2, not_before=world.now)
+        )
+        assert index not in await world.everything()
+    else:
+        await world.stores.grants.end(ACCOUNT, gid, CLIENT)
+        left = [member for member, _ in (await world.everything())[index]]
+        assert not any(gid in member for member in left)
+    assert not await world.alive(gid)
 
 
 async def test_every_spending_within_the_grace_time_is_remembered(world: World) -> None:

@@ -42,18 +42,15 @@ end
 local sub = redis.call('HGET', KEYS[1], 'sub')
 local ended = {}
 for _, member in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-  local kind, id = string.match(member, '^(%a):([^:]+)')
+  local kind, id, sid, _, client = parts_of(member)
   if not since(kind, id) then
     local alive = drop(KEYS[2], member)
-    if kind == 'p' then
-      notice(id, string.match(member, '^p:[^:]+:(.*)$'), sub)
-    elseif kind == 'g' then
-      local sid, client = string.match(member, '^g:[^:]+:([^:]+):[01]:(.*)$')
+    if kind == 'p' or kind == 'g' then
       notice(sid, client, sub)
-      if alive then
-        ended[#ended + 1] = id
-        ended[#ended + 1] = client
-      end
+    end
+    if kind == 'g' and alive then
+      ended[#ended + 1] = id
+      ended[#ended + 1] = client
     end
   end
 end

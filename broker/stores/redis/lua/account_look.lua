@@ -13,8 +13,8 @@
 local facts = read_facts(KEYS[1], '')
 local found = {}
 for _, member in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-  local kind, id = string.match(member, '^([sg]):([^:]+)')
-  local record = kind and read(base .. (kind == 's' and 'session:' or 'grant:') .. id)
+  local kind, id = parts_of(member)
+  local record = (kind == 's' or kind == 'g') and read(base .. KINDS[kind] .. id)
   if record then
     local fields = kind == 's' and S or G
     local ended = tonumber(ARGV[1]) >= tonumber(record[fields.EXPIRES])

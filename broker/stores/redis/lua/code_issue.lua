@@ -42,7 +42,7 @@ write(KEYS[4], {
   ARGV[4], ARGV[5], ARGV[6], ARGV[1], session[S.AUTH], ARGV[8], ARGV[9], ARGV[7],
   string.format('%.3f', expires), now, '', ARGV[18], ARGV[19],
 }, expires - ARGV[10] + CODE_SLACK)
-enter(KEYS[2], 'c:' .. ARGV[3] .. ':' .. ARGV[1], expires, tonumber(ARGV[10]), tonumber(ARGV[17]),
+enter(KEYS[2], code_member(ARGV[3], ARGV[1]), expires, tonumber(ARGV[10]), tonumber(ARGV[17]),
   's:' .. ARGV[1])
 session[S.IDLE] = later(session[S.IDLE], until_at_most(now, ARGV[12], session[S.EXPIRES]))
 session[S.SEEN] = now

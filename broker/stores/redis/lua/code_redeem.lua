@@ -105,7 +105,7 @@ code[C.SEEN], code[C.SCOPE], code[C.RESOURCES] = now, '', ''
 code[C.NONCE], code[C.CLAIMS] = '', ''
 amend(KEYS[3], code)
 use_up(ARGV[12], ARGV[13])
-redis.call('ZREM', KEYS[2], 'c:' .. ARGV[1] .. ':' .. code[C.SID])
+leave(KEYS[2], code_member(ARGV[1], code[C.SID]))
 write(KEYS[4], grant, idle - ARGV[6] + SLACK)
 prolong(KEYS[1], expires - ARGV[6] + SLACK)
 enter(KEYS[2], grant_member(ARGV[5], code[C.SID], offline, ARGV[2]), tonumber(expires),

@@ -13,7 +13,7 @@ local G = {
 -- Ends a grant; its session remembers that the client took part, and tells it of its own end.
 local function end_grant(index, key, id, grant)
   redis.call('DEL', key)
-  redis.call('ZREM', index, grant_member(id, grant[G.SID], grant[G.OFFLINE], grant[G.CLIENT]))
+  leave(index, grant_member(id, grant[G.SID], grant[G.OFFLINE], grant[G.CLIENT]))
   local session_ends = redis.call('ZSCORE', index, 's:' .. grant[G.SID])
   if session_ends then
     redis.call('ZADD', index, session_ends, 'p:' .. grant[G.SID] .. ':' .. grant[G.CLIENT])

@@ -9,21 +9,15 @@ local function end_session(index, ending, ended)
   local sub = redis.call('HGET', base .. 'facts', 'sub')
   local first = redis.call('ZREM', index, 's:' .. ending) == 1
   for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
-    local id, sid, offline, client = string.match(member, '^g:([^:]+):([^:]+):([01]):(.*)$')
-    local own = id and sid == ending
-    if own and (offline == '0' or first) then
-      notice(sid, client, sub)
-    end
-    if own and offline == '0' then
-      if drop(index, member) then
+    local kind, id, sid, offline, client = parts_of(member)
+    if sid == ending then
+      if kind == 'p' or (kind == 'g' and (offline == '0' or first)) then
+        notice(sid, client, sub)
+      end
+      if offline ~= '1' and drop(index, member) and kind == 'g' then
         ended[#ended + 1] = id
         ended[#ended + 1] = client
       end
-    elseif string.match(member, '^c:[^:]+:(.*)$') == ending then
-      drop(index, member)
-    elseif string.match(member, '^p:([^:]+):') == ending then
-      notice(ending, string.match(member, '^p:[^:]+:(.*)$'), sub)
-      drop(index, member)
     end
   end
   redis.call('DEL', base .. 'session:' .. ending)
