@@ -7,6 +7,7 @@ from broker.cli import (
     account_endings,
     account_import,
     api_commands,
+    audit_commands,
     client_commands,
     client_files,
     config_command,
@@ -57,6 +58,7 @@ account_commands.app.command("revoke-operator")(operator_commands.revoke_operato
 app.add_typer(guild_commands.app, name="guilds")
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(account_commands.app, name="accounts")
+app.add_typer(audit_commands.app, name="audit")
 app.add_typer(db_commands.app, name="db")
 app.add_typer(secret_commands.app, name="secrets")
 doctor_commands.app.command("discord-provider")(doctor_provider.discord_provider)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from broker.app.importing import Change, Plan
     from broker.app.settings import Settings
     from broker.app.stores import Stores
+    from broker.core.tickets import Ticket
 
 LARGEST = 16 * 1024 * 1024  # bytes of a file
 WIDEST = 60  # characters of a value in the table of differences
@@ -152,6 +153,7 @@ def registration_token(
 
         now = clock.now()
         ticket = Ticket(SystemEntropy().token(16).hex(), int(now) + _lifetime(expires), uses, pkce)
+        await _remember(stores, "registration_token.made", ticket, now)
         return {
             "initial_access_token": tickets.make(Handles(stores.secrets), ticket),
             "expires_at": show.stamp(ticket.expires_at),
@@ -192,9 +194,19 @@ def _revoke(token: str) -> None:
         if ticket is None:
             raise Failure(Exit.NOT_FOUND, "that is no initial access token of this broker")
         await stores.redis.admissions(clock).revoke(ticket, now=clock.now())
+        await _remember(stores, "registration_token.revoked", ticket, clock.now())
 
     with_stores(work, redis=True)
     typer.echo("Revoked: nobody registers with it any more.")
+
+
+async def _remember(stores: "Stores", kind: str, ticket: "Ticket", now: float) -> None:
+    """Write an audit event of a ticket, by the number in it that nobody can use."""
+    from broker.core.model import AuditEvent
+
+    until = show.stamp(ticket.expires_at)
+    detail = {"ticket": ticket.ticket_id, "expires_at": until, "uses": ticket.uses}
+    await stores.sql.audit.record(AuditEvent(kind, now, "operator", detail=detail))
 
 
 def _lifetime(text: str) -> int:

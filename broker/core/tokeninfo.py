@@ -4,6 +4,7 @@ from typing import Any
 
 from broker.core import dpop
 from broker.core import vocabulary as v
+from broker.core.audit import note_soon
 from broker.core.claims import USERINFO, named, released
 from broker.core.errors import (
     BoundToken,
@@ -16,7 +17,7 @@ from broker.core.errors import (
 from broker.core.grants import Counter
 from broker.core.handles import NOBODY, Handle, Kind
 from broker.core.minted import AccessToken, seconds
-from broker.core.model import Client
+from broker.core.model import AuditEvent, Client
 from broker.core.parameters import Parameters
 from broker.core.ports import GrantAlive, GrantRefused, Proof, Refusal
 from broker.core.subjects import subject_for
@@ -126,7 +127,16 @@ class TokenInfo:
             raise InvalidRequest("The token was issued to another client")
 
     async def _end(self, client: Client, handle: Handle) -> bool:
-        return await self._counter.grants.end(handle.account_id, handle.item_id, client.client_id)
+        ended = await self._counter.grants.end(handle.account_id, handle.item_id, client.client_id)
+        if ended:
+            self._note(client, handle.account_id, {"grant": handle.item_id})
+        return ended
+
+    def _note(self, client: Client, account: str, detail: dict[str, Any]) -> None:
+        whose = None if account == NOBODY else account
+        now = self._counter.clock.now()
+        event = AuditEvent("token.revoked", now, "client", whose, client.client_id, detail)
+        note_soon(self._counter.audit, event)
 
     async def _access(self, client: Client, token: str) -> bool:
         """End an access token: its grant, or itself where the grant is not the client's to end.
@@ -145,4 +155,5 @@ class TokenInfo:
             return True
         left = seconds(access.claims["exp"]) - counter.clock.now() + counter.lifetimes.skew
         await counter.grants.end_token(account, grant, access.unique, seconds=left)
+        self._note(client, account, {"grant": grant, "token_only": True})
         return True

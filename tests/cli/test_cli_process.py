@@ -45,8 +45,8 @@ def test_help_tells_the_exit_codes(tmp_path):
     """Documented where they are looked for; nothing heavy is loaded for it."""
     answer = broker(tmp_path, "--help")
     assert answer.returncode == 0
-    words = "init serve demo config keys clients apis guilds policy accounts db secrets doctor"
-    for word in words.split():
+    words = "init serve demo config keys clients apis guilds policy accounts audit db secrets"
+    for word in (*words.split(), "doctor"):
         assert word in answer.stdout
     text = " ".join(answer.stdout.split())
     assert "4 refused by a rule, 5 a store, or the deployment that was asked for, is out of" in text

@@ -8,7 +8,7 @@ from broker.core.handles import Handles
 from tests.protocol.actors import App, Browser
 from tests.protocol.checks import is_challenge, is_token_error
 from tests.protocol.harness import World
-from tests.protocol.known import BACK, FRONT, OPERATOR_SECRET
+from tests.protocol.known import BACK, FRONT, OPERATOR_SECRET, POST
 
 HANDLES = Handles([OPERATOR_SECRET.encode()])
 
@@ -120,3 +120,20 @@ async def test_revoking_another_client_s_token(world: World, browser: Browser, a
     is_token_error(await thief.revoke(tokens["access_token"]), "invalid_request")
     assert (await world.userinfo(tokens["access_token"])).status_code == 200
     await fresh(app, tokens["refresh_token"])
+
+
+async def test_a_revocation_is_in_the_audit_log(world: World, browser: Browser) -> None:
+    """Which app ended what; not what it only tried, and nothing of the token."""
+    app = world.app(BACK)
+    tokens = await browser.tokens(app)
+    await app.revoke("unknown")
+    await world.app(POST).revoke(tokens["refresh_token"])
+    assert await world.audit("token.revoked") == []
+    await app.revoke(tokens["refresh_token"])
+    async with asyncio.timeout(5):
+        while not (entries := await world.audit("token.revoked")):
+            await asyncio.sleep(0.01)
+    (entry,) = entries
+    assert (entry.event.actor, entry.event.client_id) == ("client", "back")
+    assert entry.event.account_id == await world.account_of("ada.lindqvist")
+    assert tokens["refresh_token"] not in str(entry)

@@ -1,26 +1,18 @@
 """The audit log, with filters, and the same to take away."""
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette_admin.routing import route
 
 from broker.admin.views.page import PAGE_SIZE, Page
-from broker.core.moments import stamp
+from broker.app import audit_export
 from broker.stores.sql.audit import AuditFilter
-from broker.stores.sql.records import AuditEntry
 
 MOST: Final = 10_000  # events of one file
-COLUMNS: Final = ("number", "at", "kind", "actor", "account_id", "client_id", "detail")
 TYPES: Final = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
-# A spreadsheet takes a cell that begins so for a formula.
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class AuditLog(Page):
@@ -54,7 +46,7 @@ class AuditLog(Page):
         _, wanted = _asked(request)
         kind = "csv" if request.query_params.get("as") == "csv" else "jsonl"
         entries = await self.sql.audit.page(wanted, MOST)
-        body = _csv(entries) if kind == "csv" else _lines(entries)
+        body = "".join(audit_export.FORMS[kind](entries))
         named = {"content-disposition": f'attachment; filename="audit.{kind}"'}
         return Response(body, media_type=TYPES[kind], headers=named)
 
@@ -85,36 +77,3 @@ def _day(text: str) -> float | None:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
     except ValueError:
         return None
-
-
-def _facts(entry: AuditEntry) -> Mapping[str, Any]:
-    event = entry.event
-    return {
-        "number": entry.number,
-        "at": stamp(event.at),
-        "kind": event.kind,
-        "actor": event.actor,
-        "account_id": event.account_id,
-        "client_id": event.client_id,
-        "detail": event.detail,
-    }
-
-
-def _lines(entries: Iterable[AuditEntry]) -> str:
-    return "".join(json.dumps(_facts(one), ensure_ascii=False) + "\n" for one in entries)
-
-
-def _csv(entries: Iterable[AuditEntry]) -> str:
-    sheet = io.StringIO()
-    writer = csv.writer(sheet)
-    writer.writerow(COLUMNS)
-    for one in entries:
-        facts = dict(_facts(one))
-        facts["detail"] = json.dumps(facts["detail"], ensure_ascii=False)
-        writer.writerow(_cell(facts[name]) for name in COLUMNS)
-    return sheet.getvalue()
-
-
-def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text

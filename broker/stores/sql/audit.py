@@ -1,7 +1,7 @@
 """The audit log."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +75,30 @@ class SqlAudit:
             return tuple(_entry(row) for row in await session.exec(newest))
 
         return await self._units.read(work)
+
+    async def each(
+        self, wanted: AuditFilter = EVERYTHING, *, batch: int = BATCH
+    ) -> AsyncIterator[AuditEntry]:
+        """Yield events, oldest first, however many there are; a batch is held at a time.
+
+        Args:
+            wanted: which.
+            batch: how many are read in a transaction.
+        """
+        chosen, last = select(AuditEventRow).where(*_conditions(wanted)), 0
+        number = col(AuditEventRow.id)
+        while True:
+            oldest = chosen.where(number > last).order_by(number).limit(batch)
+
+            async def work(session: AsyncSession, oldest: Any = oldest) -> list[AuditEntry]:
+                return [_entry(row) for row in await session.exec(oldest)]
+
+            found = await self._units.read(work)
+            for entry in found:
+                yield entry
+            if len(found) < batch:
+                return
+            last = found[-1].number
 
     async def prune(self, before: float) -> int:
         """Remove events older than ``before`` (UTC seconds), a batch a transaction.
