@@ -71,7 +71,7 @@ async def test_linking_and_unlinking(page: Page, doors: Doors) -> None:
     await page.get_by_role("button", name="Authorize").click()
     await expect(page.get_by_role("status")).to_contain_text("Linked")
     await look(page, "account-linked")
-    await page.get_by_text("Unlink Discord", exact=False).first.click()
+    await page.get_by_label("Unlink Discord", exact=True).click()
     await look(page, "account-unlink")
     await page.get_by_role("button", name="Unlink Discord").click()
     await expect(page.get_by_role("status")).to_contain_text("Unlinked")
