@@ -121,7 +121,7 @@ DIFFERENT: Final = {
 
 
 async def fill_sql(address: str, account_id: str, number: int) -> dict[str, float]:
-    """Copy an account so many times; returns the bytes that each table took for one of them.
+    """Copy an account so many times; returns the bytes of a row of each table, indexes included.
 
     Args:
         address: of PostgreSQL.
@@ -133,15 +133,20 @@ async def fill_sql(address: str, account_id: str, number: int) -> dict[str, floa
         taken = {}
         for table, different in DIFFERENT.items():
             before = await _size(line, table)
-            await line.execute(await _copying(line, table, different, number), account_id)
-            taken[table] = (await _size(line, table) - before) / number
+            done = await line.execute(await _copying(line, table, different, number), account_id)
+            taken[table] = (await _size(line, table) - before) / _rows(done)
         before = await _size(line, "upstream_token")
-        await line.execute(await _tokens(line), account_id)
-        taken["upstream_token"] = (await _size(line, "upstream_token") - before) / number
+        done = await line.execute(await _tokens(line), account_id)
+        taken["upstream_token"] = (await _size(line, "upstream_token") - before) / _rows(done)
         await line.execute("ANALYZE")
         return taken
     finally:
         await line.close()
+
+
+def _rows(done: str) -> int:
+    """Return how many rows were inserted, by what PostgreSQL says; 1 instead of none."""
+    return int(done.rsplit(maxsplit=1)[-1]) or 1
 
 
 async def _copying(line: Any, table: str, different: dict[str, str | None], number: int) -> str:

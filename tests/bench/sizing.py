@@ -69,16 +69,22 @@ class Meter:
         before = self._read()
         times = await work
         after = self._read()
-        return Cost(*((b - a) * 1e3 / times for a, b in zip(before, after, strict=True)))
+        return Cost(*(_more(b, a) * 1e3 / times for b, a in zip(before, after, strict=True)))
 
-    def _read(self) -> tuple[float, float, float]:
+    def _read(self) -> tuple[dict[int, float], ...]:
+        """Return the seconds that each process has used: of the broker, Redis, PostgreSQL."""
         told = self._store.info("cpu")
         family = [self._postgresql, *self._postgresql.children()]
         return (
-            sum(_used(one) for one in self._broker.workers()),
-            told["used_cpu_sys"] + told["used_cpu_user"],
-            sum(_used(one) for one in family),
+            {one.pid: _used(one) for one in self._broker.workers()},
+            {0: told["used_cpu_sys"] + told["used_cpu_user"]},
+            {one.pid: _used(one) for one in family},
         )
+
+
+def _more(before: dict[int, float], after: dict[int, float]) -> float:
+    """Return how much more was used; what has ended meanwhile does not count."""
+    return sum(used - before.get(pid, 0) for pid, used in after.items())
 
 
 def _used(process: psutil.Process) -> float:
