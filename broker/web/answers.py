@@ -16,8 +16,20 @@ Header = tuple[bytes, bytes]
 
 CLOSED_CSP: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 NO_REFERRER: Final = (b"referrer-policy", b"no-referrer")
+# No page of ours asks a browser for any of this; passkeys (publickey-credentials) are asked for.
+_UNUSED: Final = (
+    "camera",
+    "display-capture",
+    "geolocation",
+    "microphone",
+    "midi",
+    "payment",
+    "usb",
+)
+PERMISSIONS: Final = (b"permissions-policy", ", ".join(f"{one}=()" for one in _UNUSED).encode())
 PAGE: Final = (
     NO_REFERRER,
+    PERMISSIONS,
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
