@@ -1,7 +1,5 @@
 """Check that a wheel holds every file of the packages: `wheel_holds.py WHEEL`."""
 
-# ruff: noqa: INP001, T201 - a script
-
 import sys
 import zipfile
 from pathlib import Path
