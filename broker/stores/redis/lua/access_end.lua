@@ -28,9 +28,8 @@ end
 
 local ended = {}
 for _, member in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-  local kind, id, rest = string.match(member, '^(%a):([^:]+):?(.*)$')
+  local kind, id, sid, _, client = parts_of(member)
   if kind == 'g' then
-    local sid, client = string.match(rest, '^([^:]+):[01]:(.*)$')
     if client == ARGV[1] and before(base .. 'grant:' .. id, G.CREATED) then
       notice(sid, client, sub)
       if drop(KEYS[2], member) then
@@ -38,8 +37,8 @@ for _, member in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
         ended[#ended + 1] = client
       end
     end
-  elseif kind == 'p' and rest == ARGV[1] and newer then
-    notice(id, rest, sub)
+  elseif kind == 'p' and client == ARGV[1] and newer then
+    notice(sid, client, sub)
     drop(KEYS[2], member)
   elseif kind == 'c' then
     local code = read(base .. 'code:' .. id)

@@ -16,17 +16,14 @@ local LAST = '9007199254740991' -- the highest whole number that Lua knows for c
 local sub = redis.call('HGET', KEYS[1], 'sub')
 local ended = {}
 for _, member in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-  local kind, id, rest = string.match(member, '^(%a):([^:]+):?(.*)$')
+  local kind, id, sid, _, client = parts_of(member)
   local alive = drop(KEYS[2], member)
-  if kind == 'p' then
-    notice(id, rest, sub)
-  elseif kind == 'g' then
-    local sid, client = string.match(rest, '^([^:]+):[01]:(.*)$')
+  if kind == 'p' or kind == 'g' then
     notice(sid, client, sub)
-    if alive then
-      ended[#ended + 1] = id
-      ended[#ended + 1] = client
-    end
+  end
+  if kind == 'g' and alive then
+    ended[#ended + 1] = id
+    ended[#ended + 1] = client
   end
 end
 redis.call('DEL', KEYS[1], KEYS[2])
