@@ -21,6 +21,7 @@ WITHOUT = {
     "demo": "runs; with --check the exit code says all",
     "keys export": "prints the key itself, in the format that was asked for",
     "clients export": "prints JSON anyway",
+    "audit export": "prints JSON lines, or CSV",
 }
 COLUMNS = ("account", "name", "e-mail", "last sign-in")
 ROW = ("0123456789abcdef0123456789abcdef", "Ada Lindqvist", "ada@example.com", "3 d ago")
