@@ -91,7 +91,9 @@ class Compiled(BytecodeCache):
 
 
 class Pages:
-    """All pages in one language, compiled when it is made.
+    """All pages in one language, each compiled when it is first shown.
+
+    Compiling them all would be a sixth of a start, and most processes never show most of them.
 
     Texts of ours (``broker.core.texts``) are said in that language wherever a template shows one.
 
@@ -132,7 +134,7 @@ class Pages:
         }
         env.filters |= {"spoken": Listed, "said": speech.said}
         self._speech = speech
-        self._templates = {name: env.get_template(name) for name in sources}
+        self._env = env
         self._upstreams = config.upstream_origins
         self._doors = Doors(config.providers)
         images = "'self' data: https:" + ("" if config.secure else _LOOPBACK_IMAGES)
@@ -302,7 +304,7 @@ class Pages:
         **context: Any,
     ) -> Answer:
         policy = csp.encode("ascii") if isinstance(csp, str) else csp
-        text = self._templates[name].render(context)
+        text = self._env.get_template(name).render(context)
         spoken = [(b"content-language", self._speech.tag.encode("ascii")), _BY_LANGUAGE]
         return html_answer(text, policy, status, [*spoken, *(extra or [])])
 

@@ -18,7 +18,8 @@ from broker.core.outcomes import (
 from broker.core.policy.model import Reason
 from broker.core.policy.words import Obstacle, Obstacles
 from broker.web.knowledge import learned
-from broker.web.render import form_source, leads_on
+from broker.web.languages import speeches
+from broker.web.render import Compiled, Pages, form_source, leads_on
 from tests.web import fakes
 from tests.web.client import edge
 
@@ -300,3 +301,13 @@ async def test_pages_name_the_places_that_there_are() -> None:
     several, _ = await shown(fakes.SIGNED_OUT, "/logout", providers=fakes.PROVIDERS)
     assert "at Discord too" in one
     assert "at Discord, GitHub or Corp too" in several
+
+
+@pytest.mark.parametrize("tag", speeches())
+def test_every_template_compiles(tag: str) -> None:
+    """In each language: a start compiles only the landing page, so it would not tell."""
+    env = Pages(fakes.config(), speeches()[tag], Compiled())._env
+    names = env.list_templates()
+    assert "consent.html" in names
+    for name in names:
+        env.get_template(name)
