@@ -93,7 +93,7 @@ def verify_jwt(
     try:
         if not _verifier(key.alg).verify(signing_input.encode(), _bytes(signature), key.key):
             raise InvalidToken("the signature is wrong")
-        claims = json.loads(_bytes(payload))
+        claims = json.loads(_bytes(payload).decode())
     except (JoseError, ValueError, RecursionError) as error:
         raise InvalidToken(f"signature or payload: {type(error).__name__}") from None
     if not isinstance(claims, dict):

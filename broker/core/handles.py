@@ -6,7 +6,6 @@ store is asked, a handle of one kind never passes for another, and nothing about
 """
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,11 +89,14 @@ class Handles:
         if len(text) != LENGTH:
             return None
         try:
-            raw = base64.b64decode(text + "==", altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
+            raw = base64.urlsafe_b64decode(text + "==")
+        except ValueError:
+            return None
+        # What is no base64url is passed over in reading; so it does not come out the same again.
+        if _encode(raw) != text:
             return None
         cipher = self._ciphers.get(raw[1:5])
-        if raw[0] != VERSION or cipher is None or _encode(raw) != text:
+        if raw[0] != VERSION or cipher is None:
             return None
         try:
             plain = cipher.decrypt(raw[5:], [kind.encode()])
