@@ -113,5 +113,5 @@ def _duration(option: str, text: str) -> float:
 
     try:
         return float(durations.parse(text))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise Failure(Exit.USAGE, f"{option}: {error}") from None
