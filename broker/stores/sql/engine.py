@@ -6,6 +6,7 @@ Errors name the statement without its parameters, which are people's profiles.
 
 from sqlite3 import OperationalError
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import ArgumentError
@@ -21,6 +22,10 @@ DRIVERS: Final = {
     "postgresql": "postgresql+asyncpg",
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
+TLS_WORDS: Final = (
+    "sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl", "sslnegotiation",
+    "ssl_min_protocol_version", "ssl_max_protocol_version",
+)  # fmt: skip
 
 
 def normalise(address: str | URL) -> URL:
@@ -57,6 +62,7 @@ def create(address: str | URL, *, pool_size: int = 8) -> AsyncEngine:
     if url.drivername.startswith("sqlite"):
         limits: dict[str, Any] = {"pool_size": min(pool_size, 4)}
         return _sqlite(url, WAIT, max_overflow=0, pool_timeout=WAIT, **limits)
+    url, tls = _tls(url)
     return create_async_engine(
         url,
         pool_size=pool_size,
@@ -64,7 +70,7 @@ def create(address: str | URL, *, pool_size: int = 8) -> AsyncEngine:
         pool_timeout=WAIT,
         pool_recycle=1800,
         pool_pre_ping=True,  # a server that restarted costs one round trip, not one failed sign-in
-        connect_args=_asyncpg_arguments(WAIT),
+        connect_args=_asyncpg_arguments(WAIT) | tls,
         hide_parameters=True,
     )
 
@@ -78,7 +84,8 @@ def create_patient(address: str | URL) -> AsyncEngine:
     url = normalise(address)
     if url.drivername.startswith("sqlite"):
         return _sqlite(url, PATIENT, foreign_keys=False, begin="EXCLUSIVE", poolclass=NullPool)
-    arguments = _asyncpg_arguments(PATIENT)
+    url, tls = _tls(url)
+    arguments = _asyncpg_arguments(PATIENT) | tls
     return create_async_engine(
         url, poolclass=NullPool, connect_args=arguments, hide_parameters=True
     )
@@ -95,6 +102,17 @@ def _asyncpg_arguments(wait: float) -> dict[str, Any]:
             "idle_in_transaction_session_timeout": "10000",
         },
     }
+
+
+def _tls(url: URL) -> tuple[URL, dict[str, Any]]:
+    """Take libpq's words about TLS (``sslmode``, ``sslrootcert`` …) out of an address.
+
+    asyncpg knows them in an address of its own alone, and there reads them as libpq does.
+    """
+    words = {name: text for name, text in url.query.items() if name in TLS_WORDS}
+    if not words:
+        return url, {}
+    return url.difference_update_query(words), {"dsn": f"postgresql://?{urlencode(words)}"}
 
 
 def _sqlite(
