@@ -51,9 +51,11 @@ class Look:
         """What the stylesheet ends with."""
         if not self.accent:
             return b""
-        light = _rule(self.accent, mixed(self.accent, _INK, 0.2))
+        light = _rule(
+            self.accent, mixed(self.accent, _INK, 0.2), mixed(LIGHT[1], self.accent, 0.12)
+        )
         lighter = on_dark(self.accent)
-        dark = _rule(lighter, mixed(lighter, _WHITE, 0.3))
+        dark = _rule(lighter, mixed(lighter, _WHITE, 0.3), mixed(DARK[1], lighter, 0.15))
         return f"{light}@media (prefers-color-scheme: dark) {{ {dark}}}\n".encode()
 
 
@@ -80,9 +82,10 @@ def mixed(colour: str, other: str, share: float) -> str:
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
 
 
-def _rule(accent: str, deep: str) -> str:
+def _rule(accent: str, deep: str, glow: str) -> str:
     written = max((_WHITE, _INK), key=lambda one: min(contrast(one, accent), contrast(one, deep)))
-    return f":root {{ --accent: {accent}; --accent-deep: {deep}; --on-accent: {written}; }}\n"
+    named = {"accent": accent, "accent-deep": deep, "on-accent": written, "glow": glow}
+    return f":root {{ {' '.join(f'--{name}: {value};' for name, value in named.items())} }}\n"
 
 
 def _channels(colour: str) -> Iterator[int]:
