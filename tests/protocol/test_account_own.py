@@ -18,6 +18,7 @@ from tests.protocol.actors import Browser
 from tests.protocol.checks import answered, hidden, is_challenge, is_page, is_token_error
 from tests.protocol.harness import Shelf, World, begin, settings_for
 from tests.protocol.known import ADA, BACK, BEN, FRONT, THIRD
+from tests.protocol.test_languages import in_korean
 from tests.protocol.tokens import claims_of
 
 DAY = 86400
@@ -141,6 +142,27 @@ async def test_apps_are_listed(world: World) -> None:
     text = is_page(await shown(browser), 200).partition("Apps with access")[2]
     for words in (THIRD.name, FRONT.name, "Your e-mail address", "It belongs to Token Broker"):
         assert words in text
+
+
+async def test_permissions_of_apis_are_named(world: World) -> None:
+    """What is no claim is called by its name; so is an app that is gone."""
+    browser, account_id = await signed_in(world), await world.account_of("ada.lindqvist")
+    await world.sql.accounts.consent(account_id, "gone", ("harbour:open",), now=world.clock.at)
+    text = is_page(await shown(browser), 200).partition("Apps with access")[2]
+    assert "harbour:open" in text
+    assert "gone" in text
+    await press(browser, "withdraw", client="gone")
+    assert ">None.<" in (await shown(browser)).text
+
+
+async def test_leaving_in_korean(world: World) -> None:
+    """The pages on the way out and back are in the person's language too."""
+    browser = await signed_in(world)
+    browser.http.headers["accept-language"] = "ko"
+    in_korean(await press(browser, "delete"))
+    in_korean(await press(browser, "delete", sure="yes"))
+    in_korean(await browser.go_on(await browser.http.get("/account")))
+    in_korean(await world.browser().arrive(world.app(FRONT), ui_locales="ko"))
 
 
 async def test_withdrawing_access(world: World) -> None:
