@@ -27,13 +27,19 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--grace", type=int, default=10, help="seconds")
-    parser.add_argument("--history", type=Path, default=Path("soak.jsonl"), help="written here")
+    parser.add_argument(
+        "--history",
+        type=Path,
+        default=Path("soak.jsonl"),
+        help="written here, and the broker's log beside it",
+    )
     parser.add_argument("--judge", type=Path, help="judge this history again; run nothing")
     asked = parser.parse_args()
     if asked.judge:
         return report(Run(History.read(asked.judge)))
     found = hurt(Plan(asked.minutes * 60, asked.seed, asked.grace))
     found.history.write(asked.history)
+    asked.history.with_suffix(".log").write_text(found.log, "utf-8")
     print(f"history: {asked.history}; faults: {dict(found.faults)}")
     return report(found)
 
