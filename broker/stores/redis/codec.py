@@ -17,6 +17,8 @@ IDENTITIES: Final = "i"
 LIST: Final = "gl"
 STANDING: Final = "g:"
 
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once
+
 
 def at(seconds: float) -> str:
     """Return a moment as scripts want it."""
@@ -30,7 +32,7 @@ def words(values: Sequence[str]) -> str:
 
 def compact(value: Any) -> str:
     """Return JSON without a blank."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _encode(value)
 
 
 def facts_arguments(facts: Facts) -> list[str]:
