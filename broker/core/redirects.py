@@ -59,7 +59,8 @@ def _without_loopback_port(uri: str) -> str | None:
         if rest.startswith(":"):
             digits = len(rest) - len(rest[1:].lstrip("0123456789")) - 1
             port = rest[1 : 1 + digits]
-            if not port or int(port) > 65535:
+            # Longer ones are no ports, and Python makes no number of thousands of digits.
+            if not 1 <= len(port) <= 5 or int(port) > 65535:
                 return None
             rest = rest[1 + digits :]
         return start + rest if rest[:1] in {"", "/", "?"} else None
