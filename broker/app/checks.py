@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -269,6 +270,13 @@ def metrics_apart(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def traces_possible(settings: Settings) -> Iterator[Problem]:
+    """Traces need libraries that are an extra."""
+    if settings.traces == "on" and not _installed("opentelemetry.exporter.otlp.proto.http"):
+        how = "traces need a library that is not installed: pip install 'token-broker[otel]'"
+        yield Problem(variable("traces"), how)
+
+
 def algorithms_known(settings: Settings) -> Iterator[Problem]:
     """Only algorithms that keys can be made for are switched on."""
     for name in settings.signing_algorithms:
@@ -346,8 +354,16 @@ RULES: Final[tuple[Rule, ...]] = (
     look_readable,
     lifetimes_ordered,
     metrics_apart,
+    traces_possible,
     policy_sound,
 )
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # one above it is not there
+        return False
 
 
 def _parts(url: str) -> SplitResult | None:

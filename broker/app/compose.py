@@ -24,6 +24,7 @@ from broker.core.federation import Upstream
 from broker.core.handles import Handles
 from broker.core.ports import Clock, Entropy
 from broker.core.published_keys import PublishedKeys
+from broker.stores.redis.scripts import Steps
 from broker.stores.sql.drain import drain
 from broker.upstream.base import BoundedTransport
 from broker.upstream.budget import ProcessBudget
@@ -34,7 +35,8 @@ from broker.web.services import Console, EdgeConfig
 from keys.errors import KeyRecordCorrupt, KeysError, KeyStoreUnavailable
 from keys.keyring import Keyring
 
-if TYPE_CHECKING:  # it loads the metrics library
+if TYPE_CHECKING:  # they load the libraries of metrics and traces
+    from broker.app.tracing import Tracing
     from broker.app.watching import Watch
 
 _log = structlog.get_logger("broker.app")
@@ -87,9 +89,13 @@ async def compose(
         Refused: the operator's secret cannot be read.
     """
     clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
-    transport = BoundedTransport()
+    tracing = _tracing(settings)
+    transport = tracing.transport() if tracing else BoundedTransport()
+    make = tracing.steps if tracing else Steps
     try:
-        async with open_stores(settings, clock, entropy, redis_url) as stores:
+        async with open_stores(settings, clock, entropy, redis_url, make_steps=make) as stores:
+            if tracing:
+                tracing.sql(stores.sql.engine)
             parts = _parts(settings, stores, transport, clock, entropy, watch=watch)
             await _first_look(parts)
             async with running(_beside(parts)):
@@ -97,9 +103,21 @@ async def compose(
                 if console is not None:
                     made = replace(made, console=console(parts))
                 web = build(made, edge_config(settings, parts.upstreams))
+                web = tracing.web(web) if tracing else web
                 yield Broker(web, stores, parts.keyring, parts.readiness)
     finally:
         await transport.shut()
+        if tracing:
+            await tracing.shut()
+
+
+def _tracing(settings: Settings) -> "Tracing | None":
+    """Return what writes traces, where they are wanted."""
+    if settings.traces == "off":
+        return None
+    from broker.app.tracing import Tracing  # noqa: PLC0415 - an extra, often not there
+
+    return Tracing(settings.trusted_proxies)
 
 
 def _parts(

@@ -283,6 +283,11 @@ class Fields(BaseSettings):
         description="Address to serve Prometheus metrics on, such as 127.0.0.1:9464; not for the "
         "public. Default: none are served.",
     )
+    traces: Literal["off", "on"] = Field(
+        "off",
+        description="Whether each request is traced, to the OpenTelemetry collector that "
+        "OTEL_EXPORTER_OTLP_ENDPOINT names (OTLP over HTTP). Needs the extra otel.",
+    )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least important messages that are logged."

@@ -13,6 +13,7 @@ from broker.core.errors import BrokerError, StoreUnavailable
 from broker.core.ports import Clock, Entropy
 from broker.stores.redis import RedisStores, connect
 from broker.stores.redis.revocations import RedisRevocations
+from broker.stores.redis.scripts import MakeSteps, Steps
 from broker.stores.sql import engine as sql_engine
 from broker.stores.sql import schema
 from broker.stores.sql.facade import SqlStores
@@ -137,7 +138,12 @@ def database_address(settings: Settings) -> str:
 
 @asynccontextmanager
 async def open_stores(
-    settings: Settings, clock: Clock, entropy: Entropy, redis_url: str
+    settings: Settings,
+    clock: Clock,
+    entropy: Entropy,
+    redis_url: str,
+    *,
+    make_steps: MakeSteps = Steps,
 ) -> AsyncIterator[Stores]:
     """Open the stores; no connection is made before it is needed. Closes them in the end.
 
@@ -146,6 +152,7 @@ async def open_stores(
         clock: time.
         entropy: randomness.
         redis_url: the Redis to use: the one configured, or the embedded one.
+        make_steps: makes what runs steps in Redis.
 
     Raises:
         Refused: the operator's secret cannot be read or made.
@@ -157,6 +164,7 @@ async def open_stores(
         connect(redis_url, pool_size=settings.redis_pool),
         prefix=f"{settings.redis_prefix}:",
         replicas=settings.redis_replicas,
+        make_steps=make_steps,
     )
     try:
         with open_vault(settings, Sealer(secrets, entropy.token), clock, entropy) as vault:

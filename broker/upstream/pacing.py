@@ -148,6 +148,7 @@ class PacedTransport(httpx2.AsyncBaseTransport):
             errand.urgency,
             self._weight(),
         )
+        request.extensions["route"] = call.route  # for whoever writes down what was called
         for _ in range(SENDS - 1):
             answer, heard = await self._once(call, request, began)
             if not heard.limited:

@@ -113,8 +113,7 @@ def client_address(scope: Scope, proxies: Sequence[Network]) -> str:
     ``X-Forwarded-For`` counts as far as it was written by trusted proxies: from its end backwards,
     up to the first address that is not one of them.
     """
-    client = scope.get("client")
-    address = str(client[0]) if client else ""
+    address = _peer(scope)
     if not proxies or not _trusted(address, proxies):
         return address
     forwarded = b",".join(v for k, v in scope["headers"] if k == b"x-forwarded-for")
@@ -126,6 +125,16 @@ def client_address(scope: Scope, proxies: Sequence[Network]) -> str:
         if not _trusted(address, proxies):
             break
     return address
+
+
+def trusted_peer(scope: Scope, proxies: Sequence[Network]) -> bool:
+    """Return whether a trusted proxy hands the request on."""
+    return bool(proxies) and _trusted(_peer(scope), proxies)
+
+
+def _peer(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _trusted(text: str, proxies: Sequence[Network]) -> bool:

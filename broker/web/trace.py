@@ -34,6 +34,11 @@ def begin(scope: Scope, request_id: str) -> Trace:
     return trace
 
 
+def found_trace(scope: Scope) -> Trace | None:
+    """Return the trace of the request; None where it went the way past everything."""
+    return cast("Trace | None", scope.get(_KEY))
+
+
 def trace_of(scope: Scope) -> Trace:
     """Return the trace of the request."""
     return cast("Trace", scope[_KEY])

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -123,6 +123,14 @@ class Steps:
                 )
         except FAILURES as error:
             raise _unavailable(step.name, error) from error
+
+
+class MakeSteps(Protocol):
+    """Makes ``Steps``, or more than those."""
+
+    def __call__(self, client: Client, *, deadline: float, replicas: int) -> Steps:
+        """Return what runs steps of the client."""
+        ...
 
 
 def in_turn(client: RedisCluster) -> Callable[..., Awaitable[Any]]:

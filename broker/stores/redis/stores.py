@@ -16,7 +16,7 @@ from broker.stores.redis.notices import RedisNotices
 from broker.stores.redis.once import RedisOnce
 from broker.stores.redis.requests import RedisPendingRequests
 from broker.stores.redis.revocations import RedisRevocations
-from broker.stores.redis.scripts import Steps
+from broker.stores.redis.scripts import MakeSteps, Steps
 from broker.stores.redis.sessions import RedisSessions
 from broker.stores.redis.turns import RedisTurns
 
@@ -38,6 +38,7 @@ class RedisStores:
         index_cap: how many sessions, codes and grants one account may have alive; those nearest
             to their end are ended first.
         deadline: seconds in which every step has answered or failed.
+        make_steps: makes what runs the steps.
 
     Attributes:
         requests, sessions, grants, accounts: the ports of ``broker.core.ports``.
@@ -58,9 +59,10 @@ class RedisStores:
         replicas: int = 0,
         index_cap: int = 500,
         deadline: float = 1.5,
+        make_steps: MakeSteps = Steps,
     ) -> None:
         names = Names(prefix)
-        steps = Steps(client, deadline=deadline, replicas=replicas)
+        steps = make_steps(client, deadline=deadline, replicas=replicas)
         self.client = client
         self._names, self._steps = names, steps
         self.requests = RedisPendingRequests(steps, names)
@@ -73,7 +75,8 @@ class RedisStores:
         self.once = RedisOnce(steps, names)
         self.consoles = RedisConsoles(steps, names)
         self.turns = RedisTurns(steps, names)
-        self.budget = RedisBudget(Steps(client, deadline=min(deadline, BUDGET_DEADLINE)), names)
+        hasty = make_steps(client, deadline=min(deadline, BUDGET_DEADLINE), replicas=0)
+        self.budget = RedisBudget(hasty, names)
 
     def guesses(self, clock: Clock) -> "RedisGuesses":
         """Return what counts guesses of a device's code."""
