@@ -12,6 +12,7 @@ from broker.core.errors import StoreUnavailable
 from broker.core.ports import GrantAlive, GrantRefused, Refusal
 from broker.stores.embedded import EmbeddedRedis
 from broker.stores.redis import RedisStores, connect, health
+from broker.stores.redis.scripts import Steps
 from keys.errors import KeyStoreUnavailable
 from tests.outer import need
 from tests.ports import free_port
@@ -227,3 +228,20 @@ async def test_sentinel_names_the_master(tmp_path: Path) -> None:
             assert await world.sign_in()
             assert ask(port, "DBSIZE") != ":0"
             await world.stores.close()
+
+
+@pytest.mark.parametrize("kind", [AttributeError, KeyError, IndexError, ValueError, RuntimeError])
+async def test_a_cluster_that_changes_under_a_step(
+    redis_cluster_url: str, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    """What the client trips over in its own tables then is Redis away, not a fault of ours."""
+    client = connect(redis_cluster_url)
+
+    async def trip(*_: object) -> None:
+        raise kind("nodes_cache")
+
+    monkeypatch.setattr(client, "execute_command", trip)
+    with pytest.raises(StoreUnavailable) as caught:
+        await Steps(client).command("GET", "any")
+    assert "nodes_cache" in caught.value.private
+    await client.aclose()

@@ -144,13 +144,16 @@ def in_turn(client: RedisCluster) -> Callable[..., Awaitable[Any]]:
         async with turn:
             try:
                 return await client.execute_command(*words)
-            except AttributeError as error:
+            except FAILURES:
+                raise
+            except Exception as error:
                 # When a node fails, the client closes its free connections, one that another task
-                # is just opening among them: that task finds no stream to write to any more.
+                # is just opening among them, and changes its tables under the hands of others:
+                # they find no stream to write to any more, or no node where one was.
                 raise RedisConnectionError(repr(error)) from error
 
     return execute
 
 
 def _unavailable(what: str, error: BaseException) -> StoreUnavailable:
-    return StoreUnavailable(private=f"{what}: {error!r}")
+    return StoreUnavailable(private=f"{what}: {(error.__cause__ or error)!r}")
