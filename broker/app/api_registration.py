@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Final
 
 from broker.app.algorithms import switched_on
-from broker.app.checks import Problem, Refused
 from broker.app.client_rules import SCOPE, SHORTEST
+from broker.app.problems import Problem, Refused
 from broker.app.registration import malformed
 from broker.app.settings import Settings
 from broker.core import vocabulary as v

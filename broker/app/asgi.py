@@ -9,9 +9,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from broker.app import logs
 from broker.app.background import Task, end_with, running
-from broker.app.checks import Problem, Refused
 from broker.app.compose import MakeConsole, compose
 from broker.app.loading import load
+from broker.app.problems import Problem, Refused
 from broker.app.settings import Settings
 from broker.app.sources import EMBEDDED_REDIS, METRICS_DIRECTORY, SERVER_PID
 

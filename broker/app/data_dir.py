@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from broker.app.checks import Problem, Refused
+from broker.app.problems import Problem, Refused
 from broker.app.sources import variable
 from broker.core.ports import Entropy
 

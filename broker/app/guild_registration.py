@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from broker.app.checks import Problem, Refused
 from broker.app.client_rules import malformed
 from broker.app.policies import deployment_policy
+from broker.app.problems import Problem, Refused
 from broker.app.settings import Settings
 from broker.app.sources import variable
 from broker.core.community.registry import Guild

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
-from broker.app.checks import Problem, Refused
+from broker.app.problems import Problem, Refused
 from broker.app.registration import faults
 from broker.app.settings import Settings
 from broker.core import registration

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from broker.app.checks import Problem, Refused
+from broker.app.problems import Problem, Refused
 from broker.app.settings import Settings
 from broker.app.sources import variable
 from broker.core.ports import Clock, Entropy

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
-from broker.app.checks import Problem, Refused
 from broker.app.data_dir import embedded_secret
+from broker.app.problems import Problem, Refused
 from broker.app.settings import Settings
 from broker.app.sources import UnusableSource, origin, variable
 from broker.app.upstream_settings import UpstreamSettings

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from broker.app.addresses import host_and_port
-from broker.app.checks import Problem, Refused
+from broker.app.problems import Problem, Refused
 from broker.app.settings import Settings
 from broker.app.sources import METRICS_DIRECTORY, variable
 

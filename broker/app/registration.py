@@ -12,8 +12,8 @@ from authlib.oidc.registration import ClientMetadataClaims as OpenIDClientMetada
 from joserfc.errors import InvalidClaimError, JoseError
 
 from broker.app import client_rules
-from broker.app.checks import Problem, Refused
 from broker.app.client_rules import Fault, malformed
+from broker.app.problems import Problem, Refused
 from broker.app.published import provider_metadata
 from broker.app.settings import Settings
 from broker.core import registration

@@ -15,11 +15,12 @@ from uvicorn.supervisors import Multiprocess
 from broker.app import logs
 from broker.app.algorithms import check_in_use
 from broker.app.asgi import Lifespan, watching
-from broker.app.checks import Problem, Refused, check_serving
+from broker.app.checks import check_serving
 from broker.app.clock import SystemClock, SystemEntropy
 from broker.app.compose import MakeConsole
 from broker.app.data_dir import prepare, refuse_demo
 from broker.app.key_places import refused
+from broker.app.problems import Problem, Refused
 from broker.app.settings import Settings
 from broker.app.sources import (
     EMBEDDED_REDIS,

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from broker.app.checks import Problem, Refused
 from broker.app.key_places import key_store, open_vault
 from broker.app.loading import effective_secrets
+from broker.app.problems import Problem, Refused
 from broker.app.settings import Settings
 from broker.app.sources import variable
 from broker.core.errors import BrokerError, StoreUnavailable

@@ -73,7 +73,7 @@ def reported() -> Iterator[None]:
 
 def judge(error: Exception) -> tuple[Exit, str]:
     """Return the exit code of a failure and what to say of it."""
-    from broker.app.checks import Refused
+    from broker.app.problems import Refused
     from broker.core.errors import BrokerError, StoreUnavailable
     from broker.stores.embedded import EmbeddedRedisFailed
     from broker.stores.sql.errors import NotFound

@@ -6,8 +6,9 @@ Each part is judged by itself, so that one that is away hides none of the others
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from broker.app.checks import Refused, check_serving
+from broker.app.checks import check_serving
 from broker.app.clock import SystemClock, SystemEntropy
+from broker.app.problems import Refused
 from broker.app.settings import Settings
 from broker.app.stores import Stores, open_stores
 from broker.app.upstreams import callback, discord_settings, upstreams_of

@@ -7,8 +7,8 @@ import pytest
 
 from broker.app.algorithms import check_in_use, signs_everywhere_from
 from broker.app.api_registration import check_api
-from broker.app.checks import Refused
 from broker.app.loading import load
+from broker.app.problems import Refused
 from broker.core.apis import Api
 from broker.core.model import Client
 from keys.model import KeyRecord, genesis

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from broker.app.branding import LARGEST_LOGO, look
-from broker.app.checks import Refused, check
+from broker.app.checks import check
+from broker.app.problems import Refused
 from broker.app.settings import Settings
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20

@@ -5,10 +5,11 @@ import stat
 
 import pytest
 
-from broker.app.checks import RULES, Refused, check, check_serving
+from broker.app.checks import RULES, check, check_serving
 from broker.app.clock import SystemClock, SystemEntropy
 from broker.app.data_dir import embedded_secret, mark_demo, refuse_demo
 from broker.app.loading import effective_secrets, load
+from broker.app.problems import Refused
 
 STRONG = "Zk3vS0yq7cVhWm1uXr9TgLb5nPd2JfEa8iYo4HxQ"
 PUBLIC = "https://login.example.org"

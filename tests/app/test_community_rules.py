@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from broker.app.checks import Refused, check
+from broker.app.checks import check
 from broker.app.loading import load
 from broker.app.policies import deployment_policy
+from broker.app.problems import Refused
 from broker.app.registration import check_client, judge
 from broker.core.errors import InvalidClientMetadata
 from broker.core.model import Client

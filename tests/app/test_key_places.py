@@ -4,9 +4,10 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from broker.app import key_places
-from broker.app.checks import Refused, check
+from broker.app.checks import check
 from broker.app.clock import SystemClock, SystemEntropy
 from broker.app.loading import load
+from broker.app.problems import Refused
 from keys.errors import VaultMisconfigured
 from keys.sealing import Sealer
 from keys.stores.directory import DirectoryKeyStore

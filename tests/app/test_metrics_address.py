@@ -3,7 +3,8 @@
 import pytest
 
 from broker.app.addresses import host_and_port
-from broker.app.checks import Refused, check
+from broker.app.checks import check
+from broker.app.problems import Refused
 from broker.app.settings import Settings
 
 

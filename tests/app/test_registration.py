@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from joserfc.jwk import OKPKey
 
-from broker.app.checks import Refused
 from broker.app.loading import load
+from broker.app.problems import Refused
 from broker.app.registration import check_client, judge, web_origins
 from broker.core.errors import InvalidClientMetadata, InvalidRedirectUri
 from broker.core.model import Client, ClientSecret

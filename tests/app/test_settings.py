@@ -5,8 +5,8 @@ import os
 import pytest
 from pydantic import SecretStr
 
-from broker.app.checks import Refused
 from broker.app.loading import MASK, is_duration, load, shown
+from broker.app.problems import Refused
 from broker.app.settings import Settings
 from broker.app.sources import unknown_variables, variable
 from broker.core import durations

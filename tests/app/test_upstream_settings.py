@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from broker.app.checks import Refused, check, check_serving
+from broker.app.checks import check, check_serving
 from broker.app.loading import load, shown
+from broker.app.problems import Refused
 from broker.app.upstreams import providers
 
 GOOGLE = {

@@ -15,10 +15,10 @@ from broker.admin.client_form import client_fields, taken
 from broker.admin.views.page import Page, form_of, missing, text
 from broker.admin.views.policies import policy_said
 from broker.app.algorithms import unready
-from broker.app.checks import Problem, Refused
 from broker.app.client_rules import Fault
 from broker.app.client_secrets import ending, has_secrets, with_secret
 from broker.app.community_names import mapping_said
+from broker.app.problems import Problem, Refused
 from broker.app.registration import faults
 from broker.app.scope_rules import nobodys
 from broker.app.serving import Parts

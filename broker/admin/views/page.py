@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette_admin.flash import flash
 from starlette_admin.views import CustomView
 
-from broker.app.checks import Refused
+from broker.app.problems import Refused
 from broker.app.serving import Parts
 from broker.core.console import Inside
 from broker.core.errors import BrokerError, Unavailable

@@ -14,8 +14,8 @@ from starlette_admin.routing import route
 from broker.admin import fields
 from broker.admin.fields import Field, Groups
 from broker.admin.views.page import Page, form_of, missing, text
-from broker.app.checks import Refused
 from broker.app.client_rules import Fault
+from broker.app.problems import Refused
 from broker.stores.sql.errors import AlreadyExists, EditConflict
 
 
