@@ -28,6 +28,8 @@ from broker.core.operators import Operator, Passkey
 
 NOT_ASKED: Final = "nothing was asked of a passkey"
 VERIFIED: Final = UserVerificationRequirement.REQUIRED
+# What the library makes of an answer that is none; the last is JSON nested too deeply.
+REFUSED: Final = (WebAuthnException, ValueError, RecursionError)
 
 
 class PasskeyRefused(Exception):
@@ -90,7 +92,7 @@ class Passkeys:
                 expected_origin=self._origin,
                 require_user_verification=True,
             )
-        except (WebAuthnException, ValueError) as error:
+        except REFUSED as error:
             raise PasskeyRefused(f"{type(error).__name__}: {error}") from error
         key, count = made.credential_public_key, made.sign_count
         return Passkey(made.credential_id, account_id, key, count, name, now)
@@ -118,7 +120,7 @@ class Passkeys:
                 credential_current_sign_count=0,
                 require_user_verification=True,
             )
-        except (WebAuthnException, ValueError) as error:
+        except REFUSED as error:
             raise PasskeyRefused(f"{type(error).__name__}: {error}") from error
         return passkey, used.new_sign_count
 
@@ -126,7 +128,7 @@ class Passkeys:
 def _shown(answer: str, operator: Operator) -> tuple[Passkey, AuthenticationCredential]:
     try:
         shown = parse_authentication_credential_json(answer)
-    except (WebAuthnException, ValueError) as error:
+    except REFUSED as error:
         raise PasskeyRefused(f"{type(error).__name__}: {error}") from error
     for one in operator.passkeys:
         if one.credential_id == shown.raw_id:
