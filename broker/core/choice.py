@@ -75,15 +75,15 @@ async def go(
 async def chosen(
     desk: Desk, pending: PendingRequest, client: Client | None, browser: Browser, name: str
 ) -> Redirect | None:
-    """Go where the person has chosen to; None where that is not offered.
+    """Go where the person has chosen to; None where that is not offered, or nobody was asked.
 
     What is known of somebody who is signed in is asked for along with it, unless somebody else is
-    to sign in.
+    to sign in. A choice that no page has offered would pass by what the request asks for: a sign-in
+    anew, or no page at all.
     """
-    upstream = offered(desk, client).get(name)
-    if upstream is None:
+    upstream, prompt = offered(desk, client).get(name), pending.prompt
+    if upstream is None or not prompt:
         return None
-    prompt = pending.prompt or "none"
     signed_in = await desk.signed_in(desk.session_handle(browser)) if prompt == "none" else None
     known = signed_in[1] if signed_in else None
     return await trips.begin(desk, pending, browser, upstream=upstream, prompt=prompt, known=known)

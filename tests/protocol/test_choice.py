@@ -170,6 +170,24 @@ async def test_prompt_login_asks_where_again(doors: Doors, browser: Browser) -> 
     assert doors.corp.asked[1]["prompt"] == "login"
 
 
+@pytest.mark.parametrize("wish", [{"prompt": "login"}, {"max_age": "0"}, {"prompt": "none"}])
+async def test_a_choice_that_no_page_offered(
+    doors: Doors, browser: Browser, wish: dict[str, str]
+) -> None:
+    """Written into an address by hand, it passes by neither a sign-in anew nor ``prompt=none``."""
+    app = doors.world.app(FRONT)
+    await doors.through(browser, app, "corp")
+    await doors.world.advance(1)
+    posted = await browser.http.post("/authorize", data=app.asks(**wish))
+    answer = await browser.http.get(posted.headers["location"] + "&upstream=corp")
+    assert len(doors.corp.asked) == 1
+    if wish == {"prompt": "none"}:
+        answered(answer, app)
+        return
+    answered(await browser.go_on(await doors.choose(browser, answer, "corp")), app)
+    assert doors.corp.asked[1]["prompt"] == "login"
+
+
 async def test_another_account_is_a_choice_too(doors: Doors, browser: Browser) -> None:
     """*Use another account* asks where; the upstream then asks who it is."""
     app = doors.world.app(FRONT)
