@@ -238,12 +238,15 @@ class Callback:
         if request.inward is not None:
             why = f"{pending.upstream} answered with error {error[:40]!r}"
             raise Declined(private=why, links=(desk.back_link(pending),))
-        if error == AccessDenied.code:
+        denied = error == AccessDenied.code
+        if denied:
             await deny(desk, request)
             event = AuditEvent(
                 "sign_in.declined", desk.clock.now(), "person", None, request.client_id
             )
             await note(desk.audit, event)
+        await desk.client_of(pending)  # nobody is sent to where the client is no more
+        if denied:
             raise refusal(request, AccessDenied())
         kind = TemporarilyUnavailable if error == TemporarilyUnavailable.code else ServerError
         cause = kind(private=f"upstream answered with error {error[:40]!r}")

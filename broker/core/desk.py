@@ -151,7 +151,8 @@ class Desk:
         """Return the client of a request under way, its redirect URI still its own.
 
         Raises:
-            RequestUnknown: it was switched off meanwhile, or does not want its people there.
+            RequestUnknown: it was switched off meanwhile, may have no codes any more, or does not
+                want its people there.
         """
         client = await self.clients.find(pending.request.client_id)
         if client is None or client.disabled:
@@ -160,8 +161,8 @@ class Desk:
             if v.GRANT_DEVICE in client.grant_types:
                 return client
             raise RequestUnknown(Text("The app was changed during this sign-in"))
-        uri = pending.request.redirect_uri
-        if not redirects.registered(client, uri, client.redirect_uris):
+        uri, codes = pending.request.redirect_uri, v.GRANT_CODE in client.grant_types
+        if not codes or not redirects.registered(client, uri, client.redirect_uris):
             raise RequestUnknown(Text("The app was changed during this sign-in"))
         return client
 

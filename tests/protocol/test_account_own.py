@@ -313,6 +313,15 @@ async def test_saying_no_to_keeping_it(world: World) -> None:
     assert (await browser.decide(page, "leave")).headers["location"] == "/"
 
 
+async def test_saying_no_to_an_app_that_has_moved(world: World) -> None:
+    """It hears nothing: nobody is sent to where it is no more."""
+    await left(await signed_in(world))
+    browser, app = world.browser(), await world.new_app(FRONT)
+    page = await browser.arrive(app)
+    await world.edit(app, redirect_uris=("https://front.example/new",))
+    is_page(await browser.decide(page, "leave"))
+
+
 async def test_the_offer_is_its_browsers(world: World) -> None:
     """Another browser, a forged form, another decision, or too late: nothing is kept."""
     await left(await signed_in(world))

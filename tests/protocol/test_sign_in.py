@@ -1,5 +1,7 @@
 """Signing in: what is asked of a person, when, and what a stranger can do about it."""
 
+from typing import Any
+
 import pytest
 
 from tests.protocol.actors import App, Browser
@@ -303,6 +305,29 @@ async def test_unknown_decision(world: World, browser: Browser) -> None:
     page = await browser.arrive(third)
     is_page(await browser.decide(page, "perhaps"))
     answered(await browser.decide(page, "allow"), third)
+
+
+CHANGES: list[dict[str, Any]] = [
+    {"disabled": True},
+    {"redirect_uris": ("https://third.example/new",)},
+    {"grant_types": ("refresh_token",)},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=("switched off", "moved", "no codes"))
+async def test_app_changed_under_way(
+    world: World, browser: Browser, change: dict[str, Any]
+) -> None:
+    """Nobody is sent to where the app is no more: not with a code, and not with a refusal."""
+    app, away = await world.new_app(THIRD), await world.new_app(FRONT)
+    page, other = await browser.arrive(app), world.browser()
+    no = await other.at_discord(await other.authorize(away), deny=True)
+    await world.edit(app, **change)
+    await world.edit(away, **change)
+    for decision in ("allow", "deny"):
+        is_page(await browser.decide(page, decision))
+    assert not await world.audit("consent.given")
+    is_page(await other.http.get(no))
 
 
 @pytest.mark.parametrize("handle", [None, "", "garbage", "A" * 82])

@@ -94,7 +94,8 @@ async def decide(
 
     Raises:
         BadForm: the form did not come from our page in this browser.
-        RequestUnknown: the account is deleted by now, or stays already.
+        RequestUnknown: the account is deleted by now, or stays already; or whoever leaves has no
+            app to go back to.
         AuthorizationRefused: the person stays away, so the app hears no.
         UpstreamUnavailable, StoreUnavailable: not now.
     """
@@ -106,6 +107,7 @@ async def decide(
         if pending.request.inward is not None:
             return Redirect("/")
         await deny(desk, pending.request)
+        await desk.client_of(pending)  # nobody is sent to where the client is no more
         raise refusal(pending.request, AccessDenied())
     if decision != "keep" or pending.keeps is None:
         raise InvalidRequest(Text("The form holds no decision"))
