@@ -209,7 +209,11 @@ def _kid(jwk: Mapping[str, Any]) -> str | None:
 def _narrowed(jwk: Mapping[str, Any], algorithms: tuple[str, ...]) -> tuple[str, ...]:
     """Respect what the key says it is for (RFC 7517 §4.2 to §4.4)."""
     operations = jwk.get("key_ops")
-    if jwk.get("use", "sig") != "sig" or (operations is not None and "verify" not in operations):
+    if operations is None:
+        operations = ("verify",)
+    elif not isinstance(operations, list | tuple):
+        raise UnusableKey("key_ops is not a list")
+    if jwk.get("use", "sig") != "sig" or "verify" not in operations:
         raise UnusableKey("it is not for signatures")
     alg = jwk.get("alg")
     if alg is None:

@@ -119,6 +119,7 @@ BAD_HEADERS: list[tuple[str, dict[str, Any]]] = [
     ("a private key", {"jwk": KEY.private_jwk}),
     ("a symmetric key", {"jwk": {"kty": "oct", "k": "c2VjcmV0"}}),
     ("a key for encryption", {"jwk": public(KEY) | {"use": "enc"}}),
+    ("a key for nobody knows what", {"jwk": public(KEY) | {"key_ops": 5}}),
     ("a point off the curve", {"jwk": public(KEY) | {"y": public(KEY)["x"]}}),
     ("another's key", {"jwk": public(signs("ES256", "other"))}),
     ("crit", {"crit": ["typ"]}),
