@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from pytest import approx
 
 from tests.protocol.actors import App, Browser
@@ -30,6 +31,7 @@ async def weigh(world: World) -> dict[str, int]:
     return found
 
 
+@pytest.mark.redis_server  # older ones keep small records less compactly
 async def test_people_weigh_what_the_page_says(world: World, browser: Browser, app: App) -> None:
     """Facts, a session and a grant of one person in Redis, within 15 %; refreshing adds nothing."""
     tokens = await browser.tokens(app)

@@ -37,15 +37,25 @@ def judge(history: History) -> Verdict:
         lines[record.line].append(record)
         if record.outcome is Outcome.WRONG:
             verdict.breaches.append(f"wrong answer to {record.what}: {record.said}")
-        if record.what is What.VERIFY and record.outcome is Outcome.REFUSED:
-            verdict.breaches.append(f"unknown kid {record.kid} at a verifier")
     fail_overs = [one for one in lines.pop("", []) if one.what is What.FAIL_OVER]
-    verdict.breaches += _revoked_keys(history)
+    verdict.breaches += [*_unknown_keys(history), *_revoked_keys(history)]
     for name, records in lines.items():
         line = _Line(name, records, history.grace, fail_overs)
         for rule in (line.twice, line.backwards, line.after_its_end, line.signed_out, line.adopted):
             rule(verdict)
     return verdict
+
+
+def _unknown_keys(history: History) -> Iterator[str]:
+    """A key is unknown to no verifier, but for one whose revocation has begun.
+
+    A process may still sign with that for a moment, when the JWKS that another serves has lost it.
+    """
+    revoked = {one.kid: one.began for one in history.records if one.what is What.KEY_REVOKED}
+    for one in history.records:
+        refused = one.what is What.VERIFY and one.outcome is Outcome.REFUSED
+        if refused and one.ended < revoked.get(one.kid, float("inf")):
+            yield f"unknown kid {one.kid} at a verifier"
 
 
 def _revoked_keys(history: History) -> Iterator[str]:

@@ -140,6 +140,14 @@ def _unknown_kid(broker: Sound) -> list[Record]:
     return broker.records
 
 
+def test_a_key_that_was_revoked_may_be_unknown() -> None:
+    """One process lists it no more, and another has signed with it within the bound."""
+    broker = Sound()
+    broker.say(What.KEY_REVOKED, Outcome.OK)
+    broker.say(What.VERIFY, Outcome.REFUSED)
+    assert judge(history(broker.records)).breaches == []
+
+
 def _revoked_key(broker: Sound) -> list[Record]:
     """A revoked key signs after its bound."""
     broker.say(What.KEY_REVOKED, Outcome.OK)
