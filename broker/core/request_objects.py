@@ -145,13 +145,20 @@ def _pairs(client: Client, claims: Mapping[str, Any]) -> Iterator[tuple[str, str
 
 
 def _written(name: str, value: object) -> tuple[str, ...] | None:
-    """Return a member as the values of a parameter, or None where it is not of its type."""
+    """Return a member as the values of a parameter, or None where it is not of its type.
+
+    Raises:
+        BadJwt: it is nested too deeply.
+    """
     if isinstance(value, str):
         return (value,)
     if name in _NUMBERS and isinstance(value, int) and not isinstance(value, bool):
         return (str(value),) if abs(value) < _MAX_NUMBER else None
     if name in _OBJECTS and isinstance(value, dict):
-        return (json.dumps(value, separators=(",", ":")),)
+        try:
+            return (json.dumps(value, separators=(",", ":")),)
+        except RecursionError:  # what could just be read
+            raise BadJwt(f"{name} is nested too deeply") from None
     if name in _LISTS and isinstance(value, list) and all(isinstance(one, str) for one in value):
         return tuple(value)
     return None

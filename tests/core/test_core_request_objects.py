@@ -1,5 +1,6 @@
 """Request objects: whatever a client signs has an answer."""
 
+import sys
 from typing import Any
 
 from hypothesis import given, settings
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from broker.core.authorize import validate
 from broker.core.client_keys import ClientKeys
-from broker.core.errors import AuthorizationRefused, BadAuthorizationRequest
+from broker.core.errors import AuthorizationRefused, BadAuthorizationRequest, BadRequestObject
 from broker.core.model import Client
 from broker.core.ports import Fetched
 from broker.core.published_keys import PublishedKeys
@@ -70,3 +71,17 @@ async def test_whatever_is_signed_has_an_answer(changes: dict[str, Any]) -> None
     else:
         assert request.redirect_uri == BACK
         assert request.client_id == "app"
+
+
+async def test_however_deep_it_is_nested_it_has_an_answer() -> None:
+    """What can just be read cannot always be written again: it is refused, never a failure."""
+    objects = RequestObjects(ISSUER, ClientKeys(PublishedKeys(Nowhere(), Hands())), Hands(), 60)
+    opened = 0
+    for depth in range(500, sys.getrecursionlimit()):
+        nested = '{"claims":{"x":' + "[" * depth + "]" * depth + "}}"
+        try:
+            await objects.opened(CLIENT, params(client_id="app", request=EC.sign(nested)))
+        except BadRequestObject:
+            continue
+        opened += 1
+    assert opened
