@@ -1,10 +1,13 @@
 """Fixtures: a broker that the whole run shares, with nobody signed in when a test begins."""
 
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import structlog
+from structlog._config import BoundLoggerLazyProxy
 
 from broker.admin.console import console_of
 from tests.protocol.actors import App, Browser
@@ -41,7 +44,9 @@ async def broker_world(
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def world(broker_world: World) -> World:
-    """A complete broker with nobody signed in."""
+    """A complete broker with nobody signed in, and logs as if nobody had configured them."""
+    structlog.reset_defaults()
+    _forget_loggers()
     await broker_world.reset()
     return broker_world
 
@@ -73,3 +78,11 @@ async def desk(console_world: World) -> Desk:
     """An operator inside the console of a broker where nobody else has signed in."""
     await console_world.reset()
     return await operate(console_world)
+
+
+def _forget_loggers() -> None:
+    """Have loggers go by the configuration of now: a command in this process has fixed theirs."""
+    for name in [name for name in sys.modules if name.startswith("broker.")]:
+        logger = vars(sys.modules[name]).get("_log")
+        if isinstance(logger, BoundLoggerLazyProxy):
+            vars(logger).pop("bind", None)
