@@ -174,6 +174,8 @@ _PEOPLE: Final = (
     Field("logo_uri", "Logo", "https."),
     Field("policy_uri", "Privacy policy", "https."),
     Field("tos_uri", "Terms of service", "https."),
+    Field("brand_accent", "Colour", "Of buttons and links on pages that speak of it, such as "
+          "#4752c4, dark enough to be read on white. Empty: the broker's."),
     Field("contacts", "Contacts", "E-mail addresses of who runs it, for you; one a line.", "lines"),
     Field("software_id", "Software", "Which software it is, for you."),
     Field("software_version", "Its version", "For you."),

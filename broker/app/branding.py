@@ -1,10 +1,11 @@
-"""The look of pages, from the settings."""
+"""The look of pages, from the settings, and which colours they may have."""
 
 from collections.abc import Iterator
+from math import floor
 from typing import Final
 
 from broker.app.settings import Settings
-from broker.web.branding import ENOUGH, Logo, Look, least
+from broker.web.branding import ENOUGH, Logo, Look, is_colour, least, on_light, readable
 
 LARGEST_LOGO: Final = 65536  # bytes
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
@@ -31,11 +32,8 @@ def look(settings: Settings) -> Look:
 
 def look_faults(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield the fields that pages cannot be made with, each with the reason."""
-    if settings.brand_accent:
-        found = least(settings.brand_accent)
-        if found < ENOUGH:
-            reason = f"its contrast on light pages is {found:.1f} to 1, and text needs {ENOUGH}"
-            yield "brand_accent", f"{reason} (WCAG 2.2 AA): take a darker one"
+    if settings.brand_accent and (reason := accent_fault(settings.brand_accent)):
+        yield "brand_accent", reason
     if settings.brand_logo is None:
         return
     try:
@@ -47,3 +45,17 @@ def look_faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "brand_logo", f"is larger than {LARGEST_LOGO // 1024} kB"
     elif not body.startswith(_PNG) and b"<svg" not in body:
         yield "brand_logo", "is neither SVG nor PNG"
+
+
+def accent_fault(accent: str) -> str | None:
+    """Return why pages cannot have an accent, or None.
+
+    Text in it has to be readable on light pages; what it is on dark ones is computed so.
+    """
+    if not is_colour(accent):
+        return "must be a colour such as #4752c4: # and six hexadecimal digits"
+    if readable(accent):
+        return None
+    found = floor(least(accent) * 10) / 10
+    reason = f"its contrast on light pages is {found} to 1, and text needs {ENOUGH} (WCAG 2.2 AA)"
+    return f"{reason}: take a darker one, such as {on_light(accent)}"

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from broker.app import community_rules
 from broker.app.algorithms import switched_on
+from broker.app.branding import accent_fault
 from broker.app.settings import DAY, Settings
 from broker.core import client_keys
 from broker.core import vocabulary as v
@@ -60,6 +61,7 @@ def faults(client: Client, settings: Settings) -> Iterator[Fault]:
     yield from _scopes(client)
     yield from _lifetimes(client, settings)
     yield from _addresses(client, settings)
+    yield from _looks(client)
     yield from _sector(client)
     yield from (Fault(*wrong) for wrong in community_rules.faults(client, settings))
 
@@ -237,6 +239,11 @@ def _addresses(client: Client, settings: Settings) -> Iterator[Fault]:
             outbound.check(uri)
         except OutboundRefused as error:
             yield Fault(field, f"{error.public[:1].lower()}{error.public[1:]}")
+
+
+def _looks(client: Client) -> Iterator[Fault]:
+    if client.brand_accent is not None and (reason := accent_fault(client.brand_accent)):
+        yield Fault("brand_accent", reason)
 
 
 def _sector(client: Client) -> Iterator[Fault]:

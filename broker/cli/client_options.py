@@ -212,6 +212,12 @@ _SHARED: Final[dict[str, Any]] = {
     "logo_uri": _text(PEOPLE, "URI", "Its logo."),
     "policy_uri": _text(PEOPLE, "URI", "Its privacy policy."),
     "tos_uri": _text(PEOPLE, "URI", "Its terms of service."),
+    "brand_accent": _text(
+        PEOPLE,
+        "COLOUR",
+        "Colour of buttons and links on pages that speak of it, such as #4752c4, dark enough to be "
+        "read on white; what it is on dark pages is computed. Default: the broker's.",
+    ),
     "contact": _texts(PEOPLE, "EMAIL", "Who runs it, for you; several times."),
     "software_id": _text(PEOPLE, "TEXT", "Which software it is, for you (RFC 7591 §2)."),
     "software_version": _text(PEOPLE, "TEXT", "Which version of it."),

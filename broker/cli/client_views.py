@@ -150,6 +150,7 @@ def _pages(client: "Client") -> list[Row]:
         ("logo", client.logo_uri),
         ("privacy policy", client.policy_uri),
         ("terms", client.tos_uri),
+        ("colour", client.brand_accent),
         ("contacts", client.contacts),
         ("software", software),
     ]

@@ -83,7 +83,9 @@ async def validate(
     except ProtocolError as error:
         state = None if params.repeated(("state",)) else _state(params)
         mode = responses.known_mode(params, redirect_uri)
-        raise AuthorizationRefused(redirect_uri, state, error, mode) from None
+        refused = AuthorizationRefused(redirect_uri, state, error, mode)
+        refused.client = client
+        raise refused from None
 
 
 async def client_of(clients: Clients, params: Parameters) -> Client:

@@ -25,7 +25,6 @@ from broker.core.errors import (
     UpstreamPage,
     UpstreamRejected,
     UpstreamUnavailable,
-    speaking,
 )
 from broker.core.federation import (
     CommunityUpstream,
@@ -89,7 +88,7 @@ class Callback:
             IdentityTaken, IdentityOccupied, RequestUnknown: the identity cannot be linked.
         """
         pending = await self._spend(upstream, params, browser)
-        with speaking(pending.request.ui_locales):
+        async with self._desk.telling(pending.request):
             return await self._back(pending, params, browser)
 
     async def _back(

@@ -56,6 +56,7 @@ class Client:
         logo_uri: its logo.
         policy_uri: its privacy policy.
         tos_uri: its terms.
+        brand_accent: its colour on pages that speak of it, ``#14604f``; None for the broker's.
         disabled: whether an operator has switched it off.
         jwks: its JWK Set (RFC 7591 §2): keys that it signs with; not together with jwks_uri.
         jwks_uri: where its JWK Set is, https.
@@ -113,6 +114,7 @@ class Client:
     logo_uri: str | None = None
     policy_uri: str | None = None
     tos_uri: str | None = None
+    brand_accent: str | None = None
     disabled: bool = False
     jwks: Mapping[str, JsonValue] | None = None
     jwks_uri: str | None = None

@@ -73,7 +73,7 @@ async def issue(
             return await approval.approve(desk, request, device, session.account_id, code_id)
         await _last(desk, request)
         code = desk.handles.make(Kind.CODE, Handle(session.account_id, code_id))
-        return desk.answer(request, code)
+        return desk.answer(request, client, code)
     return result
 
 

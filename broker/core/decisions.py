@@ -18,7 +18,6 @@ from broker.core.errors import (
     RequestUnknown,
     StoreUnavailable,
     UpstreamUnavailable,
-    speaking,
 )
 from broker.core.handles import Handle
 from broker.core.model import AuditEvent, AuthorizationRequest, Client, Facts, PendingRequest
@@ -49,7 +48,7 @@ class Decisions:
                 before.
         """
         pending = await self._desk.under_way(params.one("request"))
-        with speaking(pending.request.ui_locales):
+        async with self._desk.telling(pending.request):
             return await self._taken(pending, params, browser)
 
     async def _taken(

@@ -1,5 +1,7 @@
 """What a sign-in needs at hand, and what can be said of a request under way."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from broker.core import facts, redirects
@@ -11,12 +13,13 @@ from broker.core.csrf import FormTokens, browser_digest
 from broker.core.device.model import Devices
 from broker.core.errors import (
     AccessDenied,
+    BrokerError,
     ForeignBrowser,
     InvalidGrant,
     RequestExpired,
     RequestUnknown,
+    StoreUnavailable,
     Way,
-    speaking,
 )
 from broker.core.federation import Authorizations, Upstream
 from broker.core.handles import NOBODY, Handle, Handles, Kind
@@ -109,11 +112,27 @@ class Desk:
             found = await self.sessions.look(*place, now=self.clock.now())
         return found
 
-    def answer(self, request: AuthorizationRequest, code: str) -> Redirect:
+    @asynccontextmanager
+    async def telling(self, request: AuthorizationRequest) -> AsyncIterator[None]:
+        """Have failures inside told as the app of a request wants: in its languages, its colour.
+
+        Args:
+            request: proven once, so its app is known.
+        """
+        try:
+            yield
+        except BrokerError as error:
+            error.ui_locales = error.ui_locales or request.ui_locales
+            if request.inward is None:
+                with suppress(StoreUnavailable):
+                    error.client = error.client or await self.clients.find(request.client_id)
+            raise
+
+    def answer(self, request: AuthorizationRequest, client: Client, code: str) -> Redirect:
         """Return what carries a code to the client (RFC 6749 §4.1.2, RFC 9207 §2)."""
         answer = {"code": code, "state": request.state, "iss": self.issuer}
-        mode = request.response_mode
-        return respond(request.redirect_uri, mode, answer, request.ui_locales)
+        mode, locales = request.response_mode, request.ui_locales
+        return respond(request.redirect_uri, mode, answer, locales, client)
 
     def way_back(self, request: AuthorizationRequest) -> Way:
         """Return a way to tell the app that this sign-in did not happen, as it wants to hear it."""
@@ -143,7 +162,7 @@ class Desk:
         pending = await self.requests.get(opened.item_id) if opened else None
         if pending is None:
             raise RequestUnknown
-        with speaking(pending.request.ui_locales):
+        async with self.telling(pending.request):
             self.must_be_alive(pending)
         return pending
 

@@ -27,7 +27,6 @@ from broker.core.errors import (
     ProtocolError,
     TemporarilyUnavailable,
     UpstreamUnavailable,
-    speaking,
 )
 from broker.core.handles import Handle
 from broker.core.model import AuthorizationRequest, Client, PendingRequest
@@ -78,11 +77,12 @@ class SignIn:
         request, client = await authorize.validate(
             desk.clients, params, desk.hint_subject, desk.signing, desk.request_objects
         )
-        if posted:
-            pending = self._desk.new_pending(request)
-            await desk.requests.put(pending)
-            return Redirect(desk.page_url(pending))
-        return await self.advance(request, client, browser, None)
+        async with desk.telling(request):
+            if posted:
+                pending = self._desk.new_pending(request)
+                await desk.requests.put(pending)
+                return Redirect(desk.page_url(pending))
+            return await self.advance(request, client, browser, None)
 
     async def _pushed(
         self, params: Parameters, uri: str, browser: Browser, *, posted: bool
@@ -90,11 +90,12 @@ class SignIn:
         """Go on with a pushed request; a page is shown at an address that can be loaded again."""
         desk = self._desk
         request, client = await pushed.take(desk, params, uri)
-        if posted:
-            pending = desk.new_pending(request)
-            await desk.requests.put(pending)
-            return Redirect(desk.page_url(pending))
-        step = await self.advance(request, client, browser, None)
+        async with desk.telling(request):
+            if posted:
+                pending = desk.new_pending(request)
+                await desk.requests.put(pending)
+                return Redirect(desk.page_url(pending))
+            step = await self.advance(request, client, browser, None)
         if isinstance(step, Redirect):
             return step
         return Redirect(f"/interaction?request={step.request}", browser=step.browser)
@@ -114,7 +115,7 @@ class SignIn:
             AuthorizationRefused: the answer to the client is an error.
         """
         pending = await self._desk.under_way(handle)
-        with speaking(pending.request.ui_locales):
+        async with self._desk.telling(pending.request):
             return await self._next(pending, browser, upstream)
 
     async def _next(self, pending: PendingRequest, browser: Browser, upstream: str | None) -> Step:

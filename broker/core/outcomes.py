@@ -42,6 +42,7 @@ class Redirect:
         end_session: whether the session cookie is to become SIGNED_OUT.
         fields: what the browser is to post there instead, or None (Form Post Response Mode).
         ui_locales: languages in which the page that posts speaks, as the app asked for; or None.
+        client: the app that the page posts to, or None.
     """
 
     location: str
@@ -50,6 +51,7 @@ class Redirect:
     end_session: bool = False
     fields: Mapping[str, str] | None = None
     ui_locales: str | None = None
+    client: Client | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +263,7 @@ class KeepPage:
         redirect_origin: scheme and authority of where it goes on (CSP form-action).
         browser: binding cookie to set, or None.
         ui_locales: languages to speak, as the app asked for, or None.
+        client: the app that the person signs in to, or None for a page of ours.
     """
 
     request: str
@@ -269,6 +272,7 @@ class KeepPage:
     redirect_origin: str
     browser: str | None = None
     ui_locales: str | None = None
+    client: Client | None = None
 
 
 Step = Redirect | ConsentPage | SelectPage | AccessRefusedPage | ChoicePage | KeepPage

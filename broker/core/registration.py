@@ -166,6 +166,7 @@ MEMBERS: Final = (
     Member("logo_uri", "logo_uri", _text),
     Member("policy_uri", "policy_uri", _text),
     Member("tos_uri", "tos_uri", _text),
+    Member("brand_accent", "brand_accent", _text),
     Member("disabled", "disabled", _flag, operator=True),
     Member("jwks", "jwks", _key_set),
     Member("jwks_uri", "jwks_uri", _text),

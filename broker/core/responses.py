@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from broker.core import redirects
 from broker.core import vocabulary as v
+from broker.core.client import Client
 from broker.core.errors import AuthorizationRefused, InvalidRequest, ProtocolError
 from broker.core.model import AuthorizationRequest
 from broker.core.outcomes import Redirect
@@ -23,6 +24,7 @@ def respond(
     mode: str | None,
     members: Mapping[str, str | None],
     ui_locales: str | None = None,
+    client: Client | None = None,
 ) -> Redirect:
     """Return the answer as the mode wants it; members that are None are left out.
 
@@ -31,12 +33,13 @@ def respond(
         mode: ``fragment``, ``form_post``, or None for the query.
         members: of the answer.
         ui_locales: languages for a page that posts it.
+        client: whose page that is.
     """
     if mode is None:
         return Redirect(redirects.answer_url(redirect_uri, members))
     given = {name: value for name, value in members.items() if value is not None}
     if mode == v.MODE_FORM_POST:
-        return Redirect(redirect_uri, fields=given, ui_locales=ui_locales)
+        return Redirect(redirect_uri, fields=given, ui_locales=ui_locales, client=client)
     return Redirect(f"{redirect_uri}#{urlencode(given)}")
 
 

@@ -1,10 +1,13 @@
 """How one installation looks: its logo, its accent colour, and where it leads people.
 
+An app may have an accent of its own on the pages that speak of it.
+
 An accent is one colour, as it stands on light pages. What stands on it, what it becomes under the
 pointer and on dark pages is computed, so that text always has the contrast that WCAG 2.2 §1.4.3
 demands (AA: 4.5 to 1).
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -15,7 +18,9 @@ LIGHT: Final = ("#ffffff", "#f1f4f0", "#f3f7f4")
 DARK: Final = ("#171f1c", "#0e1412", "#1d2723")
 _WHITE: Final = "#ffffff"
 _INK: Final = "#0e1412"
+_BLACK: Final = "#000000"
 _STEP: Final = 0.05
+_COLOUR: Final = re.compile(r"#[0-9A-Fa-f]{6}", re.ASCII)
 
 
 class Logo(NamedTuple):
@@ -51,12 +56,25 @@ class Look:
         """What the stylesheet ends with."""
         if not self.accent:
             return b""
-        light = _rule(
-            self.accent, mixed(self.accent, _INK, 0.2), mixed(LIGHT[1], self.accent, 0.12)
-        )
-        lighter = on_dark(self.accent)
-        dark = _rule(lighter, mixed(lighter, _WHITE, 0.3), mixed(DARK[1], lighter, 0.15))
-        return f"{light}@media (prefers-color-scheme: dark) {{ {dark}}}\n".encode()
+        return accented(self.accent)
+
+
+def accented(accent: str) -> bytes:
+    """Return the rules that put an accent in the place of whatever a stylesheet had before."""
+    light = _rule(accent, mixed(accent, _INK, 0.2), mixed(LIGHT[1], accent, 0.12))
+    lighter = on_dark(accent)
+    dark = _rule(lighter, mixed(lighter, _WHITE, 0.3), mixed(DARK[1], lighter, 0.15))
+    return f"{light}@media (prefers-color-scheme: dark) {{ {dark}}}\n".encode()
+
+
+def is_colour(text: str) -> bool:
+    """Whether a text is a colour as accents are written, ``#14604f``, and nothing else."""
+    return _COLOUR.fullmatch(text) is not None
+
+
+def readable(accent: str) -> bool:
+    """Whether a text is an accent with which everything on light and dark pages can be read."""
+    return is_colour(accent) and least(accent) >= ENOUGH and least(on_dark(accent), DARK) >= ENOUGH
 
 
 def contrast(one: str, other: str) -> float:
@@ -72,8 +90,12 @@ def least(colour: str, grounds: tuple[str, ...] = LIGHT) -> float:
 
 def on_dark(colour: str) -> str:
     """Return the colour as it is on dark pages: as much lighter as it has to be."""
-    steps = (mixed(colour, _WHITE, step * _STEP) for step in range(int(1 / _STEP) + 1))
-    return next(one for one in steps if least(one, DARK) >= ENOUGH)
+    return _towards(_WHITE, colour, DARK)
+
+
+def on_light(colour: str) -> str:
+    """Return the colour as it could be on light pages: as much darker as it has to be."""
+    return _towards(_BLACK, colour, LIGHT)
 
 
 def mixed(colour: str, other: str, share: float) -> str:
@@ -86,6 +108,11 @@ def _rule(accent: str, deep: str, glow: str) -> str:
     written = max((_WHITE, _INK), key=lambda one: min(contrast(one, accent), contrast(one, deep)))
     named = {"accent": accent, "accent-deep": deep, "on-accent": written, "glow": glow}
     return f":root {{ {' '.join(f'--{name}: {value};' for name, value in named.items())} }}\n"
+
+
+def _towards(end: str, colour: str, grounds: tuple[str, ...]) -> str:
+    steps = (mixed(colour, end, step * _STEP) for step in range(round(1 / _STEP) + 1))
+    return next(one for one in steps if least(one, grounds) >= ENOUGH)
 
 
 def _channels(colour: str) -> Iterator[int]:

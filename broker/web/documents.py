@@ -1,8 +1,10 @@
 """Documents that are built once and sent many times: discovery, JWKS, stylesheet."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -10,7 +12,7 @@ from typing import Final
 from starlette.requests import Request
 
 from broker.web.answers import CLOSED_CSP, JSON, Answer, Header
-from broker.web.branding import Look
+from broker.web.branding import Look, accented, readable
 from broker.web.services import Document, EdgeConfig, Services
 
 IMMUTABLE: Final = b"public, max-age=31536000, immutable"
@@ -21,6 +23,10 @@ _TYPES: Final = {
     ".png": b"image/png",
 }
 _BEGINS_WITH: Final = {"docs.css": "broker.css"}
+SHEET: Final = "broker.css"
+# The stylesheet of pages in an app's colour: with its digest, and the colour that makes it.
+_COLOURED: Final = re.compile(r"broker\.[0-9a-f]{12}-([0-9a-f]{6})\.css", re.ASCII)
+COLOURS: Final = 64  # stylesheets that are kept made
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,17 @@ class Documents:
         self.openid_configuration = prebuilt(services.openid_configuration, cache)
         self.authorization_server = prebuilt(services.authorization_server, cache)
         self.jwks = Jwks(services.jwks)
-        self.static = {item.name: item.document for item in static_files(config.look)}
+        self._look = config.look
+        self._static = {item.name: item.document for item in static_files(config.look)}
+
+    def static(self, name: str) -> Prebuilt | None:
+        """Return the file of that name, or None; what it is called holds its digest."""
+        found = self._static.get(name)
+        colour = _COLOURED.fullmatch(name) if found is None else None
+        if colour is None:
+            return found
+        made = coloured(self._look, f"#{colour[1]}")
+        return made.document if made is not None and made.name == name else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +158,26 @@ def static_files(look: Look) -> list[StaticFile]:
     return found
 
 
-def _static(name: str, body: bytes) -> StaticFile:
+@lru_cache(maxsize=COLOURS)
+def coloured(look: Look, accent: str) -> StaticFile | None:
+    """Return the stylesheet of pages in an app's colour; None for one that cannot be read.
+
+    It is made of its address alone, by whatever process is asked for it: so a page stays one
+    document and one stylesheet of ours, and no style has to be allowed inside of it.
+    """
+    accent = accent.lower()
+    if not readable(accent):
+        return None
+    static = files("broker.web").joinpath("static")
+    body = static.joinpath(SHEET).read_bytes() + look.stylesheet + accented(accent)
+    return _static(SHEET, body, f"-{accent[1:]}")
+
+
+def _static(name: str, body: bytes, mark: str = "") -> StaticFile:
     stem, dot, suffix = name.rpartition(".")
     digest = hashlib.sha256(body).hexdigest()[:12]
     document = prebuilt(body, IMMUTABLE, (b"content-type", _TYPES[dot + suffix]))
-    return StaticFile(name, f"{stem}.{digest}.{suffix}", document)
+    return StaticFile(name, f"{stem}.{digest}{mark}.{suffix}", document)
 
 
 def _names(header: str, etag: str) -> bool:

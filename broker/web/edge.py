@@ -38,4 +38,4 @@ class Edge:
         if outcome.fields is None:
             return redirect_answer(outcome.location)
         pages = self.pages.speaking(request, outcome.ui_locales)
-        return pages.form_post(outcome.location, outcome.fields)
+        return pages.form_post(outcome.location, outcome.fields, outcome.client)

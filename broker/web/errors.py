@@ -142,7 +142,7 @@ def _refusal(error: e.AuthorizationRefused, request: Request, edge: Edge) -> Ans
         "state": error.state,
         "iss": edge.config.issuer,
     }
-    answer = respond(error.redirect_uri, error.mode, members, error.ui_locales)
+    answer = respond(error.redirect_uri, error.mode, members, error.ui_locales, error.client)
     return edge.go_on(answer, request)
 
 
@@ -231,6 +231,7 @@ def _view(failure: Failure, request: Request) -> ErrorView:
         code=error.code,
         reference=failure.reference,
         links=links,
+        client=error.client,
         retry=isinstance(error, e.Unavailable) and _repeatable(request),
     )
 

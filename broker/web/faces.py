@@ -19,6 +19,7 @@ class App:
     home: str | None
     policy: str | None
     terms: str | None
+    accent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Faces:
             home=self.harmless(client.client_uri),
             policy=self.harmless(client.policy_uri),
             terms=self.harmless(client.tos_uri),
+            accent=client.brand_accent,
         )
 
     def person(self, claims: Mapping[str, Any]) -> Person:

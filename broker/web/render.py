@@ -5,7 +5,6 @@ harmless. There is no script on any page but on the one that posts an answer to 
 door of the operator console, where a browser needs one to ask for a passkey.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -18,6 +17,7 @@ from broker.core import redirects
 from broker.core import vocabulary as v
 from broker.core.console import DoorPage, Step
 from broker.core.errors import Link, Way
+from broker.core.model import Client
 from broker.core.outcomes import (
     AccessRefusedPage,
     AccountPage,
@@ -35,19 +35,15 @@ from broker.core.outcomes import (
 from broker.core.texts import Day, Listed, Moment
 from broker.web import own
 from broker.web.answers import Answer, Header, html_answer
-from broker.web.documents import static_files
+from broker.web.csp import Policies, leads_on
+from broker.web.documents import SHEET, coloured, static_files
 from broker.web.doors import NOTICES, Doors
-from broker.web.faces import Faces, scheme
+from broker.web.faces import App, Faces
 from broker.web.knowledge import learned, permitted
 from broker.web.languages import Speech
 from broker.web.services import EdgeConfig
 
-# A source that may stand in a Content-Security-Policy: nothing in it can end the directive.
-_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\-]+(:\d{1,5})?")
-_IPV6_ORIGIN: Final = re.compile(r"(https?:)//\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
-_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 _BY_LANGUAGE: Final = (b"vary", b"accept-language")
-_LOOPBACK_IMAGES: Final = " http://127.0.0.1:* http://localhost:*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +58,7 @@ class ErrorView:
         kind: the same in general, for languages in which the title cannot be said.
         detail: what cannot be said, in English; empty for nothing.
         links: ways on.
+        client: the app on whose behalf it is said, or None.
         retry: whether to offer loading the same address again.
     """
 
@@ -72,6 +69,7 @@ class ErrorView:
     kind: str = ""
     detail: str = ""
     links: tuple[Link, ...] = ()
+    client: Client | None = None
     retry: bool = False
 
 
@@ -124,24 +122,23 @@ class Pages:
             auto_reload=False,
         )
         install_catalogue(env, speech)
+        static = {item.source: f"/static/{item.name}" for item in static_files(config.look)}
         env.globals |= {
             "language": speech.tag,
             "brand": config.brand,
             "issuer": config.issuer,
             "providers": config.providers,
             "look": config.look,
-            "static": {item.source: f"/static/{item.name}" for item in static_files(config.look)},
+            "static": static,
         }
+        self._look = config.look
+        self._sheet = static[SHEET]
         env.filters |= {"spoken": Listed, "said": speech.said}
         self._speech = speech
         self._env = env
-        self._upstreams = config.upstream_origins
         self._doors = Doors(config.providers)
-        images = "'self' data: https:" + ("" if config.secure else _LOOPBACK_IMAGES)
-        self._csp = (
-            f"default-src 'none'; style-src 'self'; img-src {images}; frame-ancestors 'none';"
-            " base-uri 'none'; form-action 'self'"
-        )
+        self._policies = Policies(config)
+        self._csp = self._policies.plain
         self._faces = Faces(secure=config.secure)
         self._landing = self._render("landing.html", csp=self._csp, docs=docs)
 
@@ -154,7 +151,7 @@ class Pages:
         """Ask whether the app may know the person."""
         return self._render(
             "consent.html",
-            csp=self.form_csp(page.redirect_origin),
+            csp=self._policies.form(page.redirect_origin),
             page=page,
             app=self._faces.app(page.client),
             person=self._faces.person(page.claims),
@@ -165,7 +162,7 @@ class Pages:
         """Ask which account."""
         return self._render(
             "select.html",
-            csp=self.form_csp(page.redirect_origin),
+            csp=self._policies.form(page.redirect_origin),
             page=page,
             app=self._faces.app(page.client),
             person=self._faces.person(page.claims),
@@ -176,7 +173,7 @@ class Pages:
         mended_at = page.obstacles.mended_at
         return self._render(
             "access_refused.html",
-            csp=self.form_csp(page.redirect_origin),
+            csp=self._policies.form(page.redirect_origin),
             status=403,
             page=page,
             app=self._faces.app(page.client),
@@ -192,7 +189,7 @@ class Pages:
             "choose.html",
             csp=self._csp,
             page=page,
-            app=self._faces.app(page.client) if page.client else None,
+            app=self._app(page.client),
             providers=[self._doors.of(name) for name in page.upstreams],
         )
 
@@ -201,7 +198,7 @@ class Pages:
         linked = self._doors.ways(page)
         return self._render(
             "account.html",
-            csp=self.form_csp(None),
+            csp=self._policies.form(None),
             page=page,
             person=self._faces.person(page.claims),
             learned=learned((v.SCOPE_PROFILE, v.SCOPE_EMAIL), page.claims),
@@ -215,7 +212,7 @@ class Pages:
     def leave(self, page: LeavePage) -> Answer:
         """Ask again whether to delete the account."""
         gone = Day(page.now + page.grace) if page.grace else ""
-        return self._render("leave.html", csp=self.form_csp(None), page=page, gone=gone)
+        return self._render("leave.html", csp=self._policies.form(None), page=page, gone=gone)
 
     def farewell(self, page: FarewellPage) -> Answer:
         """Say that the account is deleted, or when."""
@@ -224,49 +221,52 @@ class Pages:
 
     def keep(self, page: KeepPage) -> Answer:
         """Ask whether the account is to stay after all."""
-        csp = self.form_csp(page.redirect_origin)
-        return self._render("keep.html", csp=csp, page=page, gone=Day(page.at))
+        csp, app = self._policies.form(page.redirect_origin), self._app(page.client)
+        return self._render("keep.html", csp=csp, page=page, gone=Day(page.at), app=app)
 
     def device_code(self, page: DeviceCodePage) -> Answer:
         """Ask for the code that a device shows."""
         status = 400 if page.problem else 200
-        return self._render("device.html", csp=self.form_csp(None), status=status, page=page)
+        return self._render("device.html", csp=self._policies.form(None), status=status, page=page)
 
     def device_done(self, page: DeviceDonePage) -> Answer:
         """Say how a device's sign-in ended."""
-        return self._render("device_done.html", csp=self._csp, page=page)
+        app = self._app(page.client)
+        return self._render("device_done.html", csp=self._csp, page=page, app=app)
 
     def logout(self, page: LogoutPage) -> Answer:
         """Ask whether to sign out."""
         return self._render(
             "logout.html",
-            csp=self.form_csp(page.redirect_origin),
+            csp=self._policies.form(page.redirect_origin),
             page=page,
-            app=self._faces.app(page.client) if page.client else None,
+            app=self._app(page.client),
             person=self._faces.person(page.claims) if page.claims else None,
         )
 
     def signed_out(self, page: SignedOutPage) -> Answer:
         """Say that the person is signed out."""
-        app = self._faces.app(page.client) if page.client else None
-        return self._render("signed_out.html", csp=self._csp, app=app)
+        return self._render("signed_out.html", csp=self._csp, app=self._app(page.client))
 
-    def form_post(self, address: str, fields: Mapping[str, str]) -> Answer:
+    def form_post(
+        self, address: str, fields: Mapping[str, str], client: Client | None = None
+    ) -> Answer:
         """Let the browser post an answer to a redirect URI (Form Post Response Mode §2).
 
         Our one script presses the button; without scripts the person does.
         """
         return self._render(
             "form_post.html",
-            csp=f"{self._posting_csp(address)}; script-src 'self'",
+            csp=f"{self._policies.posting(address)}; script-src 'self'",
             address=address,
             fields=fields,
             host=redirects.shown_host(address),
+            app=self._app(client),
         )
 
     def door(self, page: DoorPage) -> Answer:
         """Ask an operator for the next proof; a script of ours speaks to the authenticator."""
-        csp = self._csp if page.step is not Step.SIGN_IN else self.form_csp(None).decode()
+        csp = self._csp if page.step is not Step.SIGN_IN else self._policies.form(None)
         status = 403 if page.step is Step.NOBODY else 200
         return self._render("door.html", csp=f"{csp}; script-src 'self'", status=status, page=page)
 
@@ -276,37 +276,34 @@ class Pages:
             view = replace(view, title=view.kind, detail=view.title)
         links = [Way(*link) for link in view.links if leads_on(link[1])]
         posted = next((way.address for way in links if way.fields), None)
-        csp = self._csp if posted is None else self._posting_csp(posted)
+        csp = self._csp if posted is None else self._policies.posting(posted)
+        app = self._app(view.client)
         return self._render(
-            "error.html", csp=csp, status=status, extra=extra, view=view, links=links
+            "error.html", csp=csp, status=status, extra=extra, view=view, links=links, app=app
         )
 
-    def form_csp(self, origin: str | None) -> bytes:
-        """Return the policy of a page whose form may end at ``origin`` or at an upstream.
+    def _app(self, client: Client | None) -> App | None:
+        return None if client is None else self._faces.app(client)
 
-        Chromium holds the redirects after a form to ``form-action`` as well.
-        """
-        sources = [form_source(item) for item in (origin, *self._upstreams()) if item]
-        return " ".join((self._csp, *dict.fromkeys(s for s in sources if s))).encode("ascii")
-
-    def _posting_csp(self, address: str) -> str:
-        """Return the policy of a page whose form leads to a redirect URI and nowhere else."""
-        origin = form_source(redirects.origin(address)) or "'none'"
-        return self._csp.replace("form-action 'self'", f"form-action {origin}")
+    def _in_colour(self, app: App | None) -> str:
+        """Return the address of the stylesheet, in the colour of an app that has one."""
+        made = coloured(self._look, app.accent) if app and app.accent else None
+        return self._sheet if made is None else f"/static/{made.name}"
 
     def _render(
         self,
         name: str,
         *,
-        csp: str | bytes,
+        csp: str,
         status: int = 200,
         extra: list[Header] | None = None,
+        app: App | None = None,
         **context: Any,
     ) -> Answer:
-        policy = csp.encode("ascii") if isinstance(csp, str) else csp
+        context |= {"app": app, "sheet": self._in_colour(app)}
         text = self._env.get_template(name).render(context)
         spoken = [(b"content-language", self._speech.tag.encode("ascii")), _BY_LANGUAGE]
-        return html_answer(text, policy, status, [*spoken, *(extra or [])])
+        return html_answer(text, csp.encode("ascii"), status, [*spoken, *(extra or [])])
 
 
 def install_catalogue(env: Environment, speech: Speech) -> None:
@@ -316,22 +313,3 @@ def install_catalogue(env: Environment, speech: Speech) -> None:
     """
     install: Any = env.install_gettext_translations  # type: ignore[attr-defined]
     install(speech.messages, newstyle=True)
-
-
-def form_source(origin: str) -> str | None:
-    """Return an origin or scheme as a CSP source, or None when it cannot be one.
-
-    CSP knows no IPv6 addresses (CSP3 §2.3.1, host-source); there only the scheme can be named.
-    """
-    if _ORIGIN.fullmatch(origin) or _SCHEME.fullmatch(origin):
-        return origin
-    address = _IPV6_ORIGIN.fullmatch(origin)
-    return address[1] if address else None
-
-
-def leads_on(address: str) -> bool:
-    """Whether a link may be followed: a page of ours, the web, an app's scheme (RFC 8252 §7.1)."""
-    if address.startswith("/"):
-        return not address.startswith(("//", "/\\"))
-    found = scheme(address)
-    return found in {"https", "http"} or "." in found

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 
 import pytest
 
@@ -79,6 +80,23 @@ def test_an_edit_changes_what_it_names(cli):
     assert edited["redirect_uris"] == [URI]
     assert cli.json("clients", "edit", "app", "--enable")["disabled"] is False
     cli("clients", "edit", "app", code=2)
+
+
+def test_a_colour(cli, tmp_path):
+    """Shown, exported, imported and cleared; one that cannot be read is refused with one near."""
+    cli("clients", "add", "App", "--client-id", "app", "--redirect-uri", URI,
+        "--brand-accent", "#7a1fa2")  # fmt: skip
+    assert "#7a1fa2" in cli("clients", "show", "app").stdout
+    refused = cli("clients", "edit", "app", "--brand-accent", "#ffcc00", code=4).stderr
+    assert "--brand-accent: its contrast on light pages is 1.3 to 1" in refused
+    better = refused.partition("such as ")[2].split()[0].strip(".")
+    assert cli.json("clients", "edit", "app", "--brand-accent", better)["brand_accent"] == better
+    exported = json.loads(cli("clients", "export", "app").stdout)
+    assert exported[0]["brand_accent"] == better
+    assert cli.json("clients", "edit", "app", "--brand-accent", "")["brand_accent"] is None
+    (tmp_path / "apps.json").write_text(json.dumps(exported))
+    assert cli.json("clients", "import", "--update", "apps.json")["changed"] == ["app"]
+    assert cli.json("clients", "show", "app")["brand_accent"] == better
 
 
 def test_an_edit_is_judged_like_an_addition(cli):

@@ -114,6 +114,8 @@ async def test_keys_are_pasted_or_come_in_a_file(desk: Desk) -> None:
         ("require_signed_request_object", "yes", "the keys it signs with are needed"),
         ("exchange", "impersonation", "is for clients with the grant type of token exchange"),
         ("sector_identifier_uri", "http://back.example/", "https"),
+        ("brand_accent", "#ffcc00", "take a darker one, such as #"),
+        ("brand_accent", "gold", "must be a colour such as #4752c4"),
     ],
 )
 async def test_what_may_not_be_is_refused_at_its_field(

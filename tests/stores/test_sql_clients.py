@@ -38,6 +38,7 @@ FULL = Client(
     logo_uri="https://app.example/logo",
     policy_uri="https://app.example/policy",
     tos_uri="https://app.example/tos",
+    brand_accent="#7a1fa2",
     disabled=True,
     jwks={"keys": [{"kty": "EC", "kid": "one"}]},
     jwks_uri="https://app.example/jwks",

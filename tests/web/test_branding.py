@@ -1,10 +1,28 @@
 """An installation's look: what is computed of its colour, and what its pages show."""
 
+import re
+from importlib.resources import files
+
 import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from broker.app.branding import accent_fault
 from broker.web.app import build
-from broker.web.branding import DARK, ENOUGH, LIGHT, Logo, Look, contrast, least, on_dark
+from broker.web.branding import (
+    DARK,
+    ENOUGH,
+    LIGHT,
+    Logo,
+    Look,
+    accented,
+    contrast,
+    least,
+    on_dark,
+    on_light,
+    readable,
+)
 from tests.web import fakes
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
@@ -40,6 +58,42 @@ def test_every_accent_can_be_read(accent: str) -> None:
             assert contrast(named["on-accent"], named[ground]) >= ENOUGH, rule
         grounds = LIGHT if rule is light else DARK
         assert least(named["accent-deep"], grounds) >= ENOUGH, rule
+
+
+@given(st.integers(0, 0xFFFFFF).map(lambda one: f"#{one:06x}"))
+def test_every_colour_that_is_taken_can_be_read(colour: str) -> None:
+    """On both kinds of pages; of one that is refused, the one near it that is named is taken."""
+    fault = accent_fault(colour)
+    assert (fault is None) is readable(colour)
+    if fault is not None:
+        near = re.findall(r"#[0-9a-f]{6}", fault)
+        assert near == [on_light(colour)]
+        assert readable(near[0])
+        return
+    light, dark = accented(colour).decode().split("@media")
+    for rule, grounds in ((light, LIGHT), (dark, DARK)):
+        named = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", rule))
+        assert least(named["accent"], grounds) >= ENOUGH
+        assert contrast(named["on-accent"], named["accent"]) >= ENOUGH
+
+
+@pytest.mark.parametrize(
+    "text", ["", "red", "#fff", "#14604f ", "#14604f\n", "#\uff114604f", "14604f;"]
+)
+def test_what_is_no_colour(text: str) -> None:
+    """Nothing but # and six hexadecimal digits ever becomes style."""
+    assert "must be a colour" in (accent_fault(text) or "")
+
+
+def test_the_grounds_are_those_of_the_stylesheet() -> None:
+    """A change of colours there would make what is computed here untrue."""
+    sheet = files("broker.web").joinpath("static/broker.css").read_text("utf-8")
+    light, dark = sheet.split("@media (prefers-color-scheme: dark)")[:2]
+    for part, grounds in ((light, LIGHT), (dark, DARK)):
+        named = dict(re.findall(r"--(card|page|tint): (#[0-9a-f]+);", part))
+        full = [one if len(one) == 7 else "#" + "".join(c * 2 for c in one[1:])
+                for one in (named["card"], named["page"], named["tint"])]  # fmt: skip
+        assert tuple(full) == grounds
 
 
 async def test_pages_show_it() -> None:

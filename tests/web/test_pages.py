@@ -17,9 +17,10 @@ from broker.core.outcomes import (
 )
 from broker.core.policy.model import Reason
 from broker.core.policy.words import Obstacle, Obstacles
+from broker.web.csp import form_source, leads_on
 from broker.web.knowledge import learned
 from broker.web.languages import speeches
-from broker.web.render import Compiled, Pages, form_source, leads_on
+from broker.web.render import Compiled, Pages
 from tests.web import fakes
 from tests.web.client import edge
 

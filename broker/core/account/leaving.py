@@ -84,6 +84,7 @@ async def question(desk: Desk, pending: PendingRequest, browser: Browser) -> Kee
         redirect_origin=redirects.origin(request.redirect_uri),
         browser=None if browser.key else key,
         ui_locales=request.ui_locales,
+        client=await desk.clients.find(request.client_id) if request.inward is None else None,
     )
 
 

@@ -46,7 +46,6 @@ from broker.core.errors.base import (
     BrokerError,
     Link,
     Way,
-    speaking,
 )
 from broker.core.errors.oauth import (
     AccessDenied,
@@ -186,5 +185,4 @@ __all__ = [
     "UpstreamUnavailable",
     "UseDpopNonce",
     "Way",
-    "speaking",
 ]

@@ -1,10 +1,12 @@
 """The root of the hierarchy, and the ways on from a page."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import ClassVar, Final, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from broker.core.texts import Text
+
+if TYPE_CHECKING:
+    from broker.core.client import Client
 
 
 class Way(NamedTuple):
@@ -36,6 +38,7 @@ class BrokerError(Exception):
 
     Attributes:
         ui_locales: languages in which a person is to be told, as the app asked for; or None.
+        client: the app on whose behalf a page says it, where that is known; or None.
     """
 
     code: ClassVar[str] = "server_error"
@@ -46,17 +49,4 @@ class BrokerError(Exception):
         self.public = public or self.title
         self.private = private
         self.ui_locales: str | None = None
-
-
-@contextmanager
-def speaking(ui_locales: str | None) -> Iterator[None]:
-    """Have failures inside told in the languages that a sign-in was begun with.
-
-    Args:
-        ui_locales: what its app asked for, or None.
-    """
-    try:
-        yield
-    except BrokerError as error:
-        error.ui_locales = error.ui_locales or ui_locales
-        raise
+        self.client: Client | None = None

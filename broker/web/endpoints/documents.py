@@ -24,7 +24,7 @@ async def authorization_server(request: Request, edge: Edge) -> Answer:
 
 async def static(request: Request, edge: Edge) -> Answer:
     """GET /static/{name}: the name holds the content's digest."""
-    document = edge.documents.static.get(request.path_params["name"])
+    document = edge.documents.static(request.path_params["name"])
     if document is None:
         raise NoSuchPath
     return document.answer(request)
