@@ -6,17 +6,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
-import jwt
 import pytest
 import pytest_asyncio
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from broker.demo.forms import read_forms
-from broker.demo.run import DISCORD_CLIENT_ID, DISCORD_CLIENT_SECRET
 from broker.web.docs.render import snippets
 from tests.browsing import sign_in, sign_in_and_arrive
 from tests.guide.sites import (
-    API,
     Site,
     broker_with,
     django_words,
@@ -104,32 +101,6 @@ async def test_auth_js_signs_in(tmp_path: Path, modules: Path, browser: httpx2.A
             user = (await browser.get(f"{base}/session")).json()["user"]
             assert user["id"] == subject_of(site)
             assert (user["name"], user["email"]) == ("Ada Lindqvist", "ada@example.com")
-
-
-@pytest.mark.node
-async def test_an_activity_exchanges_discords_token(
-    tmp_path: Path, modules: Path, browser: httpx2.AsyncClient
-) -> None:
-    """Its server makes Discord's code an access token of ours, for the app's API."""
-    with broker_with(tmp_path, "activity") as (site, files):
-        discord = site.broker.discord
-        shown = "https://discord.com/api/"
-        assert shown in files["activity_server.mjs"]
-        theirs = files["activity_server.mjs"].replace(shown, f"{site.broker.discord_origin}/api/")
-        folder = node_site(modules, files | {"activity_server.mjs": theirs})
-        secrets = {
-            "CLIENT_SECRET": site.client["client_secret"],
-            "DISCORD_CLIENT_SECRET": DISCORD_CLIENT_SECRET,
-        }
-        words = ["node", "serve.mjs", "activity", port_of(site.address)]
-        with serving(words, folder, site.address, **secrets):
-            ada = discord.find_person("ada.lindqvist")
-            code = discord.issue_code(DISCORD_CLIENT_ID, ada.id, "", ("identify",))
-            asked = await browser.post(f"{site.address}/api/signin", json={"code": code})
-            claims = jwt.decode(asked.json()["access_token"], options={"verify_signature": False})
-            assert (claims["aud"], claims["sub"]) == (API, subject_of(site))
-            again = await browser.post(f"{site.address}/api/signin", json={"code": code})
-            assert again.status_code == 401
 
 
 async def test_django_allauth_signs_in(tmp_path: Path, browser: httpx2.AsyncClient) -> None:
