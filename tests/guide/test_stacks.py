@@ -1,6 +1,5 @@
 """Sites that are configured by copying from the pages for developers: people sign in for real."""
 
-import configparser
 import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,11 +7,10 @@ from pathlib import Path
 import httpx2
 import pytest
 import pytest_asyncio
-from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from broker.demo.forms import read_forms
 from broker.web.docs.render import snippets
-from tests.browsing import sign_in, sign_in_and_arrive
+from tests.browsing import sign_in_and_arrive
 from tests.guide.sites import (
     Site,
     broker_with,
@@ -28,19 +26,6 @@ from tests.outer import need
 from tests.running import RunningBroker
 
 pytestmark = [pytest.mark.slow]
-
-# Documented: Grafana, "Configure Generic OAuth authentication", Configuration options.
-GRAFANA = {
-    "enabled", "name", "icon", "client_id", "client_secret", "auth_url", "token_url", "api_url",
-    "auth_style", "scopes", "empty_scopes", "allow_sign_up", "auto_login",
-    "id_token_attribute_name", "login_attribute_path", "name_attribute_path",
-    "email_attribute_path", "email_attribute_name", "role_attribute_path", "role_attribute_strict",
-    "skip_org_role_sync", "org_attribute_path", "org_mapping", "allow_assign_grafana_admin",
-    "groups_attribute_path", "allowed_groups", "allowed_organizations", "allowed_domains",
-    "team_ids", "team_ids_attribute_path", "teams_url", "tls_skip_verify_insecure",
-    "tls_client_cert", "tls_client_key", "tls_client_ca", "use_pkce", "use_refresh_token",
-    "signout_redirect_url",
-}  # fmt: skip
 
 
 @pytest_asyncio.fixture
@@ -157,67 +142,8 @@ def test_every_command_shown_is_understood(tmp_path: Path) -> None:
     """What a page tells to type registers what it says, on a broker that has nothing yet."""
     with RunningBroker(tmp_path) as broker:
         files = snippets(issuer=broker.issuer, brand="x")
-        for name in ("register-spa.sh", "register-api.sh", "register-grafana.sh"):
+        for name in ("register-spa.sh", "register-api.sh"):
             registered(broker, files[name])
-        roles = files["roles-grafana.sh"]
-        for shown, here in (("OTHER_ROLE", "333"), ("ROLE", "222"), ("GUILD", "111")):
-            roles = roles.replace(shown, here * 6)
-        changed = registered(broker, roles)
-        assert "groups" in changed["scopes"], changed
-
-
-def test_grafana_knows_every_option() -> None:
-    """Grafana itself does not run here; the names are those of its documentation."""
-    files = snippets(issuer="https://id.example.org", brand="x")
-    for text in (files["grafana.ini"], f"[auth.generic_oauth]\n{files['grafana-roles.ini']}"):
-        found = configparser.ConfigParser(interpolation=None)
-        found.read_string(text)
-        assert found.sections() == ["auth.generic_oauth"]
-        assert set(found["auth.generic_oauth"]) <= GRAFANA
-
-
-async def test_what_grafana_is_told_signs_in(tmp_path: Path, browser: httpx2.AsyncClient) -> None:
-    """Its configuration, done by another client as Grafana documents it.
-
-    PKCE, the secret in the header, userinfo by bearer token, refresh; userinfo holds what the plain
-    paths point to.
-    """
-    with broker_with(tmp_path, "grafana") as (site, files):
-        told = configparser.ConfigParser(interpolation=None)
-        told.read_string(files["grafana.ini"])
-        grafana = told["auth.generic_oauth"]
-        assert (grafana["auth_style"], grafana["use_pkce"]) == ("InHeader", "true")
-        back = f"{site.address}/login/generic_oauth"
-        client = AsyncOAuth2Client(
-            grafana["client_id"],
-            site.client["client_secret"],
-            scope=grafana["scopes"],
-            redirect_uri=back,
-            token_endpoint_auth_method="client_secret_basic",
-            code_challenge_method="S256",
-            token_endpoint=grafana["token_url"],
-            trust_env=False,
-        )
-        async with client:
-            verifier = "v" * 43
-            where, state = client.create_authorization_url(
-                grafana["auth_url"], code_verifier=verifier
-            )
-            discord = site.broker.discord_origin
-            answer = await sign_in(browser, where, back, discord=discord)
-            await client.fetch_token(
-                authorization_response=answer, state=state, code_verifier=verifier
-            )
-            who = (await client.get(grafana["api_url"])).json()
-            assert who["sub"] == subject_of(site)
-            for path in ("login_attribute_path", "name_attribute_path"):
-                assert who[grafana[path]], path
-            assert grafana["email_attribute_path"].startswith("email || ")
-            assert who["email"] == "ada@example.com"
-            await client.refresh_token()
-            assert (await client.get(grafana["api_url"])).json() == who
-        out = await browser.get(grafana["signout_redirect_url"])
-        assert out.status_code == 200
 
 
 def test_the_proxys_configuration_is_toml() -> None:
