@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-import structlog
-
 from broker.core.account import deletion
 from broker.core.account.own import OwnAccounts
 from broker.core.ports import AccountStates, Clock
+from broker.log import structlog
 from broker.stores.sql.facade import SqlStores
 
 HOUSEKEEPING: Final = 3600.0  # seconds between two clean-ups

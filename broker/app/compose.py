@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import structlog
 from starlette.types import ASGIApp
 
 from broker.app.background import Task, clean, delete_accounts, running
@@ -24,6 +23,7 @@ from broker.core.federation import Upstream
 from broker.core.handles import Handles
 from broker.core.ports import Clock, Entropy
 from broker.core.published_keys import PublishedKeys
+from broker.log import structlog
 from broker.stores.redis.scripts import Steps
 from broker.stores.sql.drain import drain
 from broker.upstream.base import BoundedTransport

@@ -5,9 +5,8 @@ import logging
 import sys
 from typing import Any, Final
 
-import structlog
-
 from broker.app.settings import Settings
+from broker.log import structlog
 
 # Built once: json.dumps with a default of its own builds an encoder for every line.
 _encoder: Final = json.JSONEncoder(default=repr, separators=(",", ":"))

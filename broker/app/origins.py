@@ -3,11 +3,10 @@
 import asyncio
 from typing import Final
 
-import structlog
-
 from broker.app.background import rest
 from broker.core.errors import StoreUnavailable
 from broker.core.ports import Clock
+from broker.log import structlog
 from broker.stores.sql.clients import SqlClients
 
 INTERVAL: Final = 5.0  # seconds between two looks

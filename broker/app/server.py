@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final
 
-import structlog
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
@@ -31,6 +30,7 @@ from broker.app.sources import (
 )
 from broker.app.stores import make_schema, open_stores
 from broker.core.errors import StoreUnavailable
+from broker.log import structlog
 from broker.stores.embedded import DataDirectoryBusy, EmbeddedRedis, EmbeddedRedisFailed
 from broker.stores.redis import health
 from keys.errors import KeyRecordCorrupt, KeysError, VaultMisconfigured

@@ -9,8 +9,6 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
-import structlog
-
 from broker.app.background import rest
 from broker.app.receivers import Receivers
 from broker.core import audit
@@ -20,6 +18,7 @@ from broker.core.errors import AlgorithmOff, OutboundFailed, OutboundRefused, St
 from broker.core.model import AuditEvent
 from broker.core.ports import Audit, Clients, Outbound
 from broker.core.tokens import Mint
+from broker.log import structlog
 from broker.stores.redis.notices import Claim, RedisNotices
 from keys.errors import KeysError
 

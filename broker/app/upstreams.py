@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-import structlog
-
 from broker.app.settings import Settings
 from broker.app.upstream_settings import DISCORD, UpstreamSettings
 from broker.core.errors import UpstreamUnavailable
 from broker.core.federation import Upstream
 from broker.core.ports import Clock
+from broker.log import structlog
 from broker.upstream.discord import Discord, DiscordSettings
 from broker.upstream.github import SITE, GitHub, GitHubSettings
 from broker.upstream.line import Line

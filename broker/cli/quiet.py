@@ -2,9 +2,8 @@
 
 import logging
 
-import structlog
-
 from broker.app.settings import Settings
+from broker.log import structlog
 
 
 def quiet(settings: Settings) -> None:

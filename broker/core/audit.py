@@ -4,11 +4,10 @@ import asyncio
 from contextvars import Context
 from typing import Final
 
-import structlog
-
 from broker.core.errors import StoreUnavailable
 from broker.core.model import AuditEvent
 from broker.core.ports import Audit
+from broker.log import structlog
 
 MOST_UNDER_WAY: Final = 64
 _UNDER_WAY: Final[set[asyncio.Task[None]]] = set()

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import structlog
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from broker.core.errors import StoreUnavailable, UnsignedEvent
 from broker.core.ports import Accounts, AccountStates, Clock
+from broker.log import structlog
 
 UPSTREAM: Final = "discord"
 PING, EVENT = 0, 1  # webhook types

@@ -10,11 +10,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import structlog
-
 from broker.core.client_keys import KeySet, UnusableKey, read
 from broker.core.errors import OutboundError
 from broker.core.ports import Clock, Fetched
+from broker.log import structlog
 
 LIMIT: Final = 65536  # bytes of one set
 SHORTEST, USUAL, LONGEST = 60.0, 600.0, 3600.0  # seconds that a set is fresh

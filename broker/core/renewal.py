@@ -9,12 +9,11 @@ and nothing else.
 import asyncio
 from typing import Final
 
-import structlog
-
 from broker.core.errors import AuthorizationLost, UpstreamUnavailable
 from broker.core.federation import Authorizations, CommunityUpstream, KeptAuthorization
 from broker.core.ports import Clock
 from broker.core.together import Together
+from broker.log import structlog
 
 EARLY: Final = 30.0  # seconds before its end in which a token is renewed already
 LEASE: Final = 90.0  # seconds; longer than an upstream may take to answer

@@ -3,13 +3,13 @@
 import asyncio
 from typing import Final
 
-import structlog
 from starlette.requests import Request
 from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
 from broker.core.errors import Unavailable
 from broker.core.limits import Kind
+from broker.log import structlog
 from broker.web import cors, errors
 from broker.web.addresses import counted
 from broker.web.answers import Answer

@@ -11,10 +11,10 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Final
 
-import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from broker.core.ports import Entropy
+from broker.log import structlog
 from broker.web.answers import CLOSED_CSP
 from broker.web.services import EdgeConfig, Observe
 from broker.web.trace import Trace, begin

@@ -1,8 +1,6 @@
 """What is counted around the keyring, and what is written down of how it stands."""
 
 import math
-import subprocess
-import sys
 
 import pytest
 
@@ -12,7 +10,6 @@ from keys.errors import NoSigningKey, SigningFailed, StaleKeyring
 from keys.jws import sign_jwt
 from keys.keyring import Keyring
 from keys.rotation import Rotation
-from tests.app.served import ROOT
 from tests.keys.keys_helpers import POLICY, HandClock, MemoryKeyStore, vault
 
 pytestmark = pytest.mark.filterwarnings("ignore:Key size should be")
@@ -216,13 +213,3 @@ def test_every_metric_says_what_it_is():
         assert len(family.documentation) > 25, family.name
         assert family.documentation.endswith("."), family.name
         assert "timestamp" not in family.name or family.name.endswith("_timestamp_seconds")
-
-
-def test_without_metrics_their_library_is_not_loaded():
-    """Off costs nothing, not even memory."""
-    code = (
-        "import sys, broker.app.server, broker.app.asgi, broker.app.compose, broker.cli;"
-        "sys.exit(any(name.startswith('prometheus') for name in sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
-    assert done.returncode == 0

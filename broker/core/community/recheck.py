@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
 
-import structlog
-
 from broker.core.community.model import Community, GuildList, Standing
 from broker.core.community.needs import Needs
 from broker.core.community.turns import Turns
@@ -29,6 +27,7 @@ from broker.core.model import Facts
 from broker.core.ports import Accounts, AccountStates, Clock, Entropy
 from broker.core.renewal import Renewal
 from broker.core.together import Together
+from broker.log import structlog
 
 TURN: Final = 30.0  # seconds a turn lasts, should its holder die
 PATIENCE: Final = 3.0  # seconds that one request waits for what is read

@@ -3,11 +3,15 @@
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
-from redis.asyncio.cluster import ClusterNode
-from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import SentinelConnectionPool
-from redis.backoff import NoBackoff
+from broker.without import without
+
+# Where the extra otel is installed, 60 modules would come along for metrics that are never asked.
+with without("opentelemetry"):
+    from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
+    from redis.asyncio.cluster import ClusterNode
+    from redis.asyncio.retry import Retry
+    from redis.asyncio.sentinel import SentinelConnectionPool
+    from redis.backoff import NoBackoff
 
 Client = Redis | RedisCluster
 """What the stores speak to; answers are text, nothing is retried."""

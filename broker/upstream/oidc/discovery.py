@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import structlog
-
 from broker.core.errors import UpstreamRejected, UpstreamUnavailable
 from broker.core.ports import Clock
+from broker.log import structlog
 from keys.algorithms import ALGORITHMS
 
 FRESH: Final = 3600.0  # seconds that a document is used before it is read again

@@ -1,0 +1,12 @@
+"""The library of logs, for all modules to take from here: ``from broker.log import structlog``.
+
+Where rich is installed it would be loaded with it, 60 modules, for tracebacks that show variables;
+ours never do.
+"""
+
+from broker.without import without
+
+with without("rich", "better_exceptions"):
+    import structlog
+
+__all__ = ["structlog"]
