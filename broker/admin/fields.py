@@ -13,7 +13,17 @@ from broker.core import client_keys, durations
 from broker.core.documents import parse
 
 Look = Literal[
-    "text", "lines", "time", "flag", "choice", "several", "document", "keys", "guilds", "names"
+    "text",
+    "lines",
+    "time",
+    "flag",
+    "choice",
+    "several",
+    "document",
+    "keys",
+    "guilds",
+    "names",
+    "translations",
 ]
 FILE: Final = "-file"  # what ends the name of the file that may be given in place of a text
 
@@ -68,8 +78,8 @@ def _shown(value: Any, field: Field) -> Any:
     match field.look:
         case "lines" | "guilds":
             return "\n".join(value)
-        case "names":
-            return "\n".join(f"{key} = {name}" for key, name in value.items())
+        case "names" | "translations":
+            return "\n".join(f"{key} = {text}" for key, text in (value or {}).items())
         case "time":
             return "" if value is None else durations.show(value)
         case "document" | "keys":
@@ -139,13 +149,13 @@ def _taken(form: FormData, field: Field, before: Any, guilds: Guilds) -> Any:
     return text or (None if field.optional else "")
 
 
-def _names(text: str) -> dict[str, str]:
+def _names(text: str, form: str = "ID = NAME") -> dict[str, str]:
     """Return what ``ID = NAME`` on each line comes to."""
     found: dict[str, str] = {}
     for line in filter(str.strip, text.splitlines()):
         key, equals, name = line.partition("=")
         if not equals:
-            raise ValueError(f"{line.strip()} is not of the form ID = NAME")
+            raise ValueError(f"{line.strip()} is not of the form {form}")
         if key.strip() in found:
             raise ValueError(f"{key.strip()} is there twice")
         found[key.strip()] = name.strip()
@@ -162,6 +172,7 @@ def _keys(text: str) -> Any:
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "lines": lambda text: tuple(dict.fromkeys(text.split())),
     "names": _names,
+    "translations": lambda text: _names(text, "client_name#ko = TEXT") or None,
     "flag": lambda text: text == "yes",
     "time": lambda text: int(durations.parse(text)) if text else None,
     "document": lambda text: parse(text) if text else None,

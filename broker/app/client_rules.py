@@ -10,7 +10,7 @@ from broker.app import community_rules
 from broker.app.algorithms import switched_on
 from broker.app.branding import accent_fault
 from broker.app.settings import DAY, Settings
-from broker.core import client_keys
+from broker.core import client_keys, translations
 from broker.core import vocabulary as v
 from broker.core.errors import OutboundRefused
 from broker.core.model import Client
@@ -27,6 +27,8 @@ SHORTEST: Final = 30  # seconds that a token lives at least
 SHORTEST_GRANT: Final = 300
 LONGEST_GRANT: Final = 1098 * DAY
 
+NAMED: Final = "1 to 100 printable characters"
+PAGE: Final = "must be an https address"
 PAGES: Final = ("client_uri", "logo_uri", "policy_uri", "tos_uri", "initiate_login_uri")
 CALLED: Final = ("jwks_uri", "sector_identifier_uri", "backchannel_logout_uri")
 SIGNED_WITH: Final = ("id_token_signed_response_alg", "userinfo_signed_response_alg")
@@ -62,6 +64,7 @@ def faults(client: Client, settings: Settings) -> Iterator[Fault]:
     yield from _lifetimes(client, settings)
     yield from _addresses(client, settings)
     yield from _looks(client)
+    yield from _translations(client)
     yield from _sector(client)
     yield from (Fault(*wrong) for wrong in community_rules.faults(client, settings))
 
@@ -69,8 +72,12 @@ def faults(client: Client, settings: Settings) -> Iterator[Fault]:
 def _names(client: Client) -> Iterator[Fault]:
     if not CLIENT_ID.fullmatch(client.client_id):
         yield Fault("client_id", "1 to 128 of letters, digits and . _ ~ -")
-    if not client.name.strip() or len(client.name) > 100 or not client.name.isprintable():
-        yield Fault("name", "1 to 100 printable characters")
+    if not _is_name(client.name):
+        yield Fault("name", NAMED)
+
+
+def _is_name(text: str) -> bool:
+    return bool(text.strip()) and len(text) <= 100 and text.isprintable()
 
 
 def _redirects(client: Client) -> Iterator[Fault]:
@@ -227,8 +234,8 @@ def _lifetimes(client: Client, settings: Settings) -> Iterator[Fault]:
 def _addresses(client: Client, settings: Settings) -> Iterator[Fault]:
     for field in PAGES:
         uri = getattr(client, field)
-        if uri and (malformed(uri) or not uri.startswith("https://")):
-            yield Fault(field, "must be an https address")
+        if uri and not _is_page(uri):
+            yield Fault(field, PAGE)
     outbound = None
     for field in CALLED:
         uri = getattr(client, field)
@@ -241,9 +248,25 @@ def _addresses(client: Client, settings: Settings) -> Iterator[Fault]:
             yield Fault(field, f"{error.public[:1].lower()}{error.public[1:]}")
 
 
+def _is_page(uri: str) -> bool:
+    return not malformed(uri) and uri.startswith("https://")
+
+
 def _looks(client: Client) -> Iterator[Fault]:
     if client.brand_accent is not None and (reason := accent_fault(client.brand_accent)):
         yield Fault("brand_accent", reason)
+
+
+def _translations(client: Client) -> Iterator[Fault]:
+    """RFC 7591 §2.2: what holds for a member holds for it in every language."""
+    found = client.translations or {}
+    reasons = list(translations.faults(found))
+    for name, text in () if reasons else found.items():
+        if translations.parts(name)[0] == "name":
+            reasons += [] if _is_name(text) else [f"{name}: {NAMED}"]
+        else:
+            reasons += [] if _is_page(text) else [f"{name}: {PAGE}"]
+    yield from (Fault("translations", reason) for reason in reasons)
 
 
 def _sector(client: Client) -> Iterator[Fault]:

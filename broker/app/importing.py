@@ -10,12 +10,13 @@ from typing import Any, Final
 from broker.app.problems import Problem, Refused
 from broker.app.registration import faults
 from broker.app.settings import Settings
-from broker.core import registration
+from broker.core import registration, translations
 from broker.core import vocabulary as v
 from broker.core.apis import Api
 from broker.core.clients import digest
 from broker.core.enrolment import WITH_SECRET
 from broker.core.errors import InvalidClientMetadata, ProtocolError
+from broker.core.kinds import Document
 from broker.core.model import Client, ClientSecret
 from broker.core.pkce import encode
 from broker.core.ports import Entropy
@@ -57,14 +58,21 @@ class Change:
         old = registration.document(self.before.client)
         new = registration.document(self.client)
         found = [
-            (registration.NAMES[field.name], field.name)
+            (name, field.name)
             for field in fields(Client)
             if getattr(self.before.client, field.name) != getattr(self.client, field.name)
+            for name in self._members(field.name, old, new)
         ]
         return tuple(
             (name, None, None) if field in HIDDEN else (name, old.get(name), new.get(name))
             for name, field in found
         )
+
+    def _members(self, field: str, old: Document, new: Document) -> Iterable[str]:
+        if field != registration.TRANSLATIONS.field:
+            return (registration.NAMES[field],)
+        names = filter(translations.is_one, {**old, **new})
+        return (name for name in names if old.get(name) != new.get(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +193,7 @@ def _against(change: Change, first: int, settings: Settings, *, update: bool) ->
     elif change.kind == "changed" and not update:
         yield "exists and differs; --update would change it"
     for fault in faults(change.client, settings):
-        yield f"{registration.NAMES.get(fault.field, fault.field)}: {fault.reason}"
+        yield registration.told(fault.field, fault.reason)
 
 
 def _slips(change: Change, scopes: Collection[str]) -> Iterable[str]:

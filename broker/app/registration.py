@@ -50,6 +50,7 @@ _OPTIONS: Final = {
     "role_mapping": "--map-role",
     "policy": "--policy",
     "upstreams": "--upstream",
+    "translations": "--translation",
 }
 _FIELDS: Final = {name: field for field, name in NAMES.items()}
 

@@ -92,6 +92,8 @@ def applied(client: "Client", given: Mapping[str, Any]) -> "Client":
     new |= {attribute: given[name] or None for name, attribute in _TEXTS.items() if name in given}
     new |= {name: seconds(name, given[name]) for name in _TIMES if name in given}
     new |= {name: given[option] for option, name in _DOCUMENTS.items() if option in given}
+    if "translation" in given:
+        new["translations"] = translations(given["translation"])
     new |= _grants(client, given) | _keys(given)
     if "native" in given:
         new["application_type"] = "native" if given["native"] else "web"
@@ -106,6 +108,24 @@ def applied(client: "Client", given: Mapping[str, Any]) -> "Client":
 def words(values: list[str]) -> tuple[str, ...]:
     """Return the words of an option that may be given several times; none for an empty text."""
     return tuple(dict.fromkeys(word for value in values for word in value.split()))
+
+
+def translations(values: list[str]) -> dict[str, str] | None:
+    """Return what MEMBER#LANGUAGE=TEXT, several times, comes to; None for an empty text.
+
+    Raises:
+        Failure: one is not of that form, or is there twice.
+    """
+    found: dict[str, str] = {}
+    for value in filter(None, values):
+        name, equals, text = (part.strip() for part in value.partition("="))
+        if not (equals and text and "#" in name):
+            reason = "is not of the form client_name#ko=TEXT"
+            raise Failure(Exit.USAGE, f"--translation: {value} {reason}")
+        if name in found:
+            raise Failure(Exit.USAGE, f"--translation: {name} is there twice")
+        found[name] = text
+    return found or None
 
 
 def _grants(client: "Client", given: Mapping[str, Any]) -> dict[str, Any]:

@@ -218,6 +218,12 @@ _SHARED: Final[dict[str, Any]] = {
         "Colour of buttons and links on pages that speak of it, such as #4752c4, dark enough to be "
         "read on white; what it is on dark pages is computed. Default: the broker's.",
     ),
+    "translation": _texts(
+        PEOPLE,
+        "MEMBER#LANGUAGE=TEXT",
+        "Its name or an address in another language, as client_name#ko=…, tos_uri#ko=…; pages "
+        "show it to whoever reads that language; several times.",
+    ),
     "contact": _texts(PEOPLE, "EMAIL", "Who runs it, for you; several times."),
     "software_id": _text(PEOPLE, "TEXT", "Which software it is, for you (RFC 7591 §2)."),
     "software_version": _text(PEOPLE, "TEXT", "Which version of it."),

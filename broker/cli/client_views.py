@@ -151,6 +151,7 @@ def _pages(client: "Client") -> list[Row]:
         ("privacy policy", client.policy_uri),
         ("terms", client.tos_uri),
         ("colour", client.brand_accent),
+        ("translated", [f"{name}: {text}" for name, text in (client.translations or {}).items()]),
         ("contacts", client.contacts),
         ("software", software),
     ]

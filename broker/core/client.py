@@ -57,6 +57,8 @@ class Client:
         policy_uri: its privacy policy.
         tos_uri: its terms.
         brand_accent: its colour on pages that speak of it, ``#14604f``; None for the broker's.
+        translations: of name and addresses that people see, named as in its metadata
+            (``client_name#ko``, RFC 7591 §2.2); None for none.
         disabled: whether an operator has switched it off.
         jwks: its JWK Set (RFC 7591 §2): keys that it signs with; not together with jwks_uri.
         jwks_uri: where its JWK Set is, https.
@@ -115,6 +117,7 @@ class Client:
     policy_uri: str | None = None
     tos_uri: str | None = None
     brand_accent: str | None = None
+    translations: Mapping[str, str] | None = None
     disabled: bool = False
     jwks: Mapping[str, JsonValue] | None = None
     jwks_uri: str | None = None

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from broker.core.model import Client
 from broker.core.texts import Text
+from broker.core.translations import spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +39,24 @@ class Faces:
 
     Args:
         secure: whether the issuer is https: then links and pictures are too.
+        language: tag of the language in which pages speak of them.
     """
 
-    def __init__(self, *, secure: bool) -> None:
+    def __init__(self, *, secure: bool, language: str) -> None:
         self._schemes = {"https"} if secure else {"https", "http"}
+        self._language = language
 
     def app(self, client: Client) -> App:
         """Return a client as a page shows it."""
+        said = partial(spoken, client, language=self._language)
+        name = said("name") or client.name
         return App(
-            name=client.name,
-            initial=_initial(client.name),
-            logo=self.harmless(client.logo_uri),
-            home=self.harmless(client.client_uri),
-            policy=self.harmless(client.policy_uri),
-            terms=self.harmless(client.tos_uri),
+            name=name,
+            initial=_initial(name),
+            logo=self.harmless(said("logo_uri")),
+            home=self.harmless(said("client_uri")),
+            policy=self.harmless(said("policy_uri")),
+            terms=self.harmless(said("tos_uri")),
             accent=client.brand_accent,
         )
 

@@ -1,5 +1,6 @@
 """A person's account as its page lists it: what apps see, sessions, apps with access."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,19 +74,23 @@ class PlaceLine:
 def context(page: AccountPage, faces: Faces, doors: Doors) -> dict[str, Any]:
     """Return what the page's template needs beside the page itself."""
     leader = page.identities[0] if page.identities else None
+    clients = [one.client for one in page.apps if one.client is not None]
+    names = {client.name: faces.app(client).name for client in clients}
     return {
         "told_by": doors.of(leader.upstream).title if leader else "",
         "told": ages.ago(leader.seen_at, page.now) if leader else "",
-        "sessions": [_session(one, page, doors) for one in page.sessions],
+        "sessions": [_session(one, page, doors, names) for one in page.sessions],
         "apps": [_app(one, page, faces) for one in page.apps],
         "places": [_place(one, page) for one in page.places],
     }
 
 
-def _session(one: Session, page: AccountPage, doors: Doors) -> SessionLine:
+def _session(
+    one: Session, page: AccountPage, doors: Doors, names: Mapping[str, str]
+) -> SessionLine:
     return SessionLine(
         one.sid,
-        device(one.device),
+        device(names.get(one.device, one.device)),  # an app's name, where no browser holds it
         one.sid == page.sid,
         doors.of(one.upstream).title,
         ages.ago(one.created_at, page.now),

@@ -139,7 +139,7 @@ class Pages:
         self._doors = Doors(config.providers)
         self._policies = Policies(config)
         self._csp = self._policies.plain
-        self._faces = Faces(secure=config.secure)
+        self._faces = Faces(secure=config.secure, language=speech.tag)
         self._landing = self._render("landing.html", csp=self._csp, docs=docs)
 
     def landing(self) -> Answer:

@@ -99,6 +99,35 @@ def test_a_colour(cli, tmp_path):
     assert cli.json("clients", "show", "app")["brand_accent"] == better
 
 
+def test_names_in_other_languages(cli, tmp_path):
+    """One option for each, as the metadata call it; they replace the whole list."""
+    cli("clients", "add", "App", "--client-id", "app", "--redirect-uri", URI,
+        "--translation", "client_name#ko=앱",
+        "--translation", "tos_uri#ko=https://a.example/?q=1")  # fmt: skip
+    said = {"client_name#ko": "앱", "tos_uri#ko": "https://a.example/?q=1"}
+    assert cli.json("clients", "show", "app")["translations"] == said
+    assert "client_name#ko: 앱" in cli("clients", "show", "app").stdout
+    (entry,) = exported = json.loads(cli("clients", "export", "app").stdout)
+    assert said.items() <= entry.items()
+    edited = cli.json("clients", "edit", "app", "--translation", "client_name#ja=アプリ")
+    assert edited["translations"] == {"client_name#ja": "アプリ"}
+    (tmp_path / "apps.json").write_text(json.dumps(exported))
+    told = cli.json("clients", "import", "--update", "apps.json")["differences"]["app"]
+    assert told == {
+        "client_name#ja": ["アプリ", None], "client_name#ko": [None, "앱"],
+        "tos_uri#ko": [None, "https://a.example/?q=1"],
+    }  # fmt: skip
+    assert cli.json("clients", "edit", "app", "--translation", "")["translations"] is None
+    for wrong in ("client_name#ko", "client_name=앱", "client_name#ko="):
+        assert "of the form" in cli("clients", "edit", "app", "--translation", wrong, code=2).stderr
+    refused = cli("clients", "edit", "app", "--translation", "scope#ko=openid", code=4).stderr
+    assert "--translation: of client_name, client_uri" in refused
+    entry["tos_uri#ko"] = "http://a.example"
+    (tmp_path / "apps.json").write_text(json.dumps([entry]))
+    refused = cli("clients", "import", "--update", "apps.json", code=4).stderr
+    assert "entry 1 (app): tos_uri#ko: must be an https address" in " ".join(refused.split())
+
+
 def test_an_edit_is_judged_like_an_addition(cli):
     """No back door for bad addresses, nor for a public app without PKCE."""
     cli("clients", "add", "App", "--client-id", "app", "--public", "--redirect-uri", URI)

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker.core import registration
+from broker.core import kinds, registration
 from broker.core.client import Client, ClientSecret
 from broker.core.errors import InvalidClientMetadata, InvalidRedirectUri
+from broker.core.translations import FIELDS
 
 URI = "https://app.example.org/cb"
 GIVEN = {"redirect_uris": [URI], "client_name": "App"}
@@ -19,14 +20,16 @@ letter = st.characters(exclude_categories=("C", "Z"))
 word = st.text(letter, min_size=1, max_size=20)
 text = st.text(letter | st.just(" "), min_size=1, max_size=20)
 texts = st.lists(text, unique=True, max_size=4).map(tuple)
-seconds = st.integers(0, registration.LONGEST_TIME)
+seconds = st.integers(0, kinds.LONGEST_TIME)
 digest = st.text("0123456789abcdef", min_size=64, max_size=64)
 moment = st.floats(0, 4e9)
 secret = st.builds(ClientSecret, digest, moment, st.none() | moment)
 jwk = st.dictionaries(word, text | st.booleans() | st.lists(text), max_size=25)
 key_set = st.fixed_dictionaries({"keys": st.lists(jwk, max_size=3)})
 plain = st.dictionaries(word, text | st.booleans() | st.lists(text), max_size=3)
+tagged = st.sampled_from([f"{name}#{tag}" for name in FIELDS for tag in ("ko", "pt-BR", "zh-Hant")])
 KINDS = {
+    "translations": st.none() | st.dictionaries(tagged, text, min_size=1, max_size=4),
     "role_mapping": st.none() | plain,
     "policy": st.none() | plain,
     "client_id": text,
@@ -111,8 +114,25 @@ def test_what_only_operators_may_set() -> None:
 
 def test_unknown_members_are_passed_by() -> None:
     """RFC 7591 §2: what a server does not understand it ignores."""
-    strange = {"x": {"deep": [1]}, "client_name#ja": "アプリ", "software_statement": "e.y.J"}
+    strange = {"x": {"deep": [1]}, "scope#ja": "アプリ", "translations": {"client_name#ja": "x"},
+               "software_statement": "e.y.J"}  # fmt: skip
     assert registration.read(GIVEN | strange, like=BLANK) == registration.read(GIVEN, like=BLANK)
+
+
+def test_members_in_other_languages_are_kept_by_their_names() -> None:
+    """RFC 7591 §2.2; null and an empty text are nothing."""
+    said = {"client_name#ja": "アプリ", "tos_uri#pt-BR": "https://app.example.org/termos"}
+    read = registration.read(GIVEN | said | {"client_name#ko": None, "logo_uri#ko": ""}, like=BLANK)
+    assert (read.name, read.translations) == ("App", said)
+    assert said.items() <= registration.document(read).items()
+    assert registration.read(GIVEN | {"client_name#ko": None}, like=BLANK).translations is None
+
+
+@pytest.mark.parametrize("value", [5, ["App"], {"ko": "x"}, True, "a\nb", "\ud800", "x" * 2001])
+def test_members_in_other_languages_are_texts(value) -> None:
+    """As the member without a tag is; what others chose is not repeated."""
+    with pytest.raises(InvalidClientMetadata, match=r"^client_name#: must be a text"):
+        registration.read(GIVEN | {"client_name#ko": value}, like=BLANK)
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_every_command_shown_is_understood(tmp_path: Path) -> None:
     """What a page tells to type registers what it says, on a broker that has nothing yet."""
     with RunningBroker(tmp_path) as broker:
         files = snippets(issuer=broker.issuer, brand="x")
-        for name in ("register-spa.sh", "register-api.sh"):
+        for name in ("register-spa.sh", "looks-spa.sh", "register-api.sh"):
             registered(broker, files[name])
 
 

@@ -44,6 +44,8 @@ async def test_pages_of_a_sign_in(world: World, browser: Browser) -> None:
     assert await accent(browser, await browser.arrive(own, response_mode="form_post")) == ACCENT
     refused: dict[str, str | None] = {"prompt": "none", "response_mode": "form_post"}
     assert await accent(browser, await world.browser().arrive(app, **refused)) == ACCENT
+    bad: dict[str, str | None] = {"scope": "nobodys", "response_mode": "form_post"}
+    assert await accent(browser, await browser.arrive(app, **bad)) == ACCENT
     policy = {"guilds": [{"id": HALL, "any_role": [KEEPER]}]}
     closed = await kept_out(world, policy, brand_accent=ACCENT)
     assert await accent(browser, await world.browser().arrive(closed, BEN)) == ACCENT
@@ -69,6 +71,17 @@ async def test_pages_of_a_device_and_of_a_sign_out(world: World, browser: Browse
     assert await accent(browser, out) == ACCENT
     done = await browser.http.post("/logout", data={**hidden(out), "confirm": "yes"})
     assert await accent(browser, done) == ACCENT
+
+
+async def test_an_account_that_may_stay(world: World, browser: Browser) -> None:
+    """Where its person comes back at an app, the question is asked for that app."""
+    app = await world.new_app(FRONT, brand_accent=ACCENT)
+    await browser.tokens(app)
+    account_id = await world.account_of(ADA)
+    await world.sql.own.leave(account_id, now=world.clock.at, grace=86400, actor="person")
+    page = await world.browser().arrive(app)
+    assert "Keep your account?" in page.text
+    assert await accent(browser, page) == ACCENT
 
 
 async def test_errors_of_an_app_that_is_known(world: World, browser: Browser) -> None:

@@ -55,6 +55,7 @@ async def test_a_form_sent_as_it_came_changes_nothing(desk: Desk) -> None:
         jwks=KEYS,
         token_endpoint_auth_signing_alg="RS256",
         software_id="shop",
+        translations={"client_name#ko": "뒤", "tos_uri#ko": "https://back.example/?a=1"},
         exchange=("impersonation",),
         grant_types=(*BACK.grant_types, "urn:ietf:params:oauth:grant-type:token-exchange"),
     )
@@ -115,6 +116,8 @@ async def test_keys_are_pasted_or_come_in_a_file(desk: Desk) -> None:
         ("exchange", "impersonation", "is for clients with the grant type of token exchange"),
         ("sector_identifier_uri", "http://back.example/", "https"),
         ("brand_accent", "#ffcc00", "take a darker one, such as #"),
+        ("translations", "client_name#ko", "is not of the form client_name#ko = TEXT"),
+        ("translations", "logo_uri#ko = http://back.example/", "logo_uri#ko: must be an https"),
         ("brand_accent", "gold", "must be a colour such as #4752c4"),
     ],
 )

@@ -183,6 +183,11 @@ async def test_a_scope_is_narrowed_to_what_anybody_may_have(world: World) -> Non
         ({"logo_uri": "javascript:alert(1)"}, "invalid_client_metadata"),
         ({"client_uri": "http://lantern.example"}, "invalid_client_metadata"),
         ({"tos_uri": "//lantern.example"}, "invalid_client_metadata"),
+        ({"client_name#ko": "x" * 101}, "invalid_client_metadata"),
+        ({"logo_uri#ko": "javascript:alert(1)"}, "invalid_client_metadata"),
+        ({"client_uri#ko-KR": "http://lantern.example"}, "invalid_client_metadata"),
+        ({"policy_uri#ko": "https://me:pw@lantern.example/"}, "invalid_client_metadata"),
+        ({"tos_uri#ko": "//lantern.example"}, "invalid_client_metadata"),
         ({"brand_accent": "#ffcc00"}, "invalid_client_metadata"),
         ({"brand_accent": "#fff"}, "invalid_client_metadata"),
         ({"brand_accent": "#14604f;}body{display:none"}, "invalid_client_metadata"),
@@ -225,6 +230,52 @@ async def test_hostile_metadata(world: World, changes: dict, error: str) -> None
     assert answer.json()["error_description"].startswith(next(iter(changes)) + ": ")
     assert answer.headers["cache-control"] == "no-store"
     assert len(await world.sql.clients.list()) == before
+
+
+async def test_it_may_say_how_it_looks(world: World) -> None:
+    """Its colour, and its name and addresses in other languages (RFC 7591 §2.2), told as sent.
+
+    An edit that leaves them out takes them away (RFC 7592 §2.2).
+    """
+    said = {
+        "brand_accent": "#7A1FA2",
+        "client_name#ko": "등불",
+        "client_name#zh-Hant": "燈籠",
+        "client_uri#ko": "https://lantern.example/ko",
+        "logo_uri#ko": "https://lantern.example/ko.svg",
+        "policy_uri#ko": "https://lantern.example/ko/privacy",
+        "tos_uri#ko": "https://lantern.example/ko/terms",
+    }
+    told = await registered(world, **said, **{"client_name#fr": "", "scope#ko": "openid"})
+    assert {name: one for name, one in told.items() if "#" in name} | {
+        "brand_accent": told["brand_accent"]
+    } == said
+    client = await kept(world, told)
+    assert client.brand_accent == "#7A1FA2"
+    assert client.translations == {name: one for name, one in said.items() if "#" in name}
+    page = await world.browser().arrive(await app_of(world, told), ui_locales="ko-KR")
+    assert "등불" in page.text
+    answer = await edit(world, told, **dict.fromkeys(said))
+    assert answer.status_code == 200
+    after = await kept(world, told)
+    assert (after.brand_accent, after.translations) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"client_name#": "x"}, {"client_name#k": "x"}, {"client_name#ko_KR": "x"},
+     {"client_name#<b>": "x"}, {"client_name#ko#KR": "x"}, {"client_name#ko": {"x": "y"}},
+     {"client_name#ko": ["x"]}, {"client_name#ko": 5},
+     {"client_name#ko": "앱\u202e"},
+     {f"client_name#ko-{n:04}": "x" for n in range(1900, 1951)}],
+    ids=lambda one: next(iter(one)),
+)  # fmt: skip
+async def test_bad_languages(world: World, wrong: dict) -> None:
+    """No tag, too many of them, no text: the member is named, what was sent is not repeated."""
+    answer = await register(world, **wrong)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
+    assert answer.json()["error_description"].startswith("client_name#: ")
+    assert "<b>" not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,16 @@ ROWS = (
         ),
     ),
     Row(
+        "RFC 7591 §2.2: metadata in other languages",
+        "`client_name#ko` and the addresses that people see; pages say them in their own language",
+        (
+            f"{P}registration.py::test_it_may_say_how_it_looks",
+            "::test_bad_languages",
+            f"{P}client_translations.py::test_every_page_that_names_it",
+            f"{C}translations.py::test_which_language_counts",
+        ),
+    ),
+    Row(
         "RFC 7591 §2.3: software statements",
         "passed by",
         (f"{C}registration.py::test_unknown_members_are_passed_by",),

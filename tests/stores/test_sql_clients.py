@@ -39,6 +39,7 @@ FULL = Client(
     policy_uri="https://app.example/policy",
     tos_uri="https://app.example/tos",
     brand_accent="#7a1fa2",
+    translations={"client_name#ko": "앱", "tos_uri#ko": "https://app.example/ko/tos"},
     disabled=True,
     jwks={"keys": [{"kty": "EC", "kid": "one"}]},
     jwks_uri="https://app.example/jwks",
