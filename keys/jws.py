@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Final
 
+import orjson
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jws import JWSRegistry
 
@@ -27,7 +28,7 @@ MAX_KID_LENGTH: Final = 128
 
 _MEMBERS: Final = frozenset({"alg", "kid", "typ"})
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_encode: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_strict: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ async def sign_jwt(signer: Signer, typ: str, claims: Mapping[str, Any]) -> str:
         TypeError: A claim is no JSON value.
         SigningFailed: What holds the key did not sign.
     """
-    signing_input = (_header(signer.alg, signer.kid, typ) + _segment(_encode(claims))).encode()
-    signature = urlsafe_b64encode(await signer.sign(signing_input)).rstrip(b"=")
+    signing_input = _header(signer.alg, signer.kid, typ) + _segment(_encode(claims))
+    signature = _segment(await signer.sign(signing_input))
     return (signing_input + b"." + signature).decode()
 
 
@@ -93,7 +94,7 @@ def verify_jwt(
     try:
         if not _verifier(key.alg).verify(signing_input.encode(), _bytes(signature), key.key):
             raise InvalidToken("the signature is wrong")
-        claims = json.loads(_bytes(payload).decode())
+        claims = orjson.loads(_bytes(payload))
     except (JoseError, ValueError, RecursionError) as error:
         raise InvalidToken(f"signature or payload: {type(error).__name__}") from None
     if not isinstance(claims, dict):
@@ -118,12 +119,22 @@ def _verifier(alg: str) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _header(alg: str, kid: str, typ: str) -> str:
-    return _segment(_encode({"alg": alg, "kid": kid, "typ": typ})) + "."
+def _header(alg: str, kid: str, typ: str) -> bytes:
+    return _segment(_encode({"alg": alg, "kid": kid, "typ": typ})) + b"."
 
 
-def _segment(text: str) -> str:
-    return urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+def _encode(claims: Mapping[str, Any]) -> bytes:
+    """Return JSON in UTF-8 without blanks, members in their order."""
+    try:
+        text = orjson.dumps(claims)
+    except TypeError:  # an integer of more than 64 bits, a deep nesting
+        return _strict(claims).encode()
+    # orjson writes a number that is not finite as null, and says nothing.
+    return _strict(claims).encode() if b"null" in text else text
+
+
+def _segment(raw: bytes) -> bytes:
+    return urlsafe_b64encode(raw).rstrip(b"=")
 
 
 def _bytes(segment: str) -> bytes:

@@ -1,15 +1,21 @@
 """Structured logs: one line an event, JSON for machines, columns for a terminal."""
 
+import asyncio
 import json
 import logging
 import sys
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
+
+import orjson
 
 from broker.app.settings import Settings
 from broker.log import structlog
 
 # Built once: json.dumps with a default of its own builds an encoder for every line.
-_encoder: Final = json.JSONEncoder(default=repr, separators=(",", ":"))
+_ascii: Final = json.JSONEncoder(default=repr, separators=(",", ":")).encode
+
+# A record is shown as it shows itself, which hides what is secret in it.
+_PLAIN: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -18,22 +24,29 @@ def configure(settings: Settings) -> None:
     """Send this process' logs, those of libraries included, to standard error."""
     level = LEVELS[settings.log_level]
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        _of_request,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    final = _final(settings)
+    columns = settings.log_format == "console"
+    if settings.log_format == "auto":
+        columns = sys.stderr.isatty()
+    final = _columns() if columns else [structlog.processors.format_exc_info, _json]
+    logger = structlog.WriteLogger(sys.stderr) if columns else TurnLogger(sys.stderr.buffer)
     structlog.configure(
         processors=[*shared, *final],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: logger,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *(final if columns else [*final, _text]),
+            ],
         )
     )
     root = logging.getLogger()
@@ -44,18 +57,63 @@ def configure(settings: Settings) -> None:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
-def _final(settings: Settings) -> list[Any]:
-    console = settings.log_format == "console"
-    if settings.log_format == "auto":
-        console = sys.stderr.isatty()
-    if console:
-        # The usual one shows the values of variables: secrets, codes, tokens.
-        plain = structlog.dev.plain_traceback
-        return [
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
-        ]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json)]
+class TurnLogger(structlog.BytesLogger):
+    """Writes what happens in one turn of the event loop at once: a line of each request.
+
+    A warning or worse is written where it happens, and what was told before with it. What dies
+    with the process in the midst of a turn are lines of requests whose answers die with it.
+    """
+
+    __slots__ = ("_held",)
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file)
+        self._held: list[bytes] = []
+
+    def info(self, message: bytes) -> None:
+        """Write a line before the next turn; at once where no event loop runs."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.msg(message)
+            return
+        if not self._held:
+            loop.call_soon(self._write_held)
+        self._held.append(message)
+
+    def msg(self, message: bytes) -> None:
+        """Write a line now, after those that were held back."""
+        held, self._held = self._held, []
+        super().msg(b"\n".join((*held, message)))
+
+    debug = warning = error = critical = msg
+
+    def _write_held(self) -> None:
+        if self._held:
+            self.msg(self._held.pop())
 
 
-def _json(event: Any, **_: Any) -> str:
-    return _encoder.encode(event)
+def _columns() -> list[Any]:
+    # The usual one shows the values of variables: secrets, codes, tokens.
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+
+
+def _of_request(logger: Any, method: str, event: Any) -> Any:
+    """Say of which request a line is; the line of the request itself does by itself."""
+    if "request_id" in event:
+        return event
+    return structlog.contextvars.merge_contextvars(logger, method, event)
+
+
+def _json(_logger: Any, _method: str, event: Any) -> bytes:
+    """Return a line in ASCII: others could move a terminal's cursor, or turn a text around."""
+    try:
+        line = orjson.dumps(event, default=repr, option=_PLAIN)
+    except TypeError:  # half of a surrogate pair, an integer of more than 64 bits
+        return _ascii(event).encode()
+    return line if line.isascii() else _ascii(event).encode()
+
+
+def _text(_logger: Any, _method: str, line: bytes) -> str:
+    return line.decode()

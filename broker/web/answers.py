@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
+from broker.core.jsontext import encode
+
 Header = tuple[bytes, bytes]
 
 CLOSED_CSP: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
@@ -43,8 +45,6 @@ _URL_SAFE: Final = ":/%#?=@[]!$&'()*+,;~-._"
 
 _CLEAN: Final = re.compile(r"[A-Za-z0-9:/%#?=@\[\]!$&'()*+,;~._-]*")
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
 
 class Answer(Response):
     """A response.
@@ -68,7 +68,7 @@ class Answer(Response):
 
 def json_answer(value: Any, status: int = 200, extra: Iterable[Header] = ()) -> Answer:
     """Return a JSON answer."""
-    body = _encode(value).encode()
+    body = encode(value)
     return Answer(status, [JSON, (b"content-length", b"%d" % len(body)), CLOSED_CSP, *extra], body)
 
 

@@ -1,6 +1,5 @@
 """From a request to its route, and from whatever happens there to an answer."""
 
-import asyncio
 from typing import Final
 
 from starlette.requests import Request
@@ -13,6 +12,7 @@ from broker.log import structlog
 from broker.web import cors, errors
 from broker.web.addresses import counted
 from broker.web.answers import Answer
+from broker.web.deadlines import Deadline, TookTooLong
 from broker.web.edge import Edge
 from broker.web.problems import BodyTooSlow, ClientGone, NoSuchPath, WrongMethod
 from broker.web.routes import Cache, Cors, Entry
@@ -31,6 +31,7 @@ class Dispatch:
 
     def __init__(self, routes: tuple[Entry, ...], edge: Edge) -> None:
         self._edge = edge
+        self._deadline = Deadline(edge.config.deadline)
         self._literal = {entry.path: entry for entry in routes if "{" not in entry.path}
         self._patterns = [
             (compile_path(entry.path)[0], entry) for entry in routes if "{" in entry.path
@@ -91,16 +92,12 @@ class Dispatch:
             raise WrongMethod(entry.methods)
         if entry.cache is Cache.PUBLIC:  # built before: there is nothing to wait for
             return await entry.endpoint(request, self._edge)
-        limit = asyncio.timeout(self._edge.config.deadline)
         try:
-            async with limit:
-                return await entry.endpoint(request, self._edge)
-        except TimeoutError:
-            if limit.expired() and trace.reading:
+            return await self._deadline.within(entry.endpoint(request, self._edge))
+        except TookTooLong:
+            if trace.reading:
                 raise BodyTooSlow from None
-            if limit.expired():
-                raise Unavailable(private="our own deadline passed") from None
-            raise
+            raise Unavailable(private="our own deadline passed") from None
 
     def _failed(
         self, error: Exception, entry: Entry | None, request: Request, trace: Trace

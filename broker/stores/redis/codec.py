@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+import orjson
+
 from broker.core.community.model import Community
+from broker.core.jsontext import encode
 from broker.core.model import AuthorizationRequest, Facts, Grant, PendingRequest, Session
 from broker.core.ports import CommunityWanted
 from broker.stores import community as documents
@@ -16,8 +19,6 @@ from broker.stores import community as documents
 IDENTITIES: Final = "i"
 LIST: Final = "gl"
 STANDING: Final = "g:"
-
-_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once
 
 
 def at(seconds: float) -> str:
@@ -32,7 +33,7 @@ def words(values: Sequence[str]) -> str:
 
 def compact(value: Any) -> str:
     """Return JSON without a blank."""
-    return _encode(value)
+    return encode(value).decode()
 
 
 def facts_arguments(facts: Facts) -> list[str]:
@@ -89,7 +90,7 @@ def facts(
         sub or "",
         disabled == "1",
         float(not_before or 0),
-        json.loads(claims or "{}"),
+        orjson.loads(claims or "{}"),
         {} if consent is None else {client_id: consent},
     )
     if wanted is None:
@@ -114,14 +115,14 @@ def _with_community(found: Facts, fields: Mapping[str, str | None]) -> Facts:
             standings[guild_id] = documents.standing(guild_id, *_part(value))
     listed = fields.get(LIST)
     community = Community(standings, documents.guild_list(*_part(listed)) if listed else None)
-    identities = json.loads(fields.get(IDENTITIES) or "{}")
+    identities = orjson.loads(fields.get(IDENTITIES) or "{}")
     return replace(found, identities=identities, community=community)
 
 
 def _part(value: str) -> tuple[float, dict[str, Any]]:
     """Return the time and the document of one part."""
     read_at, _, document = value.partition("|")
-    return float(read_at), json.loads(document)
+    return float(read_at), orjson.loads(document)
 
 
 def session(account_id: str, sid: str, reply: Sequence[str]) -> Session:

@@ -1,0 +1,112 @@
+"""One timer for all requests gives up each in its time, and nothing else."""
+
+import asyncio
+import contextlib
+import time
+
+import pytest
+
+from broker.web.deadlines import SHARE, Deadline, TookTooLong
+
+TIME = 0.2
+
+
+async def test_what_is_in_time_comes_back():
+    """Work that ends in time hands its result or its own failure on, its own timeouts too."""
+    deadline = Deadline(TIME)
+
+    async def failing(error: Exception) -> None:
+        await asyncio.sleep(0)
+        raise error
+
+    assert await deadline.within(asyncio.sleep(0.01, "done")) == "done"
+    with pytest.raises(KeyError):
+        await deadline.within(failing(KeyError()))
+    with pytest.raises(TimeoutError) as own:
+        await deadline.within(failing(TimeoutError()))
+    assert not isinstance(own.value, TookTooLong)
+
+
+async def test_each_is_given_up_in_its_time():
+    """Many that began one after the other: each after the time it has, with the slack at most."""
+    deadline, late = Deadline(TIME), []
+
+    async def one(wait: float) -> None:
+        await asyncio.sleep(wait)
+        began = time.monotonic()
+        with pytest.raises(TookTooLong):
+            await deadline.within(asyncio.sleep(60))
+        late.append(time.monotonic() - began - TIME)
+        current = asyncio.current_task()
+        assert current is not None
+        assert current.cancelling() == 0  # what was cancelled can go on
+
+    await asyncio.gather(*(one(n * 0.01) for n in range(30)))
+    assert len(late) == 30
+    assert min(late) > -0.005
+    assert sorted(late)[15] < TIME * SHARE + 0.1
+
+
+async def test_who_is_in_time_is_left_alone_when_others_are_not():
+    """Giving one up touches no other, and the next ones have a timer again."""
+    deadline = Deadline(TIME)
+    slow = asyncio.create_task(deadline.within(asyncio.sleep(60)))
+    await asyncio.sleep(TIME * 0.7)
+    assert await deadline.within(asyncio.sleep(TIME * 0.7, "done")) == "done"
+    with pytest.raises(TookTooLong):
+        await slow
+    with pytest.raises(TookTooLong):
+        await deadline.within(asyncio.sleep(60))
+
+
+async def test_a_cancelled_request_stays_cancelled():
+    """Whoever cancels the task from outside is heard, also at the moment the time is over."""
+    deadline = Deadline(TIME)
+    before = asyncio.create_task(deadline.within(asyncio.sleep(60)))
+    await asyncio.sleep(0.01)
+    before.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await before
+
+    async def deaf() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.05)  # cleans up
+            raise
+
+    both = asyncio.create_task(deadline.within(deaf()))
+    await asyncio.sleep(TIME + 0.03)  # given up, and still cleaning up
+    both.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await both
+
+
+async def test_work_that_ends_well_all_the_same_is_not_thrown_away():
+    """A result that came in spite of the cancelling counts; the task is not left cancelled."""
+    deadline = Deadline(TIME)
+
+    async def stubborn() -> str:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return "done"
+
+    assert await deadline.within(stubborn()) == "done"
+    current = asyncio.current_task()
+    assert current is not None
+    assert current.cancelling() == 0
+
+
+def test_a_second_event_loop_has_a_timer_of_its_own():
+    """An application that outlives its event loop still gives up what takes too long."""
+    deadline = Deadline(TIME)
+
+    async def quick() -> None:
+        await deadline.within(asyncio.sleep(0))
+
+    async def slow() -> None:
+        with pytest.raises(TookTooLong):
+            await deadline.within(asyncio.sleep(60))
+
+    asyncio.run(quick())  # its timer dies with it
+    asyncio.run(slow())
