@@ -1,7 +1,6 @@
 """Overhearing every secret on the wire, and looking for it where it must not be."""
 
 import base64
-import io
 import json
 import logging
 import re
@@ -18,6 +17,7 @@ import structlog
 from broker.app import logs
 from broker.app.settings import Settings
 from broker.demo.discord import SimulatedDiscord
+from tests.stream import Stream
 
 NAMES: Final = frozenset({
     "access_token", "actor_token", "assertion", "client_assertion", "client_secret", "code",
@@ -172,11 +172,11 @@ def _noting(wire: Wire, method: Any) -> Any:
 
 
 @contextmanager
-def logged(form: str) -> Iterator[io.StringIO]:
+def logged(form: str) -> Iterator[Stream]:
     """Log as ``broker serve`` does at debug level, every library included, into a text."""
     before, root = structlog.get_config(), logging.getLogger()
     handlers, level = root.handlers, root.level
-    said = io.StringIO()
+    said = Stream()
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("sys.stderr", said)
