@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from broker.core import redirects
 from broker.core import vocabulary as v
+from broker.core.authentication import anew
 from broker.core.claims import agreed_scope, released
 from broker.core.csrf import browser_digest
-from broker.core.desk import Desk, form_subject, fresh
+from broker.core.desk import Desk, form_subject
 from broker.core.device.approval import shown_code
 from broker.core.entry import NotAdmitted
 from broker.core.handles import Handle
@@ -20,10 +21,10 @@ Asked = tuple[PendingRequest, str, str | None]
 
 
 def wanted(
-    request: AuthorizationRequest, pending: PendingRequest | None, *, signed_in_now: bool
+    request: AuthorizationRequest, pending: PendingRequest | None, *, seen_now: bool
 ) -> bool:
     """Whether a page must be seen even by a person who agreed before (RFC 8252 §8.6)."""
-    selected = signed_in_now or (pending is not None and pending.selected)
+    selected = seen_now or (pending is not None and pending.selected)
     return (
         request.device is not None
         or not redirects.proves_client(request.redirect_uri)
@@ -52,7 +53,7 @@ async def question(
     (session, known), request = who, pending.request
     pending, csrf, cookie = await asked(desk, pending, session, browser)
     origin = redirects.origin(request.redirect_uri)
-    selected = pending.selected or fresh(pending, handle_of(session))
+    selected = pending.selected or anew(pending, handle_of(session))
     if v.PROMPT_SELECT in request.prompt and not selected:
         handle, locales = desk.request_handle(pending), request.ui_locales
         return SelectPage(handle, csrf, client, known.claims, origin, cookie, locales)

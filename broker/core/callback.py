@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import Final
 
-from broker.core import trips
+from broker.core import authentication, trips
 from broker.core.account import leaving, linking
 from broker.core.account.entering import LINK
 from broker.core.audit import note
@@ -130,6 +130,7 @@ class Callback:
             attempt="",
             verifier="",
             fresh=True,
+            seen=self._seen(pending, arrival),
             session=(account_id, session.sid, session.generation),
         )
         await desk.requests.put(pending)
@@ -265,14 +266,16 @@ class Callback:
         session in this browser ends, since nobody could end it from here any more.
         """
         desk, now = self._desk, self._desk.clock.now()
-        before = await self._alive(desk.session_handle(browser))
+        alive = await desk.signed_in(desk.session_handle(browser))
+        before = alive[0] if alive else None  # the sid of a dead one is never used again
         same = before is not None and before.account_id == account_id
+        seen = authentication.seen(pending, arrival.signed_in, began=arrival.began)
         session = Session(
             account_id=account_id,
-            sid=before.item_id if before and same else desk.new_id(),
+            sid=before.sid if before and same else desk.new_id(),
             generation=before.generation + 1 if before and same else 0,
             created_at=arrival.began,
-            auth_time=arrival.began,
+            auth_time=max(seen, before.auth_time) if before and same else seen,
             expires_at=now + desk.lifetimes.session,
             upstream=arrival.signed_in.profile.upstream,
             device=browser.device[:DEVICE_LENGTH],
@@ -288,12 +291,13 @@ class Callback:
             await desk.requests.finish(pending.request_id)
             raise SignInRefused(links=(desk.back_link(pending),))
         if before is not None and not same:
-            await desk.sessions.end(before.account_id, before.item_id, now=now)
+            await desk.sessions.end(before.account_id, before.sid, now=now)
         return session
 
-    async def _alive(self, session: Handle | None) -> Handle | None:
-        """Return the handle if its session still lives: the sid of a dead one is never reused."""
-        return session if await self._desk.signed_in(session) else None
+    def _seen(self, pending: PendingRequest, arrival: Arrival) -> bool:
+        """Whether the person was seen to authenticate on the trip."""
+        when = authentication.seen(pending, arrival.signed_in, began=arrival.began)
+        return authentication.on_trip(pending, when, skew=self._desk.lifetimes.skew)
 
 
 def _wider(kept: UpstreamAuthorization, granted: UpstreamAuthorization) -> bool:

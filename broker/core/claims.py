@@ -13,6 +13,9 @@ from broker.core.vocabulary import CLAIMS_OF_SCOPE
 ID_TOKEN: Final = "id_token"
 USERINFO: Final = "userinfo"
 ACR: Final = "acr"
+AUTH_TIME: Final = "auth_time"
+# Where nobody knows when somebody authenticated: before everything but "never", which 0 stands for.
+UNKNOWN: Final = 1.0
 
 LONGEST_USERNAME: Final = 32  # characters
 
@@ -84,6 +87,11 @@ def _told(claims: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return found
 
 
+def authenticated(auth_time: float) -> dict[str, int]:
+    """Return when the person was seen to authenticate (Core §2); nothing where nobody knows."""
+    return {AUTH_TIME: int(auth_time)} if auth_time > UNKNOWN else {}
+
+
 def agreed_scope(scope: tuple[str, ...], asked: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Return what a person has to agree to: the scope, and those that the named claims belong to.
 
@@ -123,6 +131,8 @@ def read(text: str | None, acr_values: str | None, client: Client) -> ClaimsRequ
     if ACR in places[ID_TOKEN]:
         _must_be_met(places[ID_TOKEN][ACR])
         kept[ACR] = True
+    if places[ID_TOKEN].get(AUTH_TIME, {}).get("essential"):
+        kept[AUTH_TIME] = True
     return ClaimsRequest(kept or None, _subject(places))
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from broker.core import facts, subjects
+from broker.core import authentication, facts, subjects
 from broker.core.desk import Desk
 from broker.core.device import approval
 from broker.core.device.model import Device
@@ -21,7 +21,7 @@ async def issue(
     admitted: Admitted,
     *,
     required_consent: tuple[str, ...] | None,
-    signed_in_now: bool,
+    anew: bool,
     newer: Facts | None = None,
 ) -> Redirect | CodeRefused:
     """Write a code in one atomic step; facts missing in Redis are restored from SQL once.
@@ -31,7 +31,7 @@ async def issue(
         request: the proven request.
         admitted: proof that the person may use the client.
         required_consent: the scope that must be agreed to on record, or None.
-        signed_in_now: whether the person signed in during this request; max_age is then satisfied.
+        anew: whether the person authenticated for this request; max_age is then satisfied.
         newer: facts to put first, or None.
 
     Raises:
@@ -57,7 +57,7 @@ async def issue(
         now=now,
         code_lifetime=max(int(device.expires_at - now), 1) if device else desk.lifetimes.code,
         session_idle=desk.lifetimes.session_idle,
-        min_auth_time=0.0 if signed_in_now or request.max_age is None else now - request.max_age,
+        min_auth_time=0.0 if anew else authentication.least(request, now),
         required_consent=required_consent,
         facts=newer,
     )

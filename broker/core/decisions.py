@@ -6,8 +6,9 @@ from dataclasses import replace
 from broker.core import choice, codes, trips
 from broker.core.account import leaving
 from broker.core.audit import note
+from broker.core.authentication import anew
 from broker.core.claims import agreed_scope
-from broker.core.desk import Desk, form_subject, fresh, same_browser
+from broker.core.desk import Desk, form_subject, same_browser
 from broker.core.device.approval import deny
 from broker.core.entry import Admitted, admit
 from broker.core.errors import (
@@ -132,7 +133,7 @@ class Decisions:
             request,
             admitted,
             required_consent=scope,
-            signed_in_now=fresh(pending, session),
+            anew=anew(pending, session),
             newer=await self._agreed(request, session, scope),
         )
         if isinstance(result, Redirect):

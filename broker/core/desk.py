@@ -32,7 +32,7 @@ from broker.core.model import (
     PendingRequest,
     Session,
 )
-from broker.core.outcomes import SIGNED_OUT, Browser, Redirect
+from broker.core.outcomes import Browser, Redirect
 from broker.core.ports import (
     Accounts,
     AccountStates,
@@ -225,15 +225,3 @@ def fresh(pending: PendingRequest, session: Handle | None) -> bool:
     if session is None or not pending.fresh:
         return False
     return pending.session == (session.account_id, session.item_id, session.generation)
-
-
-def upstream_prompt(request: AuthorizationRequest, browser: Browser) -> str:
-    """Return what to ask of Discord: ``none`` to pass through where it was approved before.
-
-    Discord cannot force a new login; its ``consent`` is the nearest there is, and the only page
-    with a way to another account. Whoever has signed out here wants to see it.
-    """
-    asks_again = {v.PROMPT_LOGIN, v.PROMPT_SELECT}.intersection(request.prompt)
-    if asks_again or request.max_age is not None or browser.session == SIGNED_OUT:
-        return "consent"
-    return "none"

@@ -34,10 +34,13 @@ class SignedIn:
         profile: who it is.
         authorization: what we may do for that person from now on, or None where the upstream gives
             nothing worth keeping.
+        auth_time: when the person authenticated there, UTC seconds; 0 where the upstream should
+            have said so and did not, None for one that never does.
     """
 
     profile: Profile
     authorization: UpstreamAuthorization | None = None
+    auth_time: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

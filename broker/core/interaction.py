@@ -10,14 +10,14 @@
 
 from dataclasses import replace
 
-from broker.core import asking, authorize, choice, codes, pushed, redirects, trips
+from broker.core import asking, authentication, authorize, choice, codes, pushed, redirects, trips
 from broker.core import vocabulary as v
 from broker.core.account import entering, leaving
 from broker.core.callback import Callback
 from broker.core.claims import agreed_scope
 from broker.core.csrf import browser_digest
 from broker.core.decisions import Decisions
-from broker.core.desk import Desk, fresh, same_browser, upstream_prompt
+from broker.core.desk import Desk, fresh, same_browser
 from broker.core.entry import Admitted, NotAdmitted, admit, demanding
 from broker.core.errors import (
     AccessDenied,
@@ -174,7 +174,11 @@ class SignIn:
         desk, request, known = self._desk, pending.request, refused.facts
         if refused.reason is Refusal.STALE_FACTS:
             return await self._read_again(pending, client, browser, refused)
-        prompt = upstream_prompt(request, browser)
+        if refused.reason is Refusal.STALE_LOGIN and authentication.in_vain(
+            pending, desk.session_handle(browser)
+        ):
+            raise refusal(request, LoginRequired(private="upstream let the person pass"))
+        prompt = authentication.upstream_prompt(request, browser)
         if refused.reason is Refusal.OTHER_SUBJECT:
             if fresh(pending, desk.session_handle(browser)):
                 raise refusal(request, LoginRequired())
@@ -224,13 +228,13 @@ class SignIn:
         """One atomic step where no page is wanted and nobody is judged; else look first."""
         if session is None:
             return CodeRefused(Refusal.NO_SESSION)
-        signed_in_now = pending is not None and fresh(pending, session)
-        if v.PROMPT_LOGIN in request.prompt and not signed_in_now:
+        seen_now = authentication.anew(pending, session)
+        if v.PROMPT_LOGIN in request.prompt and not seen_now:
             return CodeRefused(Refusal.STALE_LOGIN)
-        page = asking.wanted(request, pending, signed_in_now=signed_in_now)
+        page = asking.wanted(request, pending, seen_now=seen_now)
         standing = CodeRefused(Refusal.NO_CONSENT)
         if page or demanding(self._desk, client):
-            standing = await self._who(request, client, session, signed_in_now=signed_in_now)
+            standing = await self._who(request, client, session, seen_now=seen_now)
         # An app that cannot be told from another learns nothing silently: nobody is judged for it.
         hidden = page and v.PROMPT_NONE in request.prompt
         if hidden or standing.reason is not Refusal.NO_CONSENT:
@@ -240,10 +244,10 @@ class SignIn:
             return admitted
         if page:
             return replace(standing, facts=admitted.facts or standing.facts)
-        return await self._issue(request, admitted, signed_in_now=signed_in_now)
+        return await self._issue(request, admitted, seen_now=seen_now)
 
     async def _issue(
-        self, request: AuthorizationRequest, admitted: Admitted, *, signed_in_now: bool
+        self, request: AuthorizationRequest, admitted: Admitted, *, seen_now: bool
     ) -> Redirect | CodeRefused:
         scope = agreed_scope(request.scope, request.claims)
         result = await codes.issue(
@@ -251,7 +255,7 @@ class SignIn:
             request,
             admitted,
             required_consent=None if admitted.client.first_party else scope,
-            signed_in_now=signed_in_now,
+            anew=seen_now,
         )
         if isinstance(result, Redirect) or result.facts is None or admitted.facts is None:
             return result
@@ -263,7 +267,7 @@ class SignIn:
         client: Client,
         session: Handle,
         *,
-        signed_in_now: bool,
+        seen_now: bool,
     ) -> CodeRefused:
         desk = self._desk
         now = desk.clock.now()
@@ -274,11 +278,7 @@ class SignIn:
         called = subject_for(client, session.account_id, known.sub)
         if request.hint_sub not in {None, called}:
             return CodeRefused(Refusal.OTHER_SUBJECT, alive, known)
-        if (
-            not signed_in_now
-            and request.max_age is not None
-            and alive.auth_time < now - request.max_age
-        ):
+        if not seen_now and alive.auth_time < authentication.least(request, now):
             return CodeRefused(Refusal.STALE_LOGIN, alive, known)
         return CodeRefused(Refusal.NO_CONSENT, alive, known)
 

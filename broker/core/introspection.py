@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from broker.core import vocabulary as v
 from broker.core.apis import served_by
+from broker.core.claims import authenticated
 from broker.core.errors import InvalidClient, InvalidGrant, InvalidRequest, InvalidToken
 from broker.core.grants import Counter
 from broker.core.handles import Handle, Kind
@@ -102,8 +103,7 @@ class Introspection:
             "iat": int(grant.created_at),
             "sub": subject_for(client, grant.account_id, facts.sub),
             "iss": counter.mint.issuer,
-            "auth_time": int(grant.auth_time),
-        }
+        } | authenticated(grant.auth_time)
         if grant.dpop_jkt is not None:
             told["cnf"] = {"jkt": grant.dpop_jkt}
         return told | _username(facts, grant.scope)

@@ -115,7 +115,8 @@ class Session:
         sid: its identifier; ID tokens name it as ``sid``.
         generation: grows at each sign-in inside the session; a cookie of an older one is dead.
         created_at: when it began.
-        auth_time: when we last saw the person authenticate (our round trip to the upstream).
+        auth_time: when the person was last seen to authenticate, or ``UNKNOWN``
+            (``broker.core.authentication``).
         expires_at: its absolute end.
         upstream: which upstream vouched.
         device: the browser's User-Agent, shortened, for the person's own list of sessions.
@@ -187,7 +188,9 @@ class PendingRequest:
         trip_at: when the open trip began.
         session: account_id, sid and generation of the session it now runs in, once signed in; of
             the one that began it, where that links an identity.
-        fresh: whether the person signed in during this request (prompt=login is then satisfied).
+        asking: whether the open, or else the last, trip has upstream ask the person.
+        fresh: whether the person signed in during this request.
+        seen: whether they were seen to authenticate then (prompt=login is then satisfied).
         selected: whether the person chose to continue as the account (prompt=select_account).
         prompt: what the trip that the person is about to choose asks of its upstream.
         choosing: whether somebody else is to sign in, and has to choose where first.
@@ -211,6 +214,8 @@ class PendingRequest:
     choosing: bool = False
     asked_again: bool = False
     keeps: tuple[str, float] | None = None
+    asking: bool = False
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +260,7 @@ class Grant:
         offline: whether it outlives that session (``offline_access``, Core §11).
         scope: what was granted.
         resources: resource indicators that were granted.
-        auth_time: when the person authenticated.
+        auth_time: when the person was seen to authenticate, or ``UNKNOWN``.
         nonce: of the request, for the first ID token only.
         dpop_jkt: thumbprint of the DPoP key its refresh tokens are bound to, or None
             (RFC 9449 §5: those of public clients are, where a proof came).

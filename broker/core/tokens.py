@@ -8,7 +8,15 @@ from typing import Any, Final
 
 from broker.core import apis
 from broker.core import vocabulary as v
-from broker.core.claims import ACR, ID_TOKEN, authorizing, named, of_id_token, released
+from broker.core.claims import (
+    ACR,
+    ID_TOKEN,
+    authenticated,
+    authorizing,
+    named,
+    of_id_token,
+    released,
+)
 from broker.core.errors import InvalidScope, InvalidTarget
 from broker.core.handles import Handle, Kind
 from broker.core.minted import AccessToken, Hint
@@ -82,7 +90,7 @@ class Mint(OwnTokens):
         if resources and not kept:
             raise InvalidTarget
         handle = Handle(grant.account_id, grant.grant_id, self.unique())
-        more = {"auth_time": int(grant.auth_time), **authorizing(facts.claims, scope)}
+        more = authenticated(grant.auth_time) | authorizing(facts.claims, scope)
         answer = await self.access_answer(
             client,
             handle,
@@ -169,7 +177,7 @@ class Mint(OwnTokens):
             "aud": client.client_id,
             "iat": now,
             "exp": now + (client.id_token_lifetime or self.lifetimes.id_token),
-            "auth_time": int(grant.auth_time),
+            **authenticated(grant.auth_time),
             "sid": grant.sid,
             "at_hash": token_hash(access, alg),
         }

@@ -50,6 +50,7 @@ async def begin(
         verifier=encode(desk.entropy.token(32)),
         trip_at=desk.clock.now(),
         choosing=False,
+        asking=prompt != "none",
     )
     await desk.requests.put(pending)
     try:

@@ -24,11 +24,17 @@ def asked(client: Client = CLIENT, **places: Any) -> ClaimsRequest:
 def test_what_is_known_is_kept() -> None:
     """By place; how strongly it is wanted changes nothing."""
     found = asked(
-        id_token={"email": None, "auth_time": {"essential": True}, "unheard_of": None},
+        id_token={"email": None, "auth_time": None, "unheard_of": None},
         userinfo={"name": {"essential": True}, "http://example.info/claims/groups": None},
         somewhere={"picture": None},
     )
     assert found == ClaimsRequest({"id_token": ["email"], "userinfo": ["name"]})
+
+
+def test_a_time_that_is_essential() -> None:
+    """Core §2: then it has to be known when the person authenticated."""
+    assert asked(id_token={"auth_time": {"essential": True}}) == ClaimsRequest({"auth_time": True})
+    assert asked(userinfo={"auth_time": {"essential": True}}) == ClaimsRequest()
 
 
 @pytest.mark.parametrize("text", ["{}", '{"userinfo":null}', '{"userinfo":{"phone_number":null}}'])

@@ -22,7 +22,7 @@ APP = Client("app", "App", grant_types=(GRANT_DEVICE,))
 def test_a_device_never_comes_without_a_page(device: str | None, wanted: bool) -> None:
     """RFC 8628 §5.4: whoever the app is and however often allowed, a person compares the code."""
     request = AuthorizationRequest("app", "https://id.example/done", ("openid",), device=device)
-    assert asking.wanted(request, None, signed_in_now=True) is wanted
+    assert asking.wanted(request, None, seen_now=True) is wanted
 
 
 class Crowded:

@@ -114,7 +114,7 @@ class Desk:
 async def operate(world: World) -> Desk:
     """Make Ada an operator who is inside."""
     browser = world.browser()
-    await browser.tokens(world.app(FRONT), ADA)
+    await browser.tokens(world.app(FRONT), ADA, prompt="login")
     account, now = await world.account_of(ADA), world.clock.at
     code = new_code(Counted(b"code"))
     await world.sql.operators.grant(account, code, until=now + CODE_LIFETIME, now=now)

@@ -131,7 +131,7 @@ async def test_a_session_of_another_upstream_does_not_do(doors: Doors, browser: 
 async def test_consent_given_in_a_session_of_another_upstream(doors: Doors) -> None:
     """The page was another tab's; the code is not written, and a sign-in is asked for."""
     browser, strict = doors.world.browser(), await only(doors.world, "corp", like=THIRD)
-    page = await browser.go_on(await browser.authorize(strict))
+    page = await browser.go_on(await browser.authorize(strict, prompt="login"))
     assert 'value="allow"' in page.text
     await link(doors, browser, "github")
     page = await browser.http.get(page.url)

@@ -156,7 +156,7 @@ async def test_guilds_cannot_be_read(
 
 async def test_from_an_app_without_needs_to_one_with(world: World, browser: Browser) -> None:
     """A silent trip to Discord tells what is missing; the session stays the same one."""
-    await browser.tokens(world.app(FRONT))
+    await browser.tokens(world.app(FRONT), prompt="login")
     app = await hall(world)
     answer = await browser.authorize(app, scope=SCOPE, max_age="3600")
     assert asked_for(answer) == {IDENTIFY, MAIL, READS}

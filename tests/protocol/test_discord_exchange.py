@@ -55,7 +55,7 @@ async def test_what_a_good_token_is_exchanged_for(world: World) -> None:
     known, access = claims_of(body["id_token"]), claims_of(body["access_token"])
     assert known["aud"] == access["client_id"] == app.client.client_id
     assert known["sub"] == access["sub"]
-    assert known["auth_time"] == int(world.clock.at)
+    assert "auth_time" not in known.keys() | access.keys()  # Discord does not say when
     assert (known["preferred_username"], known["email_verified"]) == (ADA, True)
     told = (await world.userinfo(body["access_token"])).json()
     assert told["preferred_username"] == ADA

@@ -29,7 +29,7 @@ async def test_what_an_access_token_says(world: World, browser: Browser) -> None
     """RFC 7662 §2.2, to the client that it was issued to."""
     await shops(world)
     app = await shop(world)
-    token = (await browser.tokens(app, scope=SCOPE, resource=ORDERS))["access_token"]
+    token = (await browser.tokens(app, scope=SCOPE, resource=ORDERS, max_age="0"))["access_token"]
     claims = claims_of(token)
     assert await introspected(app, token) == {
         "active": True, "scope": SCOPE, "client_id": app.client.client_id, "aud": ORDERS,
@@ -49,7 +49,7 @@ async def test_the_username_needs_the_scope(world: World, browser: Browser, app:
 async def test_what_a_refresh_token_says(world: World, browser: Browser) -> None:
     """To the client it was issued to; only the live one of its grant."""
     app = world.app(BACK)
-    tokens = await browser.tokens(app)
+    tokens = await browser.tokens(app, prompt="login")
     for hint in (None, "refresh_token", "access_token", "something else"):
         told = await introspected(app, tokens["refresh_token"], token_type_hint=hint)
         begun = int(world.clock.at)

@@ -45,6 +45,7 @@ async def test_somebody_without_discord(doors: Doors, browser: Browser) -> None:
     again = await browser.go_on(await press(browser, page, "check"))
     assert "linked to your account" in is_page(again, 403)
     assert doors.world.discord.calls["/oauth2/token"] == 0
+    await link(browser, "discord")  # first of all signs in at GitHub's page: nobody was seen there
     await link(browser, "discord")
     answered(await browser.go_on(await press(browser, page, "check"), ADA), app)
 

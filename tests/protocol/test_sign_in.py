@@ -46,7 +46,7 @@ async def test_prompt_none_without_a_fresh_enough_login(
     world: World, browser: Browser, app: App
 ) -> None:
     """``max_age`` passed: the app learns that the person has to sign in."""
-    await browser.tokens(app)
+    await browser.tokens(app, prompt="login")
     await world.advance(61)
     is_refusal(await browser.authorize(app, prompt="none", max_age="60"), app, "login_required")
     answered(await browser.authorize(app, prompt="none", max_age="61"), app)
@@ -80,7 +80,7 @@ async def test_such_an_app_always_sees_a_page_that_names_it(
 
 async def test_prompt_login(world: World, browser: Browser, app: App) -> None:
     """A new round trip to Discord, whose own page is asked for, and a later ``auth_time``."""
-    before = claims_of((await browser.tokens(app))["id_token"])
+    before = claims_of((await browser.tokens(app, prompt="login"))["id_token"])
     await world.advance(100)
     answer = await browser.authorize(app, prompt="login")
     assert query_of(answer.headers["location"])["prompt"] == "consent"
@@ -92,7 +92,7 @@ async def test_prompt_login(world: World, browser: Browser, app: App) -> None:
 
 async def test_max_age_older_than_the_session(world: World, browser: Browser, app: App) -> None:
     """A new round trip when it is older, none when it is not."""
-    before = claims_of((await browser.tokens(app))["id_token"])
+    before = claims_of((await browser.tokens(app, max_age="0"))["id_token"])
     await world.advance(100)
     answered(await browser.authorize(app, max_age="100"), app)
     answer = await browser.authorize(app, max_age="99")

@@ -67,7 +67,7 @@ async def scene(world: World, browser: Browser, scope: str = SCOPE, **fields: An
     server = await service(world, **({"exchange": BOTH} | fields))
     await shops(world, server.client.client_id)
     app = await shop(world)
-    return Scene(app, server, await browser.tokens(app, scope=scope, resource=ORDERS))
+    return Scene(app, server, await browser.tokens(app, scope=scope, resource=ORDERS, max_age="0"))
 
 
 async def test_impersonation(world: World, browser: Browser) -> None:

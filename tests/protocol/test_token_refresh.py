@@ -24,7 +24,7 @@ async def fresh(app: App, token: str) -> str:
 
 async def test_a_refresh_s_answer(browser: Browser, app: App) -> None:
     """OpenID Connect Core §12.2: same person, client, session and sign-in; no nonce."""
-    first = await browser.tokens(app)
+    first = await browser.tokens(app, prompt="login")
     answer = await app.refresh(first["refresh_token"])
     assert answer.headers["cache-control"] == "no-store"
     second = answer.json()

@@ -244,7 +244,7 @@ async def told_claims(world: World, acr: str | None) -> dict[str, Any]:
     """
     app, browser = await hall(world), world.browser()
     scope = " ".join(v.PERSONAL_SCOPES)
-    asked: dict[str, str | None] = {"scope": scope, "prompt": "consent"}
+    asked: dict[str, str | None] = {"scope": scope, "prompt": "consent login"}
     tokens = await browser.tokens(app, ADA, acr_values=acr, **asked)
     userinfo = (await world.userinfo(tokens["access_token"])).json()
     return {**claims_of(tokens["id_token"]), **userinfo}

@@ -110,6 +110,25 @@ async def test_what_an_old_sign_in_led_to_since_is_not_spared(world: World) -> N
     assert await world.redeem(code) == GrantRefused(Refusal.UNKNOWN)
 
 
+@pytest.mark.parametrize("auth_time", [1.0, START - 900])
+async def test_what_counts_is_the_sign_in_not_when_its_person_was_seen(
+    world: World, auth_time: float
+) -> None:
+    """Somebody let pass by upstream, after the account was signed out everywhere, stays."""
+    await world.stores.accounts.put_facts(ACCOUNT, Facts(2, "s", not_before=START - 60))
+    assert await world.sign_in(auth_time=auth_time)
+    grant_id, code = await world.grant(scope="openid offline_access"), await world.code()
+    sessions, grants = await world.stores.accounts.living(ACCOUNT, now=world.now)
+    assert [one.auth_time for one in (*sessions, *grants)] == [auth_time] * 2
+    refreshed = await world.refresh(grant_id)
+    assert isinstance(refreshed, GrantAlive)
+    assert refreshed.grant.auth_time == auth_time
+    out = Facts(3, "s", not_before=START - 1)
+    await world.stores.accounts.end_all(ACCOUNT, out, since_stays=True)
+    assert await world.alive(grant_id)
+    assert isinstance(await world.redeem(code), GrantAlive)
+
+
 async def test_a_session_that_was_renewed_since_keeps_no_older_grant(world: World) -> None:
     """Signing in again goes on with the same session: what it led to before ends all the same."""
     await world.sign_in()

@@ -121,9 +121,9 @@ async def test_ending_what_an_upstream_vouched_for(world: World) -> None:
     """Its sessions end as each would by itself; those of other upstreams, and later ones, stay."""
     await world.sign_in(sid="0e" * 16, upstream="github")
     elsewhere = await world.grant()
-    await world.sign_in(sid="0f" * 16, upstream="discord", auth_time=START + 10)
+    await world.sign_in(sid="0f" * 16, upstream="discord", created_at=START + 10)
     later = await world.grant()
-    await world.sign_in(sid=SID, auth_time=START)
+    await world.sign_in(sid=SID, created_at=START)
     bound, offline = await world.grant(), await world.grant(scope="openid offline_access")
     code = await world.code()
     sessions = world.stores.sessions

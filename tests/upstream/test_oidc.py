@@ -286,6 +286,24 @@ async def test_the_prompt(far):
     assert await prompt("consent") == ["select_account"]
 
 
+async def test_when_somebody_authenticated(far):
+    """As the ID token says; a provider that announces it is asked to, and believed in all else."""
+    now = int(far.clock.now())
+    assert (await far.fetch()).auth_time is None
+    for told, taken in ((now - 9, now - 9), (now + 60, now + 60), (now + 61, 0), (-1, 0), ("1", 0)):
+        far.provider.claims = {"auth_time": told}
+        assert (await far.fetch()).auth_time == taken
+    far.provider.claims, far.provider.people["ada"] = {}, {"sub": "ada-1"}
+    far.provider.userinfo = ADA | {"auth_time": now}  # which nobody has signed for this trip
+    assert (await far.fetch()).auth_time is None
+    assert "max_age" not in await far.url(prompt="consent")
+    far.again()
+    far.provider.document = {"claims_supported": ["auth_time"]}
+    assert (await far.fetch()).auth_time == 0
+    assert "max_age=0" in await far.url(prompt="consent")
+    assert "max_age" not in await far.url(prompt="none")
+
+
 async def test_the_login_hint(far):
     """Who is expected is told (Core §3.1.2.1)."""
     assert parse_qs(urlsplit(await far.url(login_hint="ada")).query)["login_hint"] == ["ada"]

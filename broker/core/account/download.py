@@ -1,5 +1,6 @@
 """All that is kept of a person, as a file for that person."""
 
+from broker.core.claims import UNKNOWN
 from broker.core.desk import Desk
 from broker.core.model import Grant, JsonValue, Session
 from broker.core.moments import stamp
@@ -33,7 +34,7 @@ def _session(one: Session) -> dict[str, JsonValue]:
         "device": one.device,
         "upstream": one.upstream,
         "created_at": stamp(one.created_at),
-        "auth_time": stamp(one.auth_time),
+        "auth_time": stamp(one.auth_time) if one.auth_time > UNKNOWN else None,
         "last_used_at": stamp(max(one.seen_at, one.created_at)),
         "expires_at": stamp(one.expires_at),
     }
@@ -48,7 +49,7 @@ def _grant(one: Grant) -> dict[str, JsonValue]:
         "resources": list(one.resources),
         "claims": dict(one.claims) if one.claims else None,
         "created_at": stamp(one.created_at),
-        "auth_time": stamp(one.auth_time),
+        "auth_time": stamp(one.auth_time) if one.auth_time > UNKNOWN else None,
         "last_used_at": stamp(max(one.seen_at, one.created_at)),
         "expires_at": stamp(one.expires_at),
     }

@@ -9,7 +9,7 @@ from typing import Final
 
 from broker.core import choice
 from broker.core import vocabulary as v
-from broker.core.desk import Desk, fresh, upstream_prompt
+from broker.core.desk import Desk, fresh
 from broker.core.model import AuthorizationRequest, PendingRequest
 from broker.core.outcomes import Browser, ChoicePage, Notice, Redirect
 
@@ -32,10 +32,12 @@ def own_request(desk: Desk, purpose: str) -> AuthorizationRequest:
 
 
 async def enter(desk: Desk, browser: Browser) -> Redirect | ChoicePage:
-    """Begin a sign-in for the account's page."""
+    """Begin a sign-in for the account's page.
+
+    Upstream asks who it is: most of what can be done there takes somebody who was seen lately.
+    """
     request = own_request(desk, ENTER)
-    prompt = upstream_prompt(request, browser)
-    return await choice.go(desk, desk.new_pending(request), None, browser, prompt=prompt)
+    return await choice.go(desk, desk.new_pending(request), None, browser, prompt="consent")
 
 
 async def enter_console(desk: Desk, browser: Browser) -> Redirect | ChoicePage:
@@ -58,9 +60,7 @@ async def resume(
     if fresh(pending, session) and await desk.signed_in(session):
         await desk.requests.finish(pending.request_id)
         return Redirect(_PLACES.get(request.inward or "", PAGE))
-    anew = request.inward in {ANEW, CONSOLE}
-    prompt = "consent" if anew else upstream_prompt(request, browser)
-    return await choice.go(desk, pending, None, browser, prompt=prompt)
+    return await choice.go(desk, pending, None, browser, prompt="consent")
 
 
 def shown(notice: Notice) -> str:

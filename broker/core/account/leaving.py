@@ -12,6 +12,7 @@ from broker.core import redirects, trips
 from broker.core.account.deletion import leave
 from broker.core.account.linking import BACK
 from broker.core.audit import note
+from broker.core.authentication import upstream_prompt
 from broker.core.csrf import browser_digest
 from broker.core.desk import Desk
 from broker.core.device.approval import deny
@@ -122,7 +123,8 @@ async def decide(
     if upstream is None:
         raise UpstreamUnavailable(links=(desk.back_link(pending),))
     stays = replace(pending, keeps=None)
-    return await trips.begin(desk, stays, browser, upstream=upstream, prompt="none")
+    prompt = upstream_prompt(stays.request, browser)
+    return await trips.begin(desk, stays, browser, upstream=upstream, prompt=prompt)
 
 
 async def _authorizations(desk: Desk, account_id: str) -> list[tuple[CommunityUpstream, str]]:

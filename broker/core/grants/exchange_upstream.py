@@ -25,6 +25,7 @@ from typing import Any, Final
 from broker.core import dpop
 from broker.core import vocabulary as v
 from broker.core.audit import note
+from broker.core.claims import UNKNOWN
 from broker.core.desk import Desk
 from broker.core.entry import Admitted, NotAdmitted, admit
 from broker.core.errors import (
@@ -144,7 +145,7 @@ class UpstreamExchange:
             sid=desk.new_id(),
             generation=0,
             created_at=began,
-            auth_time=began,
+            auth_time=UNKNOWN,  # an upstream tells of its token, not of its person
             expires_at=began + desk.lifetimes.session,
             upstream=profile.upstream,
             device=client.name,

@@ -148,9 +148,10 @@ def claims_text(claims: Mapping[str, Any] | None) -> str:
 
 def grant(account_id: str, grant_id: str, reply: Sequence[str], nonce: str = "") -> Grant:
     """Return the grant out of its record; one of an earlier release is shorter."""
-    client_id, sid, offline, scope, resources, auth_time, created, expires = reply[:8]
+    client_id, sid, offline, scope, resources, begun, created, expires = reply[:8]
     _idle, seen, generation = reply[8:11]
     jkt, claims = reply[12:14] if len(reply) > 12 else ("", "")
+    auth_time = reply[14] if len(reply) > 14 else begun
     return Grant(
         account_id,
         grant_id,
@@ -191,7 +192,7 @@ def pending_text(pending: PendingRequest) -> str:
         "selected": pending.selected,
     }
     # Which earlier releases do not know.
-    for name in ("asked_again", "choosing", "prompt", "keeps"):
+    for name in ("asked_again", "choosing", "prompt", "keeps", "asking", "seen"):
         if getattr(pending, name):
             rest[name] = getattr(pending, name)
     return f"{pending.attempt}|{pending.verifier}|{compact(rest)}"

@@ -24,6 +24,8 @@ TENANT: Final = "{tenantid}"
 TENANT_ID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 # What a provider for many tenants may be called in place of one of them.
 _MANY: Final = ("common", "organizations")
+# Announces auth_time, and tells it only to apps that were set up for that at Microsoft.
+_TELLS_NOTHING: Final = "https://login.microsoftonline.com/"
 BASIC: Final = "client_secret_basic"
 POST: Final = "client_secret_post"
 
@@ -45,6 +47,7 @@ class Provider:
         algorithms: the ID token's signature algorithms, as far as they are taken here.
         auth_methods: of the token endpoint, as far as we know them; ``client_secret_basic`` first.
         prompts: the prompts it announces, or None where it says nothing of them.
+        tells_time: whether its ID tokens say when the person authenticated, where that is asked.
         names_itself: whether its answers hold ``iss`` (RFC 9207 §3).
     """
 
@@ -56,6 +59,7 @@ class Provider:
     algorithms: frozenset[str]
     auth_methods: tuple[str, ...]
     prompts: frozenset[str] | None
+    tells_time: bool
     names_itself: bool
 
     def is_issuer(self, named: object) -> bool:
@@ -111,6 +115,8 @@ def read(document: Mapping[str, Any], issuer: str) -> Provider:
         algorithms=algorithms,
         auth_methods=methods,
         prompts=None if prompts is None else frozenset(_texts(prompts)),
+        tells_time="auth_time" in _texts(document.get("claims_supported"))
+        and not issuer.startswith(_TELLS_NOTHING),
         names_itself=document.get("authorization_response_iss_parameter_supported") is True,
     )
 

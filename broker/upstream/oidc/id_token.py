@@ -124,5 +124,21 @@ def subject(claims: Mapping[str, Any], provider: Provider) -> str:
     return found
 
 
+def auth_time(claims: Mapping[str, Any], provider: Provider, now: float) -> float | None:
+    """Return when the person authenticated at the provider (§2), UTC seconds.
+
+    0 where it makes no sense, or a provider that says it leaves it out though it was asked
+    (§3.1.2.1: ``max_age`` makes it required): somebody may have taken that out of the address.
+    None where the provider does not say it.
+    """
+    if "auth_time" not in claims:
+        return 0.0 if provider.tells_time else None
+    try:
+        told = seconds(claims, "auth_time")
+    except BadJwt:
+        return 0.0
+    return told if told is not None and 0 < told <= now + SKEW else 0.0
+
+
 def _same(found: object, wanted: str) -> bool:
     return isinstance(found, str) and found.isascii() and hmac.compare_digest(found, wanted)

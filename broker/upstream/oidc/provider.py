@@ -114,7 +114,7 @@ class OpenIdProvider:
             code_verifier=verifier,
             scope=" ".join(self._scopes(needs)),
             nonce=nonce_of(verifier),
-            **({"prompt": self._asking(provider)} if prompt == "consent" else {}),
+            **(self._asking(provider) if prompt == "consent" else {}),
             **({"login_hint": login_hint} if login_hint else {}),
         )
         return str(url)
@@ -158,6 +158,7 @@ class OpenIdProvider:
             self._line.clock.now(),
         )
         claims = await id_token.verified(answer.get("id_token"), provider, self._keys, trip)
+        auth_time = id_token.auth_time(claims, provider, self._line.clock.now())
         granted = _granted(answer)
         shown = granted is not None and not self.lacks(granted, Needs(email=True))
         hidden = granted is not None and not shown
@@ -171,7 +172,7 @@ class OpenIdProvider:
             email_read=shown,
             plain=self._settings.issuer.startswith("http:"),
         )
-        return SignedIn(profile)
+        return SignedIn(profile, auth_time=auth_time)
 
     async def _completed(
         self, client: Any, address: str, claims: Mapping[str, Any]
@@ -189,11 +190,12 @@ class OpenIdProvider:
         wanted = ("openid", *self._settings.scopes, *((EMAIL,) if needs.email else ()))
         return tuple(dict.fromkeys(wanted))
 
-    def _asking(self, provider: Provider) -> str:
-        """Return the prompt at which the provider asks who it is."""
+    def _asking(self, provider: Provider) -> dict[str, str]:
+        """Return the parameters at which the provider asks who it is, and says when it did."""
+        prompt = _ASKING_AT.get(provider.issuer, _ASKING[0])
         if provider.prompts is not None:
-            return next((one for one in _ASKING if one in provider.prompts), _ASKING[0])
-        return _ASKING_AT.get(provider.issuer, _ASKING[0])
+            prompt = next((one for one in _ASKING if one in provider.prompts), _ASKING[0])
+        return {"prompt": prompt, **({"max_age": "0"} if provider.tells_time else {})}
 
     def _client(self, provider: Provider) -> Any:
         settings = self._settings

@@ -17,7 +17,10 @@ CLAIMS: Final[dict[str, tuple[str, str]]] = {
     "aud": (BOTH, "Whom it is for: the app in an ID token, your API in an access token."),
     "exp": (BOTH, "Until when it counts, in UTC seconds."),
     "iat": (BOTH, "When it was made."),
-    "auth_time": (BOTH, "When the person last signed in."),
+    "auth_time": (
+        BOTH,
+        "When the person was last seen to sign in, if known; max_age asks for it.",
+    ),
     "nonce": (ID, "What the app sent along: it proves that this token answers that request."),
     "at_hash": (ID, "A digest of the access token that came with it."),
     "sid": (ID, "The browser's session; back-channel logout names it."),

@@ -110,7 +110,7 @@ async def test_display(rp: RelyingParty, display: str) -> None:
 
 async def test_prompt_login(rp: RelyingParty, world: World) -> None:
     """oidcc-prompt-login: a signed-in person authenticates again, later."""
-    first = await rp.run()
+    first = await rp.run(prompt="login")
     await world.advance(2)
     again = await rp.run(prompt="login")
     assert again.claims["sub"] == first.claims["sub"]
@@ -125,7 +125,7 @@ async def test_prompt_none_not_logged_in(rp: RelyingParty) -> None:
 
 async def test_prompt_none_logged_in(rp: RelyingParty, world: World) -> None:
     """oidcc-prompt-none-logged-in: the same subject, the same auth_time."""
-    first = await rp.run()
+    first = await rp.run(max_age="15000")
     await world.advance(2)
     again = await rp.run(prompt="none")
     assert again.claims["sub"] == first.claims["sub"]
@@ -134,7 +134,7 @@ async def test_prompt_none_logged_in(rp: RelyingParty, world: World) -> None:
 
 async def test_max_age_1(rp: RelyingParty, world: World) -> None:
     """oidcc-max-age-1: two seconds later the person authenticates again."""
-    first = await rp.run()
+    first = await rp.run(max_age="15000")
     await world.advance(2)
     again = await rp.run(max_age="1")
     assert again.claims["auth_time"] > first.claims["auth_time"]
@@ -257,7 +257,7 @@ async def test_claims_essential(rp: RelyingParty) -> None:
 
 async def test_refresh_token(rp: RelyingParty, world: World) -> None:
     """oidcc-refresh-token: new tokens of the same subject; another client gets nothing."""
-    outcome = await rp.run(scope="openid offline_access", prompt="consent")
+    outcome = await rp.run(scope="openid offline_access", prompt="consent login")
     token = outcome.answer["refresh_token"]
     other = await world.new_app(BACK, require_pkce=False)
     is_token_error(await other.refresh(token), "invalid_grant")

@@ -28,7 +28,7 @@ if ARGV[2] == '1' then
   drop_parts(KEYS[1], not_before)
 end
 
-local BEGUN = { s = S.CREATED, p = S.CREATED, c = C.AUTH, g = G.AUTH }
+local BEGUN = { s = S.CREATED, p = S.CREATED, c = C.BEGUN, g = G.BEGUN }
 
 -- Whether a member was begun after the moment that these facts end things up to.
 local function since(kind, id)

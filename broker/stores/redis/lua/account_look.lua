@@ -19,7 +19,7 @@ for _, member in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
     local fields = kind == 's' and S or G
     local ended = tonumber(ARGV[1]) >= tonumber(record[fields.EXPIRES])
       or tonumber(ARGV[1]) >= tonumber(record[fields.IDLE])
-    if not ended and not barred(facts, record[kind == 's' and S.CREATED or G.AUTH]) then
+    if not ended and not barred(facts, record[kind == 's' and S.CREATED or G.BEGUN]) then
       found[#found + 1] = { kind, id, record }
     end
   end

@@ -38,9 +38,11 @@ if ARGV[14] == '1' and not (facts[6] and covers(facts[6], ARGV[15])) then
 end
 
 local expires = tonumber(now) + tonumber(ARGV[11])
+local auth = session[S.AUTH] ~= session[S.CREATED] and session[S.AUTH] or nil
 write(KEYS[4], {
-  ARGV[4], ARGV[5], ARGV[6], ARGV[1], session[S.AUTH], ARGV[8], ARGV[9], ARGV[7],
+  ARGV[4], ARGV[5], ARGV[6], ARGV[1], session[S.CREATED], ARGV[8], ARGV[9], ARGV[7],
   string.format('%.3f', expires), now, '', ARGV[18], ARGV[19],
+  auth,
 }, expires - ARGV[10] + CODE_SLACK)
 enter(KEYS[2], code_member(ARGV[3], ARGV[1]), expires, tonumber(ARGV[10]), tonumber(ARGV[17]),
   's:' .. ARGV[1])

@@ -97,8 +97,8 @@ local offline = string.find(' ' .. code[C.SCOPE] .. ' ', ' offline_access ', 1, 
 local expires = string.format('%.3f', now + ARGV[7])
 local idle = until_at_most(now, ARGV[8], expires)
 local grant = {
-  ARGV[2], code[C.SID], offline, code[C.SCOPE], code[C.RESOURCES], code[C.AUTH], now, expires, idle,
-  now, '1', '', ARGV[14] == '1' and ARGV[11] or '', code[C.CLAIMS] or '',
+  ARGV[2], code[C.SID], offline, code[C.SCOPE], code[C.RESOURCES], code[C.BEGUN], now, expires, idle,
+  now, '1', '', ARGV[14] == '1' and ARGV[11] or '', code[C.CLAIMS] or '', code[C.AUTH],
 }
 code[C.GRANT] = ARGV[5]
 code[C.SEEN], code[C.SCOPE], code[C.RESOURCES] = now, '', ''

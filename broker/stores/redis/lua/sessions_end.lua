@@ -15,7 +15,7 @@ local ended = {}
 for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   local sid = string.match(member, '^s:(.+)$')
   local session = sid and read(base .. 'session:' .. sid)
-  if session and session[S.UPSTREAM] == ARGV[1] and tonumber(session[S.AUTH]) <= tonumber(ARGV[2]) then
+  if session and session[S.UPSTREAM] == ARGV[1] and tonumber(session[S.CREATED]) <= tonumber(ARGV[2]) then
     end_session(KEYS[1], sid, ended)
   end
 end

@@ -1,13 +1,15 @@
 -- Grants: the fields of a code's and of a grant's record. JKT (RFC 9449) and CLAIMS (a claims
--- request as JSON) are empty where there is none, and missing in records of earlier releases.
+-- request as JSON) are empty where there is none, and missing in records of earlier releases. BEGUN
+-- is when the sign-in began that it came of; AUTH, when the person was seen to authenticate, is
+-- missing where that is the same, and in records of earlier releases.
 
 local C = {
-  CLIENT = 1, REDIRECT = 2, CHALLENGE = 3, SID = 4, AUTH = 5, SCOPE = 6, RESOURCES = 7, NONCE = 8,
-  EXPIRES = 9, SEEN = 10, GRANT = 11, JKT = 12, CLAIMS = 13,
+  CLIENT = 1, REDIRECT = 2, CHALLENGE = 3, SID = 4, BEGUN = 5, SCOPE = 6, RESOURCES = 7, NONCE = 8,
+  EXPIRES = 9, SEEN = 10, GRANT = 11, JKT = 12, CLAIMS = 13, AUTH = 14,
 }
 local G = {
-  CLIENT = 1, SID = 2, OFFLINE = 3, SCOPE = 4, RESOURCES = 5, AUTH = 6, CREATED = 7, EXPIRES = 8,
-  IDLE = 9, SEEN = 10, GENERATION = 11, SPENT = 12, JKT = 13, CLAIMS = 14,
+  CLIENT = 1, SID = 2, OFFLINE = 3, SCOPE = 4, RESOURCES = 5, BEGUN = 6, CREATED = 7, EXPIRES = 8,
+  IDLE = 9, SEEN = 10, GENERATION = 11, SPENT = 12, JKT = 13, CLAIMS = 14, AUTH = 15,
 }
 
 -- Ends a grant; its session remembers that the client took part, and tells it of its own end.
@@ -34,5 +36,5 @@ local function stopped(key, grant, now, facts_key, first)
     return 'no_session', now
   end
   local facts = read_facts(facts_key, '', first)
-  return barred(facts, grant[G.AUTH]), now, facts
+  return barred(facts, grant[G.BEGUN]), now, facts
 end

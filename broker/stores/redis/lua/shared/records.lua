@@ -14,6 +14,9 @@ local CODE_SLACK = 60 -- the same for a code; there are many more of them
 
 local S = { GENERATION = 1, CREATED = 2, AUTH = 3, EXPIRES = 4, IDLE = 5, SEEN = 6, UPSTREAM = 7, DEVICE = 8 }
 
+-- CREATED is when the latest sign-in into the session began, AUTH when the person was last seen to
+-- authenticate: at that time, earlier, or nobody knows.
+
 local base = string.match(KEYS[1], '^(.*}:)')
 
 local function read(key)
