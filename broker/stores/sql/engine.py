@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 WAIT: Final = 1.2  # seconds for a connection, a lock or a statement
 PATIENT: Final = 120.0  # the same, while a schema is being changed
+LONGEST: Final = 6 * 3600.0  # but for an index that is built beside those who use its table
 DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -85,7 +86,7 @@ def create_patient(address: str | URL) -> AsyncEngine:
     if url.drivername.startswith("sqlite"):
         return _sqlite(url, PATIENT, foreign_keys=False, begin="EXCLUSIVE", poolclass=NullPool)
     url, tls = _tls(url)
-    arguments = _asyncpg_arguments(PATIENT) | tls
+    arguments = _asyncpg_arguments(PATIENT) | {"command_timeout": LONGEST} | tls
     return create_async_engine(
         url, poolclass=NullPool, connect_args=arguments, hide_parameters=True
     )

@@ -1,7 +1,8 @@
 """The schema's revision: what the database has, what the code wants, and the way there."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import SQLModel
 
 from broker.core.errors import StoreUnavailable
+from broker.stores.sql import stepping
 from broker.stores.sql.engine import create_patient
 from broker.stores.sql.errors import SchemaOutdated, SchemaTooNew
 from broker.stores.sql.tables import SchemaCompatibilityRow
@@ -25,8 +27,6 @@ T = TypeVar("T")
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 OLDEST: Final = "0001"  # whose code may use a database of this code's revision
-LOCK: Final = 0x62726F6B6572  # "broker", PostgreSQL's advisory lock for changing the schema
-
 log = logging.getLogger(__name__)
 
 
@@ -87,10 +87,14 @@ async def status(engine: AsyncEngine) -> SchemaStatus:
     return await _on(engine, _status)
 
 
-async def check(engine: AsyncEngine) -> SchemaStatus:
+async def check(engine: AsyncEngine, before: str | None = None) -> SchemaStatus:
     """Return the status if this code may work with this database.
 
     A newer database is named in the log, and used when it says that it may be.
+
+    Args:
+        engine: where.
+        before: the revision that an earlier check found: it is not named again.
 
     Raises:
         SchemaOutdated: it is older than the code; the message names ``broker db upgrade``.
@@ -101,11 +105,9 @@ async def check(engine: AsyncEngine) -> SchemaStatus:
     if found.newer:
         if not found.usable:
             raise SchemaTooNew(private=f"database {found.current}, code {found.head}")
-        log.warning(
-            "the database (%s) is newer than this broker (%s), but it may be used",
-            found.current,
-            found.head,
-        )
+        if found.current != before:
+            told = "the database (%s) is newer than this broker (%s), but it may be used"
+            log.warning(told, found.current, found.head)
     elif found.pending:
         at = found.current or "empty"
         raise SchemaOutdated(
@@ -114,16 +116,30 @@ async def check(engine: AsyncEngine) -> SchemaStatus:
     return found
 
 
-async def upgrade(engine: AsyncEngine) -> SchemaStatus:
-    """Bring the database to ``head`` in one transaction; return the new status.
+async def upgrade(engine: AsyncEngine, to: str | None = None) -> SchemaStatus:
+    """Bring the database to a revision, the newest unless told; return the new status.
 
     Several processes may call it at once: PostgreSQL's advisory lock or SQLite's exclusive
     transaction lets one work and the others find it done. A newer database is left as it is.
+    SQLite takes all revisions in one transaction, PostgreSQL each in its own, and brokers go on
+    meanwhile.
 
     Raises:
-        StoreUnavailable: SQL does not answer.
+        StoreUnavailable: SQL does not answer, or others kept a table locked for ``PATIENT``.
     """
-    return await _patiently(engine, _upgrade)
+    if engine.dialect.name != "postgresql":
+        return await _patiently(engine, lambda connection: _upgrade(connection, to))
+    patient = create_patient(engine.url)
+
+    def pending(connection: Connection) -> tuple[str, ...]:
+        return _up_to(_status(connection).pending, to)
+
+    try:
+        async with _named(), patient.connect() as connection:
+            await stepping.go(connection, pending, _step)
+            return await connection.run_sync(_status)
+    finally:
+        await patient.dispose()
 
 
 async def downgrade(engine: AsyncEngine, revision: str) -> SchemaStatus:
@@ -144,9 +160,15 @@ async def _patiently(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
 
 
 async def _on(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
+    async with _named(), engine.begin() as connection:
+        return await connection.run_sync(work)
+
+
+@asynccontextmanager
+async def _named() -> AsyncIterator[None]:
+    """Call what goes wrong by the core's name for it."""
     try:
-        async with engine.begin() as connection:
-            return await connection.run_sync(work)
+        yield
     except ProgrammingError:
         raise
     except (DBAPIError, OSError, TimeoutError) as error:
@@ -175,17 +197,24 @@ def _oldest(connection: Connection) -> str | None:
     return connection.execute(text("SELECT oldest FROM schema_compatibility")).scalar()
 
 
-def _upgrade(connection: Connection) -> SchemaStatus:
-    _lock(connection)
-    found = _status(connection)
-    if connection.dialect.name == "sqlite" and not inspect(connection).get_table_names():
-        _make(connection)
-    elif found.pending:
-        from alembic import command  # noqa: PLC0415
+def _up_to(pending: tuple[str, ...], to: str | None) -> tuple[str, ...]:
+    return tuple(one for one in pending if to is None or one <= to)
 
-        command.upgrade(_config(connection), "head")
+
+def _upgrade(connection: Connection, to: str | None) -> SchemaStatus:
+    """Take the steps in the caller's transaction."""
+    if to is None and not inspect(connection).get_table_names():
+        _make(connection)
+    elif pending := _up_to(_status(connection).pending, to):
+        _step(connection, pending[-1])
         _check_references(connection)
     return _status(connection)
+
+
+def _step(connection: Connection, revision: str) -> None:
+    from alembic import command  # noqa: PLC0415
+
+    command.upgrade(_config(connection), revision)
 
 
 def _make(connection: Connection) -> None:
@@ -205,16 +234,10 @@ def _make(connection: Connection) -> None:
 def _downgrade(connection: Connection, revision: str) -> SchemaStatus:
     from alembic import command  # noqa: PLC0415
 
-    _lock(connection)
+    stepping.lock(connection)
     command.downgrade(_config(connection), revision)
     _check_references(connection)
     return _status(connection)
-
-
-def _lock(connection: Connection) -> None:
-    """Keep others out until the transaction ends; SQLite's began as an exclusive one."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
 
 
 def _check_references(connection: Connection) -> None:

@@ -12,5 +12,7 @@ context.configure(
     compare_type=True,
     compare_server_default=True,
     transactional_ddl=True,  # our SQLite engine begins transactions itself, so DDL is in them
+    transaction_per_migration=True,  # unless the caller has begun one: then all are in it
 )
-context.run_migrations()
+with context.begin_transaction():
+    context.run_migrations()

@@ -13,7 +13,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Apply; a change that older code cannot live with also raises schema_compatibility.oldest."""
+    """Apply; a change that older code cannot live with also raises schema_compatibility.oldest.
+
+    Brokers go on meanwhile: no step may keep a big table locked (tests/stores/test_sql_beside.py).
+    """
     ${upgrades if upgrades else "pass"}
 
 

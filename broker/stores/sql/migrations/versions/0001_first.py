@@ -144,7 +144,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_identity_account_id", "identity", ["account_id"])
     op.create_index("ix_identity_subject", "identity", ["subject"])
-    compatibility = sa.table("schema_compatibility", sa.column("id"), sa.column("oldest"))
+    columns = (sa.column("id", sa.Integer()), sa.column("oldest", sa.String()))
+    compatibility = sa.table("schema_compatibility", *columns)
     op.bulk_insert(compatibility, [{"id": 1, "oldest": revision}])
 
 

@@ -17,11 +17,9 @@ def upgrade() -> None:
     """Add the column."""
     with op.batch_alter_table("account") as table:
         table.add_column(sa.Column("delete_at", sa.Double(), nullable=True))
-        table.create_index("ix_account_delete_at", ["delete_at"])
 
 
 def downgrade() -> None:
     """Take it away again."""
     with op.batch_alter_table("account") as table:
-        table.drop_index("ix_account_delete_at")
         table.drop_column("delete_at")
