@@ -33,6 +33,7 @@ class Readiness:
         self._keys_fault = keys_fault
         self._clock = clock
         self._schema: str | None = None
+        self._revision: str | None = None
         self._seen: tuple[float, Sequence[Check]] = (float("-inf"), ())
         self._looking = asyncio.Lock()
 
@@ -63,13 +64,13 @@ class Readiness:
     async def look_at_schema(self) -> None:
         """Compare the database's schema with what this code wants."""
         try:
-            await schema.check(self._stores.sql.engine)
+            found = await schema.check(self._stores.sql.engine, self._revision)
         except StoreUnavailable:
             return  # the last word stands
         except BrokerError as error:
             self._schema = error.public
             return
-        self._schema = None
+        self._schema, self._revision = None, found.current
 
     async def follow_schema(self, stop: asyncio.Event) -> None:
         """Look at the schema now and then until ``stop`` is set: an upgrade may come later."""

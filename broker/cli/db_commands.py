@@ -26,8 +26,14 @@ def status(json: show.Json = False) -> None:
 
 @app.command("upgrade")
 def upgrade(json: show.Json = False) -> None:
-    """Bring the schema up to date; harmless when it is, or when several do it at once."""
-    _tell(_on_engine(upgrading=True), json=json)
+    """Bring the schema up to date; harmless when it is, or when several do it at once.
+
+    A schema made by a newer broker is left as it is: exit code 4 where this one cannot use it.
+    """
+    found = _on_engine(upgrading=True)
+    _tell(found, json=json)
+    if not found.usable:
+        raise typer.Exit(Exit.REFUSED)
 
 
 def _on_engine(*, upgrading: bool) -> "SchemaStatus":

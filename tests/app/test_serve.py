@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -116,6 +117,28 @@ def test_a_demonstrations_data_is_refused(served, tmp_path):
     answer = served.run("serve")
     assert answer.returncode == 4
     assert "demonstration" in answer.stderr
+
+
+def test_a_newer_schema_is_served_with_a_warning(served, tmp_path):
+    """As an old process in a rolling upgrade that is restarted once more."""
+    assert served.run("db", "upgrade").returncode == 0
+    with sqlite3.connect(tmp_path / "data" / "broker.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    served.start()
+    assert served.get("/readyz")[0] == 200
+    _, _, err = served.stop()
+    assert "the database (9999) is newer than this broker" in err
+
+
+def test_an_older_schema_is_a_refusal(tmp_path):
+    """A configured database is changed by command alone; the command is named."""
+    answer = Served(tmp_path, database_url=f"sqlite+aiosqlite:///{tmp_path / 'own.db'}").run(
+        "serve"
+    )
+    assert answer.returncode == 4
+    assert "BROKER_DATABASE_URL" in answer.stderr
+    assert "run `broker db upgrade`" in answer.stderr
 
 
 def test_a_taken_port_is_named(served):

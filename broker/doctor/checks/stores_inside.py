@@ -89,19 +89,24 @@ async def sql(stores: Stores, settings: Settings) -> list[Finding]:
         return [fail("SQL", error.public, "see BROKER_DATABASE_URL")]
     kind = stores.sql.engine.dialect.name
     found = [ok("database", f"{kind}, {took * 1000:.1f} ms")]
-    if known.usable:
-        found.append(ok("schema", f"at {known.current}, as this version wants it"))
-    else:
-        seen = f"at {known.current or 'nothing'}, this version wants {known.head}"
-        embedded = settings.database_url is None
-        found.append(
-            ok("schema", f"{seen}: brought up to date at the next start")
-            if embedded and not known.newer
-            else fail("schema", seen, "broker db upgrade")
-        )
+    found.append(_schema(known, embedded=settings.database_url is None))
     if kind == "postgresql":
         found.append(await _clock(stores, settings))
     return found
+
+
+def _schema(known: schema.SchemaStatus, *, embedded: bool) -> Finding:
+    seen = f"at {known.current or 'nothing'}, this version wants {known.head}"
+    if known.newer and known.usable:
+        cure = "expected while an upgrade is under way; else install the newer version here too"
+        return warn("schema", f"{seen}: made by a newer version, and usable", cure)
+    if known.newer:
+        return fail("schema", f"{seen}: made by a newer version", "install that version here too")
+    if known.usable:
+        return ok("schema", f"at {known.current}, as this version wants it")
+    if embedded:
+        return ok("schema", f"{seen}: brought up to date at the next start")
+    return fail("schema", seen, "broker db upgrade")
 
 
 async def _clock(stores: Stores, settings: Settings) -> Finding:
