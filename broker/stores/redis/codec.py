@@ -15,6 +15,7 @@ from broker.core.jsontext import encode
 from broker.core.model import AuthorizationRequest, Facts, Grant, PendingRequest, Session
 from broker.core.ports import CommunityWanted
 from broker.stores import community as documents
+from broker.stores.passing import known
 
 IDENTITIES: Final = "i"
 LIST: Final = "gl"
@@ -126,8 +127,8 @@ def _part(value: str) -> tuple[float, dict[str, Any]]:
 
 
 def session(account_id: str, sid: str, reply: Sequence[str]) -> Session:
-    """Return the session out of its record."""
-    generation, created, auth_time, expires, _idle, seen, upstream, device = reply
+    """Return the session out of its record; one of a newer release may be longer."""
+    generation, created, auth_time, expires, _idle, seen, upstream, device = reply[:8]
     return Session(
         account_id,
         sid,
@@ -202,15 +203,17 @@ def pending(request_id: str, text: str) -> PendingRequest:
     """Return the pending request out of its text."""
     attempt, verifier, rest = text.split("|", 2)
     fields: dict[str, Any] = json.loads(rest)
-    asked: Mapping[str, Any] = fields.pop("request")
-    request: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in asked.items()}
-    held, keeps = fields.pop("session"), fields.pop("keeps", None)
-    return PendingRequest(
+    asked: Mapping[str, Any] = fields["request"]
+    request = {k: tuple(v) if isinstance(v, list) else v for k, v in asked.items()}
+    request.setdefault("scope", ())  # an empty one is not written
+    held, keeps = fields.get("session"), fields.get("keeps")
+    return known(
+        PendingRequest,
+        fields,
         request_id=request_id,
-        request=AuthorizationRequest(**request),
+        request=known(AuthorizationRequest, request),
         attempt=attempt,
         verifier=verifier,
         session=tuple(held) if held else None,
         keeps=tuple(keeps) if keeps else None,
-        **fields,
     )

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 
 from broker.core.console import ConsoleSession
+from broker.stores.passing import known
 from broker.stores.redis.codec import compact
 from broker.stores.redis.keys import Names
 from broker.stores.redis.scripts import Steps
@@ -29,7 +30,7 @@ class RedisConsoles:
     async def look(self, account_id: str, console_id: str) -> ConsoleSession | None:
         """Return the session, or None."""
         text = await self._steps.command("GET", self._console(account_id, console_id))
-        return None if text is None else ConsoleSession(**json.loads(text))
+        return None if text is None else known(ConsoleSession, json.loads(text))
 
     async def seen(self, session: ConsoleSession) -> bool:
         """Write the session back unless it has ended meanwhile; False where it has."""

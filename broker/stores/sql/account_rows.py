@@ -151,7 +151,9 @@ def seen(
 def profile_again(row: AccountRow, identity: IdentityRow, now: float) -> None:
     """Make an identity's profile the account's; nothing of the one before stays."""
     called = {"name": identity.username, "username": identity.username}
-    _show(row, NO_PROFILE | called | (identity.profile or {}), now)
+    told = NO_PROFILE | called | (identity.profile or {})
+    # What a newer version remembers beside them has no column here.
+    _show(row, {name: told[name] for name in (*NO_PROFILE, *called)}, now)
 
 
 def _show(row: AccountRow, columns: dict[str, Any], now: float) -> None:

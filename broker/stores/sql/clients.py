@@ -7,6 +7,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from broker.core.model import AuditEvent, Client, ClientSecret
+from broker.stores.passing import known
 from broker.stores.sql.account_rows import remember
 from broker.stores.sql.errors import AlreadyExists, EditConflict, NotFound
 from broker.stores.sql.records import ClientRecord
@@ -185,7 +186,7 @@ async def _edit(
     by: str | None = None,
 ) -> ClientRecord:
     row = await _locked(session, client.client_id, version)
-    new = _SPREAD.columns(client)
+    new = _SPREAD.columns(client, row)
     changed = _SPREAD.changed(row, new)
     if changed:
         row.sqlmodel_update(new)
@@ -208,7 +209,7 @@ async def _locked(session: AsyncSession, client_id: str, version: int | None) ->
 
 def _record(row: ClientRow) -> ClientRecord:
     values = _SPREAD.values(row)
-    values["secrets"] = tuple(ClientSecret(**secret) for secret in row.secrets)
+    values["secrets"] = tuple(known(ClientSecret, secret) for secret in row.secrets)
     return ClientRecord(
         Client(**values), row.version, row.created_at, row.updated_at, row.removed_at
     )

@@ -96,7 +96,7 @@ class SqlRegister(Generic[T, R]):
 
         async def work(session: AsyncSession) -> R:
             row = await self._locked(session, key, version)
-            new = self._spread.columns(one)
+            new = self._spread.columns(one, row)
             changed = self._spread.changed(row, new)
             if changed:
                 row.sqlmodel_update(new)
