@@ -8,7 +8,9 @@ demands (AA: 4.5 to 1).
 """
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from colorsys import hls_to_rgb, rgb_to_hls
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -18,8 +20,7 @@ LIGHT: Final = ("#ffffff", "#f1f4f0", "#f3f7f4")
 DARK: Final = ("#171f1c", "#0e1412", "#1d2723")
 _WHITE: Final = "#ffffff"
 _INK: Final = "#0e1412"
-_BLACK: Final = "#000000"
-_STEP: Final = 0.05
+_STEPS: Final = 50  # from a colour to white, or to black
 _COLOUR: Final = re.compile(r"#[0-9A-Fa-f]{6}", re.ASCII)
 
 
@@ -90,18 +91,18 @@ def least(colour: str, grounds: tuple[str, ...] = LIGHT) -> float:
 
 def on_dark(colour: str) -> str:
     """Return the colour as it is on dark pages: as much lighter as it has to be."""
-    return _towards(_WHITE, colour, DARK)
+    return _towards(1.0, colour, DARK)
 
 
 def on_light(colour: str) -> str:
     """Return the colour as it could be on light pages: as much darker as it has to be."""
-    return _towards(_BLACK, colour, LIGHT)
+    return _towards(0.0, colour, LIGHT)
 
 
 def mixed(colour: str, other: str, share: float) -> str:
     """Return a colour with that share of another in it."""
     pairs = zip(_channels(colour), _channels(other), strict=True)
-    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+    return _written((a + (b - a) * share) / 255 for a, b in pairs)
 
 
 def _rule(accent: str, deep: str, glow: str) -> str:
@@ -110,9 +111,20 @@ def _rule(accent: str, deep: str, glow: str) -> str:
     return f":root {{ {' '.join(f'--{name}: {value};' for name, value in named.items())} }}\n"
 
 
-def _towards(end: str, colour: str, grounds: tuple[str, ...]) -> str:
-    steps = (mixed(colour, end, step * _STEP) for step in range(round(1 / _STEP) + 1))
-    return next(one for one in steps if least(one, grounds) >= ENOUGH)
+def _towards(end: float, colour: str, grounds: tuple[str, ...]) -> str:
+    """Return the nearest of the same hue and strength that can be read on the grounds."""
+    hue, lightness, strength = rgb_to_hls(*(one / 255 for one in _channels(colour)))
+
+    def after(step: int) -> str:
+        there = lightness + (end - lightness) * step / _STEPS
+        return _written(hls_to_rgb(hue, there, strength))
+
+    enough = bisect_left(range(_STEPS + 1), ENOUGH, key=lambda step: least(after(step), grounds))
+    return after(enough)
+
+
+def _written(channels: Iterable[float]) -> str:
+    return "#" + "".join(f"{round(one * 255):02x}" for one in channels)
 
 
 def _channels(colour: str) -> Iterator[int]:

@@ -15,14 +15,17 @@ from broker.core.outcomes import DeviceCodePage, LeavePage
 from broker.core.texts import Text
 from broker.web import languages
 from broker.web.answers import Answer
-from broker.web.branding import Look
-from broker.web.documents import static_files
+from broker.web.branding import Look, on_dark
+from broker.web.documents import coloured, static_files
 from broker.web.render import Compiled, ErrorView, Pages
 from tests.web import fakes
 
 pytestmark = [pytest.mark.chromium, pytest.mark.slow]
 
 LOOK = Look(None, "#4752c4", "mailto:help@club.example", "https://club.example/privacy")
+APP = replace(fakes.APP, brand_accent="#7a1fa2", translations={"client_name#ko": "등대지기"})
+IN_ITS_COLOUR = {"/0", "/1", "/2"}
+COLOUR = "getComputedStyle(document.documentElement).getPropertyValue('--accent').trim()"
 WIDTH = 360
 # English by day is looked at in the walks of the other modules.
 DARK = [(tag, "dark") for tag in languages.tags()]
@@ -33,9 +36,9 @@ def main_pages(pages: Pages) -> Iterator[Answer]:
     """One of each kind."""
     everything = ("openid", "profile", "email", "offline_access", "guilds", "roles", "groups")
     expired = RequestExpired()
-    yield pages.choice(fakes.CHOICE)
-    yield pages.consent(replace(fakes.CONSENT, scope=everything))
-    yield pages.access_refused(fakes.REFUSED)
+    yield pages.choice(replace(fakes.CHOICE, client=APP))
+    yield pages.consent(replace(fakes.CONSENT, client=APP, scope=everything))
+    yield pages.access_refused(replace(fakes.REFUSED, client=APP))
     yield pages.account(fakes.ACCOUNT)
     yield pages.leave(LeavePage("csrf", 1_800_000_000.0, 86400))
     yield pages.device_code(DeviceCodePage("csrf", "B", Text("The address is too long")))
@@ -44,8 +47,9 @@ def main_pages(pages: Pages) -> Iterator[Answer]:
 
 @pytest.mark.parametrize(("tag", "scheme"), SHOWN)
 async def test_main_pages(chromium: Browser, tag: str, scheme: str) -> None:
-    """With an installation's own colour, whose counterpart on dark pages we compute."""
-    static = {f"/static/{one.name}": one.document for one in static_files(LOOK)}
+    """In the installation's colour, or an app's; what they are on dark pages we compute."""
+    files = (*static_files(LOOK), coloured(LOOK, APP.brand_accent or ""))
+    static = {f"/static/{one.name}": one.document for one in files if one is not None}
     pages = Pages(fakes.config(look=LOOK), languages.speeches()[tag], Compiled(), docs=True)
     shown = {f"/{number}": answer for number, answer in enumerate(main_pages(pages))}
 
@@ -71,6 +75,8 @@ async def test_main_pages(chromium: Browser, tag: str, scheme: str) -> None:
     for path in shown:
         await page.goto(f"https://pages.example{path}")
         assert await page.evaluate("document.documentElement.lang") == tag
+        accent = (APP.brand_accent if path in IN_ITS_COLOUR else None) or LOOK.accent
+        assert await page.evaluate(COLOUR) == (on_dark(accent) if scheme == "dark" else accent)
         assert await page.evaluate("document.documentElement.scrollWidth") <= WIDTH, path
         found = await Axe().run(page)
         assert found.violations_count == 0, f"{path}: {found.generate_report()}"

@@ -1,6 +1,7 @@
 """An installation's look: what is computed of its colour, and what its pages show."""
 
 import re
+from colorsys import rgb_to_hls
 from importlib.resources import files
 
 import httpx2
@@ -33,6 +34,12 @@ LOOK = Look(
     "https://club.example/privacy",
     "https://club.example/terms",
 )
+
+
+def hls(colour: str) -> tuple[float, float, float]:
+    """Hue, lightness and strength of a colour."""
+    red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    return rgb_to_hls(red, green, blue)
 
 
 def test_contrast_as_wcag_computes_it() -> None:
@@ -75,6 +82,16 @@ def test_every_colour_that_is_taken_can_be_read(colour: str) -> None:
         named = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", rule))
         assert least(named["accent"], grounds) >= ENOUGH
         assert contrast(named["on-accent"], named["accent"]) >= ENOUGH
+
+
+@pytest.mark.parametrize("colour", ["#b45309", "#1b1f5e", "#0a7d33", "#7a1fa2", "#b00020"])
+def test_a_colour_stays_itself_on_dark_pages(colour: str) -> None:
+    """Lighter, no more than it has to be, and neither another colour nor a washed-out one."""
+    (hue, was, strong), (other, now, left) = map(hls, (colour, on_dark(colour)))
+    assert other == pytest.approx(hue, abs=0.01)
+    assert left == pytest.approx(strong, abs=0.05)
+    assert now >= was
+    assert least(on_dark(colour), DARK) < ENOUGH + 0.5
 
 
 @pytest.mark.parametrize(
