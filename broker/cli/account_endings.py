@@ -87,6 +87,8 @@ def delete(
     told = f"{record.name} ({record.account_id}) " + (
         "is deleted." if gone else f"is switched off, and will be deleted at {when}."
     )
+    if record.disabled_at is not None:
+        told += " The ban stays, until broker accounts enable lifts it by the Discord id."
     say(record, what, ended, carried=ended is not None, json=json, told=told)
 
 

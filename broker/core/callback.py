@@ -84,7 +84,7 @@ class Callback:
             Declined: the same, and it was no app that asked.
             UpstreamUnavailable, UpstreamPage: upstream failed; the request can be tried again.
             StoreUnavailable: a store did; the same.
-            SignInRefused: the account is switched off.
+            SignInRefused: the account is switched off, or was when it was deleted.
             IdentityTaken, IdentityOccupied, RequestUnknown: the identity cannot be linked.
         """
         pending = await self._spend(upstream, params, browser)
@@ -116,9 +116,12 @@ class Callback:
     ) -> Redirect:
         """Make or find the account, open a session, and lead on to the request's next page."""
         desk = self._desk
-        account_id, facts = await desk.accounts.sign_in(
-            arrival.signed_in.profile, now=desk.clock.now(), community=arrival.community
-        )
+        try:
+            account_id, facts = await desk.accounts.sign_in(
+                arrival.signed_in.profile, now=desk.clock.now(), community=arrival.community
+            )
+        except SignInRefused as error:
+            raise await self._refused(pending, None, error.private) from error
         if facts.leaving_at is not None:
             return await leaving.waiting(desk, pending, account_id, facts)
         await self._keep(pending, arrival, account_id)
@@ -284,15 +287,26 @@ class Callback:
             session, facts, now=now, idle=desk.lifetimes.session_idle
         )
         client_id = pending.request.client_id or None
-        kind = "sign_in" if opened else "sign_in.refused"
-        detail = {"upstream": session.upstream}
-        await note(desk.audit, AuditEvent(kind, now, "person", account_id, client_id, detail))
         if not opened:
-            await desk.requests.finish(pending.request_id)
-            raise SignInRefused(links=(desk.back_link(pending),))
+            raise await self._refused(pending, account_id, "the account is switched off")
+        detail = {"upstream": session.upstream}
+        await note(desk.audit, AuditEvent("sign_in", now, "person", account_id, client_id, detail))
         if before is not None and not same:
             await desk.sessions.end(before.account_id, before.sid, now=now)
         return session
+
+    async def _refused(
+        self, pending: PendingRequest, account_id: str | None, why: str
+    ) -> SignInRefused:
+        """Return the page for somebody who may not sign in; the request is over."""
+        desk, client_id = self._desk, pending.request.client_id or None
+        detail = {"upstream": pending.upstream}
+        event = AuditEvent(
+            "sign_in.refused", desk.clock.now(), "person", account_id, client_id, detail
+        )
+        await note(desk.audit, event)
+        await desk.requests.finish(pending.request_id)
+        return SignInRefused(private=why, links=(desk.back_link(pending),))
 
     def _seen(self, pending: PendingRequest, arrival: Arrival) -> bool:
         """Whether the person was seen to authenticate on the trip."""

@@ -46,6 +46,7 @@ class NotLinked(StrEnum):
 
     TAKEN = "taken"  # it belongs to another account
     OCCUPIED = "occupied"  # the account has another identity at that upstream
+    BANNED = "banned"  # it was an account's that was deleted while it was switched off
 
 
 class NotUnlinked(StrEnum):

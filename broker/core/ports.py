@@ -246,6 +246,9 @@ class Accounts(Protocol):
         one that was read as late is there.
 
         Returns the account_id and its facts; the caller looks at ``disabled``.
+
+        Raises:
+            SignInRefused: nobody has the identity, for its account was deleted while it was off.
         """
         ...
 

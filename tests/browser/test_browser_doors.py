@@ -100,7 +100,7 @@ async def test_ones_own_account(page: Page, doors: Doors) -> None:
     await page.goto(
         f"{broker.issuer}/authorize?response_type=code&scope=openid+profile+email"
         f"&client_id={client_id}&redirect_uri={broker.issuer}/livez&code_challenge_method=S256"
-        f"&code_challenge={challenge_of('v' * 43)}"
+        f"&prompt=login&code_challenge={challenge_of('v' * 43)}"
     )
     await page.get_by_role("link", name="Continue with Corp").click()
     await allow(page)

@@ -152,6 +152,23 @@ def test_withdrawing_deleting_and_keeping(cli):
     assert set(audited()) >= told
 
 
+def test_a_ban_outlives_the_account(cli):
+    """It is said so when the account is deleted; listed; and lifted by the Discord id."""
+    sign_in()
+    assert "No ban" in cli("accounts", "bans").stdout
+    cli("accounts", "disable", "nelly", "--reason", "spam")
+    said = cli("accounts", "delete", "nelly", "--yes", "--grace", "0").stdout
+    assert "The ban stays" in said
+    (ban,) = cli.json("accounts", "bans")
+    assert (ban["reason"], ban["identities"][0]["upstream"]) == ("spam", "discord")
+    subject = ban["identities"][0]["subject"]
+    assert all(word in cli("accounts", "bans").stdout for word in (subject, "spam"))
+    assert cli.json("accounts", "enable", subject)["account_id"] == ban["account_id"]
+    cli("accounts", "enable", subject, code=3)
+    assert cli.json("accounts", "bans") == []
+    assert "ban.lifted" in audited()
+
+
 def test_an_ambiguous_name_is_not_guessed(cli):
     """Two people may share a username over time."""
     sign_in()

@@ -219,6 +219,7 @@ class World:
                 "outbox",
                 "api",
                 "guild",
+                "ban",
             )
             for table in tables:
                 await connection.exec_driver_sql(f"DELETE FROM {table}")

@@ -36,6 +36,19 @@ async def test_signing_in_without_an_app(doors: Doors, browser: Browser) -> None
     assert not [key async for key in doors.world.redis.scan_iter("tb:{req:*")]
 
 
+async def test_a_banned_identity_links_to_nobody(doors: Doors, browser: Browser) -> None:
+    """Its account was deleted while it was switched off: there is no way around that by linking."""
+    world, app = doors.world, doors.world.app(FRONT)
+    answered(await world.browser().arrive(app, BEN, idp_hint="discord"), app)
+    ben, now = await world.account_of(BEN), world.clock.at
+    await world.sql.accounts.disable(ben, "spam", now)
+    await world.sql.own.leave(ben, now=now, grace=0, actor="operator")
+    await enter(doors, browser, "github")
+    answer = await browser.go_on(await press(browser, "link", "discord"), BEN)
+    assert "This account cannot sign in" in is_page(answer, 403)
+    assert await identities(world) == [["github"]]
+
+
 async def test_who_came_through_an_app_is_signed_in(doors: Doors, browser: Browser) -> None:
     """One session; the page shows what apps may see."""
     await doors.through(browser, doors.world.app(FRONT), "corp", scope="openid email")

@@ -44,6 +44,7 @@ CONSOLE = {
     "/accounts/{account_id}/withdraw": "consent.withdrawn",
     "/accounts/{account_id}/delete": "account.leaving",
     "/accounts/{account_id}/keep": "account.kept",
+    "/accounts/lift": "ban.lifted",
     "/clients/new": "client.added",
     "/clients/{client_id}/edit": "client.edited",
     "/clients/{client_id}/switch": "client.edited",

@@ -114,3 +114,22 @@ async def test_an_account_is_deleted_and_kept_after_all(desk: Desk) -> None:
         assert entry.event.detail["operator"] == desk.account
     own = f"/accounts/{desk.account}"
     assert "Not your own account" in (await desk.send(own, f"{own}/delete")).text
+
+
+async def test_a_ban_that_outlived_its_account_is_lifted(desk: Desk) -> None:
+    """It is shown by Discord id, with its reason; afterwards its person may sign in again."""
+    account, app, _ = await somebody(desk)
+    sql, now = desk.world.sql, desk.world.clock.at
+    discord_id = (await sql.accounts.get(account)).identities[0].subject
+    await sql.accounts.disable(account, "spam", now)
+    await sql.own.leave(account, now=now, grace=0, actor="operator")
+    browser = desk.world.browser()
+    assert "This account cannot sign in" in (await browser.arrive(app, BEN)).text
+    page = await desk.get("/accounts", q=discord_id)
+    assert all(word in page.text for word in ("Nobody fits", discord_id, "spam", "Lift"))
+    answer = await desk.send("/accounts", "/accounts/lift")
+    assert "The ban is lifted" in answer.text
+    assert "Lift" not in answer.text
+    (entry,) = await desk.world.audit("ban.lifted")
+    assert (entry.event.account_id, entry.event.detail) == (account, {"operator": desk.account})
+    await browser.tokens(app, BEN)

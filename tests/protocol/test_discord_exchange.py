@@ -253,6 +253,18 @@ async def test_a_disabled_account(world: World) -> None:
     assert len(await world.audit("sign_in.refused")) == 1
 
 
+async def test_a_banned_account_that_was_deleted(world: World) -> None:
+    """The ban outlives it: the same words, and nobody is made."""
+    app = await activity(world)
+    await given(app, discord_token(world))
+    account = await world.account_of(ADA)
+    await world.disable(account)
+    await world.sql.own.leave(account, now=world.clock.at, grace=0, actor="operator")
+    unusable(await offer(app, discord_token(world)))
+    assert len(await world.audit("sign_in.refused")) == 1
+    assert await world.sql.accounts.page() == ()
+
+
 async def test_one_that_is_withdrawn_while_discord_answers(world: World) -> None:
     """What begins with a dead authorization is dead: it began when Discord was asked."""
     app, token = await activity(world), discord_token(world)

@@ -3,14 +3,18 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
 
+from broker.core.errors import SignInRefused
 from broker.core.federation import UpstreamAuthorization
+from broker.core.identities import NotLinked
 from broker.core.model import AuditEvent
 from broker.core.operators import Passkey
 from broker.stores.sql import records
+from broker.stores.sql.account_import import NewAccount
 from broker.stores.sql.audit import AuditFilter
 from broker.stores.sql.errors import NotFound
 from broker.stores.sql.facade import SqlStores
@@ -19,6 +23,7 @@ from tests.stores.sql_fixtures import ADA, BOB, NOW, another, clock, migrated_ur
 __all__ = ["another", "clock", "migrated_url", "stores"]
 
 DAY = 86400
+AT_GITHUB = replace(ADA, upstream="github", subject="583231")
 HELD = UpstreamAuthorization("access-x", "refresh-x", ("identify",), NOW + 5)
 TABLES = ("account", "identity", "upstream_token", "consent", "operator", "passkey")
 
@@ -126,6 +131,73 @@ async def test_who_comes_back_is_somebody_new(stores: SqlStores) -> None:
     assert third.sub not in {first.sub, second.sub}
     assert not third.disabled
     assert len(await stores.accounts.page()) == 1
+
+
+async def test_a_ban_outlives_its_account(stores: SqlStores) -> None:
+    """Of each identity what the upstream calls it, since when and why; it opens nothing."""
+    ada, _ = await stores.accounts.sign_in(ADA, now=NOW)
+    await stores.identities.link(ada, AT_GITHUB, now=NOW)
+    await stores.accounts.disable(ada, "spam", NOW)
+    await stores.own.leave(ada, now=NOW + 5, grace=0, actor="operator")
+    (ban,) = await stores.bans.page()
+    assert (ban.account_id, ban.since, ban.reason, ban.kept_at) == (ada, NOW, "spam", NOW + 5)
+    assert ban.identities == (("discord", ADA.subject), ("github", AT_GITHUB.subject))
+    (told,) = await stores.audit.page(AuditFilter(kind="account.deleted"))
+    assert told.event.detail == {"banned": True}
+    bob, _ = await stores.accounts.sign_in(BOB, now=NOW)
+    for profile in (ADA, AT_GITHUB):
+        with pytest.raises(SignInRefused):
+            await stores.accounts.sign_in(profile, now=NOW + 9)
+    assert await stores.identities.link(bob, AT_GITHUB, now=NOW) is NotLinked.BANNED
+    assert [one.account_id for one in await stores.accounts.page()] == [bob]
+    (refused,) = await stores.audit.page(AuditFilter(kind="identity.refused"))
+    assert refused.event.detail == {"upstream": "github"}
+
+
+async def test_a_ban_is_lifted_by_any_of_its_names(stores: SqlStores) -> None:
+    """All identities of the account at once, with an event; then comes a first sign-in."""
+    ada, first = await stores.accounts.sign_in(ADA, now=NOW)
+    await stores.identities.link(ada, AT_GITHUB, now=NOW)
+    await stores.own.leave(ada, now=NOW, grace=DAY, actor="person")
+    await stores.accounts.disable(ada, "", NOW + 1)  # while it is leaving
+    assert await stores.own.erase(ada, now=NOW + DAY)
+    for name in (ADA.subject, AT_GITHUB.subject, ada):
+        assert [one.account_id for one in await stores.bans.find(name)] == [ada]
+    assert await stores.bans.find(BOB.subject) == ()
+    assert await stores.bans.lift(ada, now=NOW, by="0b" * 16)
+    assert not await stores.bans.lift(ada, now=NOW)
+    assert await stores.bans.page() == ()
+    (told,) = await stores.audit.page(AuditFilter(kind="ban.lifted"))
+    assert (told.event.account_id, told.event.detail) == (ada, {"operator": "0b" * 16})
+    again, second = await stores.accounts.sign_in(ADA, now=NOW + 2 * DAY)
+    assert again != ada
+    assert second.sub != first.sub
+
+
+async def test_bans_by_pages(stores: SqlStores) -> None:
+    """In the order of the accounts, each with all of its identities."""
+    for profile in (ADA, BOB):
+        account, _ = await stores.accounts.sign_in(profile, now=NOW)
+        await stores.accounts.disable(account, "", NOW)
+        await stores.own.leave(account, now=NOW, grace=0, actor="operator")
+    (first,) = await stores.bans.page(1)
+    (second,) = await stores.bans.page(1, first.account_id)
+    assert first.account_id < second.account_id
+    assert await stores.bans.page() == (first, second)
+    assert await stores.bans.page(1, second.account_id) == ()
+
+
+async def test_who_is_imported_is_banned_still(stores: SqlStores) -> None:
+    """The account is made, switched off since then, for the same reason; the ban is its own."""
+    ada, _ = await stores.accounts.sign_in(ADA, now=NOW)
+    await stores.accounts.disable(ada, "spam", NOW)
+    await stores.own.leave(ada, now=NOW + 5, grace=0, actor="operator")
+    await stores.account_import.add([NewAccount(ADA, None, NOW, NOW)], now=NOW + 9)
+    (record,) = await stores.accounts.page()
+    assert (record.disabled_at, record.disabled_reason) == (NOW, "spam")
+    assert await stores.bans.page() == ()
+    _, facts = await stores.accounts.sign_in(ADA, now=NOW + 9)
+    assert facts.disabled
 
 
 async def test_many_processes_delete_one_account_once(

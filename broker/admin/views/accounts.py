@@ -40,7 +40,20 @@ class Accounts(Page):
         after = request.query_params.get("after") or None
         found = await self._found(query, after)
         more = found[-1].account_id if len(found) == PAGE_SIZE else None
-        return self.show(request, "accounts.html", "Accounts", found=found, query=query, more=more)
+        bans = await (self.sql.bans.find(query) if query else self.sql.bans.page(PAGE_SIZE))
+        context = {"found": found, "query": query, "more": more, "bans": bans}
+        return self.show(request, "accounts.html", "Accounts", **context)
+
+    @route("/lift", methods=["POST"])
+    async def lift(self, request: Request) -> Response:
+        """Lift the ban that is left of a deleted account."""
+        account_id = text(await form_of(request), "account")
+        return await self.do(request, "/admin/accounts", self._lift(request, account_id))
+
+    async def _lift(self, request: Request, account_id: str) -> str:
+        if not await self.sql.bans.lift(account_id, now=self.now, by=self.by(request)):
+            raise NotFound("It is lifted already")
+        return "The ban is lifted: they may sign in, as somebody new."
 
     async def _found(self, query: str, after: str | None) -> tuple[AccountRecord, ...]:
         exact = await self.sql.accounts.find(query) if query and after is None else ()

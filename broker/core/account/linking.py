@@ -17,6 +17,7 @@ from broker.core.errors import (
     IdentityTaken,
     LastIdentity,
     RequestUnknown,
+    SignInRefused,
     StoreUnavailable,
     Way,
 )
@@ -58,7 +59,7 @@ async def complete(
 
     Raises:
         RequestUnknown: that session is over, or another's or a newer one is here by now.
-        IdentityTaken, IdentityOccupied: it cannot be linked.
+        IdentityTaken, IdentityOccupied, SignInRefused: it cannot be linked.
         StoreUnavailable: SQL is out of reach; nothing was linked.
     """
     await desk.requests.finish(pending.request_id)
@@ -79,6 +80,8 @@ async def complete(
         raise IdentityOccupied(
             Text("Another %(upstream)s account is linked already", upstream=title), links=BACK
         )
+    if found is NotLinked.BANNED:
+        raise SignInRefused(links=BACK)
     if isinstance(found, Linked):
         await _tell(desk, session.account_id, found.facts)
     return Redirect(shown(Notice.LINKED))

@@ -32,6 +32,7 @@ from broker.core.errors import (
     AccessDenied,
     InvalidRequest,
     InvalidScope,
+    SignInRefused,
     StoreUnavailable,
     UnauthorizedClient,
 )
@@ -137,9 +138,16 @@ class UpstreamExchange:
         withdrawn while the answer was on its way.
         """
         desk, profile = self._desk, offered.profile
-        account_id, facts = await desk.accounts.sign_in(
-            profile, now=desk.clock.now(), community=offered.community
-        )
+        try:
+            account_id, facts = await desk.accounts.sign_in(
+                profile, now=desk.clock.now(), community=offered.community
+            )
+        except SignInRefused as error:
+            event = AuditEvent(
+                "sign_in.refused", desk.clock.now(), "person", None, client.client_id
+            )
+            await note(desk.audit, event)
+            raise unusable("subject_token", error.private) from error
         session = Session(
             account_id=account_id,
             sid=desk.new_id(),

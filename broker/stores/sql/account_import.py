@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from broker.core.model import AuditEvent, Profile
 from broker.core.ports import Entropy
 from broker.stores.sql.account_rows import new_identity, profile_columns, remember
+from broker.stores.sql.bans import ban_of
 from broker.stores.sql.tables import AccountRow, IdentityRow
 from broker.stores.sql.unit import Units
 
@@ -85,6 +86,12 @@ class SqlAccountImport:
         return await self._units.write(work)
 
     async def _make(self, session: AsyncSession, one: NewAccount, now: float) -> Taken:
+        """Make an account; for an identity that is banned, one that is switched off instead."""
+        off, reason = one.disabled_at, "inactive where it came from"
+        ban = await ban_of(session, one.profile.upstream, one.profile.subject)
+        if ban is not None:
+            off, reason = ban.since, ban.reason or "switched off before it was deleted"
+            await session.delete(ban)
         row = AccountRow(
             id=self._entropy.token(16).hex(),
             sub=one.sub or self._entropy.token(16).hex(),
@@ -92,8 +99,8 @@ class SqlAccountImport:
             created_at=one.created_at,
             updated_at=now,
             last_sign_in_at=one.last_sign_in_at,
-            disabled_at=one.disabled_at,
-            disabled_reason=None if one.disabled_at is None else "inactive where it came from",
+            disabled_at=off,
+            disabled_reason=None if off is None else reason,
             **profile_columns(one.profile),
         )
         session.add(row)

@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from broker.core.community.model import Community
-from broker.core.errors import StoreUnavailable
+from broker.core.errors import SignInRefused, StoreUnavailable
 from broker.core.model import AuditEvent, Facts, Profile
 from broker.core.ports import Entropy
 from broker.stores import community as documents
@@ -30,6 +30,7 @@ from broker.stores.sql.account_rows import (
     remember,
     seen,
 )
+from broker.stores.sql.bans import ban_of
 from broker.stores.sql.departures import erase
 from broker.stores.sql.errors import NotFound
 from broker.stores.sql.tables import AccountRow, ConsentRow, IdentityRow, UpstreamTokenRow
@@ -66,6 +67,9 @@ class SqlAccounts(AccountOperations):
 
         Returns:
             The account_id and its facts; the caller looks at ``disabled``.
+
+        Raises:
+            SignInRefused: nobody has the identity, for its account was deleted while it was off.
         """
 
         async def work(session: AsyncSession) -> tuple[str, Facts]:
@@ -231,6 +235,8 @@ class SqlAccounts(AccountOperations):
     async def _make(
         self, session: AsyncSession, profile: Profile, now: float
     ) -> tuple[AccountRow, IdentityRow]:
+        if await ban_of(session, profile.upstream, profile.subject):
+            raise SignInRefused(private="the identity of an account that was switched off")
         row = AccountRow(
             id=self._entropy.token(16).hex(),
             sub=self._entropy.token(16).hex(),

@@ -19,6 +19,7 @@ from broker.stores.sql.account_rows import (
     queue,
     remember,
 )
+from broker.stores.sql.bans import outlive
 from broker.stores.sql.errors import NotFound
 from broker.stores.sql.tables import AccountRow, AuditEventRow, UpstreamTokenRow
 from broker.stores.sql.unit import Units
@@ -122,11 +123,13 @@ async def erase(
     """Delete an account that is locked, and all that hangs on it, in this transaction.
 
     The audit log keeps what happened; its account_id leads to nobody any more, and what could tell
-    who that was is taken out.
+    who that was is taken out. Of an account that is switched off the ban stays.
     """
     await _forget(session, row.id)
+    banned = {"banned": True} if await outlive(session, row, now) else {}
     queue(session, records.ACCOUNT_ERASED, row, now)
-    remember(session, AuditEvent("account.deleted", now, actor, row.id, None, _operator(by)))
+    detail = banned | _operator(by)
+    remember(session, AuditEvent("account.deleted", now, actor, row.id, None, detail))
     await session.flush()
     await session.exec(delete(AccountRow).where(col(AccountRow.id) == row.id))
     session.expunge_all()

@@ -11,6 +11,7 @@ from broker.stores.sql.accounts import SqlAccounts
 from broker.stores.sql.apis import SqlApis
 from broker.stores.sql.audit import SqlAudit
 from broker.stores.sql.authorizations import SqlAuthorizations
+from broker.stores.sql.bans import SqlBans
 from broker.stores.sql.clients import SqlClients
 from broker.stores.sql.followed import FollowedClients
 from broker.stores.sql.followed_register import (
@@ -44,6 +45,7 @@ class SqlStores:
         accounts: the ``Accounts`` port, and what operators do to accounts.
         own: the ``OwnAccounts`` port.
         identities: the ``Identities`` port.
+        bans: those that have outlived their accounts.
         account_import: makes accounts that come from elsewhere.
         clients: the clients' repository.
         followed_clients: the ``Clients`` port; run its ``follow``.
@@ -73,6 +75,7 @@ class SqlStores:
         self.accounts = SqlAccounts(self._units, entropy)
         self.own = SqlOwnAccounts(self._units)
         self.identities = SqlIdentities(self._units)
+        self.bans = SqlBans(self._units)
         self.account_import = SqlAccountImport(self._units, entropy)
         self.apis = SqlApis(self._units)
         self.followed_apis = FollowedApis(

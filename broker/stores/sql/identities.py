@@ -22,6 +22,7 @@ from broker.stores.sql.account_rows import (
     remember,
     seen,
 )
+from broker.stores.sql.bans import ban_of
 from broker.stores.sql.tables import AccountRow, IdentityRow
 from broker.stores.sql.unit import Units
 
@@ -70,6 +71,9 @@ class SqlIdentities:
                 one.upstream == profile.upstream for one in await identities_of(session, row.id)
             ):
                 return NotLinked.OCCUPIED
+            if await ban_of(session, profile.upstream, profile.subject):
+                remember(session, _event("identity.refused", row, profile.upstream, now))
+                return NotLinked.BANNED
             session.add(new_identity(row, profile, now))
             row.version += 1
             queue(session, records.ACCOUNT_CHANGED, row, now)

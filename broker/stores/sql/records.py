@@ -76,6 +76,30 @@ class AccountRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class BanRecord:
+    """What is left of an account that was switched off, and deleted since; times in UTC seconds.
+
+    Attributes:
+        account_id: the identifier that it had.
+        since: when it was switched off.
+        reason: what the operator wrote, or None.
+        kept_at: when it was deleted.
+        identities: who may not sign in: upstream and its identifier of the person.
+    """
+
+    account_id: str
+    since: float
+    reason: str | None
+    kept_at: float
+    identities: tuple[tuple[str, str], ...]
+
+    @property
+    def name(self) -> str:
+        """What there is to call the person by."""
+        return ", ".join(f"{upstream} {subject}" for upstream, subject in self.identities)
+
+
+@dataclass(frozen=True, slots=True)
 class ClientRecord:
     """A client and the history of its row.
 

@@ -29,6 +29,7 @@ __all__ = [
     "AccountRow",
     "ApiRow",
     "AuditEventRow",
+    "BanRow",
     "ClientRow",
     "ConsentRow",
     "GuildRow",
@@ -105,6 +106,23 @@ class IdentityRow(SQLModel, table=True):
     )
     created_at: float = Field(sa_column=Column(Double, nullable=False))
     last_seen_at: float = Field(sa_column=Column(Double, nullable=False))
+
+
+class BanRow(SQLModel, table=True):
+    """An identity of an account that was switched off, and deleted since.
+
+    It is all that is left of the person: without it, deletion would be the way out of a ban.
+    ``account_id`` joins the identities of one account, and leads to nobody any more.
+    """
+
+    __tablename__ = "ban"
+
+    upstream: str = Field(sa_column=Column(String(64), primary_key=True))
+    subject: str = Field(sa_column=Column(String(255), primary_key=True))
+    account_id: str = Field(sa_column=Column(String(32), nullable=False, index=True))
+    since: float = Field(sa_column=Column(Double, nullable=False))
+    reason: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+    kept_at: float = Field(sa_column=Column(Double, nullable=False))
 
 
 class UpstreamTokenRow(SQLModel, table=True):
