@@ -174,11 +174,12 @@ _PEOPLE: Final = (
     Field("logo_uri", "Logo", "https."),
     Field("policy_uri", "Privacy policy", "https."),
     Field("tos_uri", "Terms of service", "https."),
+    Field("support_uri", "Help", "Where its people find it; https or mailto."),
     Field("brand_accent", "Colour", "Of buttons and links on pages that speak of it, such as "
           "#4752c4, dark enough to be read on white. Empty: the broker's."),
     Field("translations", "In other languages", "Name and addresses for whoever reads that "
           "language, one a line: client_name#ko = …, client_uri#ko = https://…; logo_uri, "
-          "policy_uri, tos_uri too.", "translations"),
+          "policy_uri, tos_uri, support_uri too.", "translations"),
     Field("contacts", "Contacts", "E-mail addresses of who runs it, for you; one a line.", "lines"),
     Field("software_id", "Software", "Which software it is, for you."),
     Field("software_version", "Its version", "For you."),

@@ -27,9 +27,10 @@ SHORTEST: Final = 30  # seconds that a token lives at least
 SHORTEST_GRANT: Final = 300
 LONGEST_GRANT: Final = 1098 * DAY
 
-NAMED: Final = "1 to 100 printable characters"
-PAGE: Final = "must be an https address"
-PAGES: Final = ("client_uri", "logo_uri", "policy_uri", "tos_uri", "initiate_login_uri")
+MAIL: Final = re.compile(r"mailto:[^@]+@[^@]+")
+PAGES: Final = (
+    "client_uri", "logo_uri", "policy_uri", "tos_uri", "support_uri", "initiate_login_uri"
+)  # fmt: skip
 CALLED: Final = ("jwks_uri", "sector_identifier_uri", "backchannel_logout_uri")
 SIGNED_WITH: Final = ("id_token_signed_response_alg", "userinfo_signed_response_alg")
 SIGNS_WITH: Final = ("token_endpoint_auth_signing_alg", "request_object_signing_alg")
@@ -72,12 +73,19 @@ def faults(client: Client, settings: Settings) -> Iterator[Fault]:
 def _names(client: Client) -> Iterator[Fault]:
     if not CLIENT_ID.fullmatch(client.client_id):
         yield Fault("client_id", "1 to 128 of letters, digits and . _ ~ -")
-    if not _is_name(client.name):
-        yield Fault("name", NAMED)
+    if reason := _unseemly("name", client.name):
+        yield Fault("name", reason)
 
 
-def _is_name(text: str) -> bool:
-    return bool(text.strip()) and len(text) <= 100 and text.isprintable()
+def _unseemly(field: str, text: str) -> str | None:
+    """Return why people cannot be shown a name, or led to an address, or None."""
+    if field == "name":
+        fits = bool(text.strip()) and len(text) <= 100 and text.isprintable()
+        return None if fits else "1 to 100 printable characters"
+    fits = text.startswith("https://") or (field == "support_uri" and bool(MAIL.fullmatch(text)))
+    if fits and not malformed(text):
+        return None
+    return f"must be an https {'or mailto ' if field == 'support_uri' else ''}address"
 
 
 def _redirects(client: Client) -> Iterator[Fault]:
@@ -234,8 +242,8 @@ def _lifetimes(client: Client, settings: Settings) -> Iterator[Fault]:
 def _addresses(client: Client, settings: Settings) -> Iterator[Fault]:
     for field in PAGES:
         uri = getattr(client, field)
-        if uri and not _is_page(uri):
-            yield Fault(field, PAGE)
+        if uri and (reason := _unseemly(field, uri)):
+            yield Fault(field, reason)
     outbound = None
     for field in CALLED:
         uri = getattr(client, field)
@@ -248,10 +256,6 @@ def _addresses(client: Client, settings: Settings) -> Iterator[Fault]:
             yield Fault(field, f"{error.public[:1].lower()}{error.public[1:]}")
 
 
-def _is_page(uri: str) -> bool:
-    return not malformed(uri) and uri.startswith("https://")
-
-
 def _looks(client: Client) -> Iterator[Fault]:
     if client.brand_accent is not None and (reason := accent_fault(client.brand_accent)):
         yield Fault("brand_accent", reason)
@@ -262,10 +266,8 @@ def _translations(client: Client) -> Iterator[Fault]:
     found = client.translations or {}
     reasons = list(translations.faults(found))
     for name, text in () if reasons else found.items():
-        if translations.parts(name)[0] == "name":
-            reasons += [] if _is_name(text) else [f"{name}: {NAMED}"]
-        else:
-            reasons += [] if _is_page(text) else [f"{name}: {PAGE}"]
+        reason = _unseemly(translations.parts(name)[0], text)
+        reasons += [f"{name}: {reason}"] if reason else []
     yield from (Fault("translations", reason) for reason in reasons)
 
 

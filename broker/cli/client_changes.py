@@ -48,7 +48,7 @@ _TEXTS: Final = {
     for name in (
         "audience", "client_uri", "logo_uri", "policy_uri", "tos_uri", "initiate_login_uri",
         "jwks_uri", "sector_identifier_uri", "backchannel_logout_uri", "software_id",
-        "software_version", "brand_accent",
+        "software_version", "support_uri", "brand_accent",
     )
 }  # fmt: skip
 _DOCUMENTS: Final = {"map_role": "role_mapping", "policy": "policy"}  # as `resolved` leaves them

@@ -212,6 +212,7 @@ _SHARED: Final[dict[str, Any]] = {
     "logo_uri": _text(PEOPLE, "URI", "Its logo."),
     "policy_uri": _text(PEOPLE, "URI", "Its privacy policy."),
     "tos_uri": _text(PEOPLE, "URI", "Its terms of service."),
+    "support_uri": _text(PEOPLE, "URI", "Where its people find help, https or mailto."),
     "brand_accent": _text(
         PEOPLE,
         "COLOUR",

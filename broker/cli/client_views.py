@@ -150,6 +150,7 @@ def _pages(client: "Client") -> list[Row]:
         ("logo", client.logo_uri),
         ("privacy policy", client.policy_uri),
         ("terms", client.tos_uri),
+        ("help", client.support_uri),
         ("colour", client.brand_accent),
         ("translated", [f"{name}: {text}" for name, text in (client.translations or {}).items()]),
         ("contacts", client.contacts),

@@ -56,6 +56,7 @@ class Client:
         logo_uri: its logo.
         policy_uri: its privacy policy.
         tos_uri: its terms.
+        support_uri: where its people find help, https or mailto.
         brand_accent: its colour on pages that speak of it, ``#14604f``; None for the broker's.
         translations: of name and addresses that people see, named as in its metadata
             (``client_name#ko``, RFC 7591 §2.2); None for none.
@@ -116,6 +117,7 @@ class Client:
     logo_uri: str | None = None
     policy_uri: str | None = None
     tos_uri: str | None = None
+    support_uri: str | None = None
     brand_accent: str | None = None
     translations: Mapping[str, str] | None = None
     disabled: bool = False

@@ -72,6 +72,7 @@ MEMBERS: Final = (
     Member("logo_uri", "logo_uri", kinds.text),
     Member("policy_uri", "policy_uri", kinds.text),
     Member("tos_uri", "tos_uri", kinds.text),
+    Member("support_uri", "support_uri", kinds.text),
     Member("brand_accent", "brand_accent", kinds.text),
     TRANSLATIONS,
     Member("disabled", "disabled", kinds.flag, operator=True),

@@ -16,6 +16,7 @@ FIELDS: Final = {
     "logo_uri": "logo_uri",
     "policy_uri": "policy_uri",
     "tos_uri": "tos_uri",
+    "support_uri": "support_uri",
 }
 """Member → field of ``Client``: of these there may be translations."""
 

@@ -21,6 +21,7 @@ class App:
     home: str | None
     policy: str | None
     terms: str | None
+    support: str | None = None
     accent: str | None = None
 
 
@@ -57,8 +58,12 @@ class Faces:
             home=self.harmless(said("client_uri")),
             policy=self.harmless(said("policy_uri")),
             terms=self.harmless(said("tos_uri")),
+            support=self._help(said("support_uri")),
             accent=client.brand_accent,
         )
+
+    def _help(self, address: str | None) -> str | None:
+        return address if address and scheme(address) == "mailto" else self.harmless(address)
 
     def person(self, claims: Mapping[str, Any]) -> Person:
         """Return an account, told by standard claims, as a page shows it."""

@@ -91,6 +91,7 @@ def test_each_member_falls_back_by_itself() -> None:
         "logo_uri": None,
         "policy_uri": None,
         "tos_uri": "https://app.example/ko/tos",
+        "support_uri": None,
     }
 
 

@@ -49,7 +49,7 @@ _MEMBERS: Final = (
     " post_logout_redirect_uris backchannel_logout_uri application_type default_max_age client_id"
     " client_secret id_token_signed_response_alg require_pushed_authorization_requests"
     " software_id software_statement initiate_login_uri request_uris dpop_bound_access_tokens"
-    " brand_accent client_name#ko logo_uri#ko-KR tos_uri# policy_uri#\u202e"
+    " brand_accent support_uri client_name#ko logo_uri#ko-KR tos_uri# policy_uri#\u202e"
 )
 MEMBERS: Final = tuple(_MEMBERS.split())
 

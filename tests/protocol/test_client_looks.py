@@ -97,6 +97,24 @@ async def test_errors_of_an_app_that_is_known(world: World, browser: Browser) ->
     assert (late.status_code, await accent(browser, late)) == (400, ACCENT)
 
 
+async def test_where_an_app_helps_its_people(world: World, browser: Browser) -> None:
+    """By mail or on the web; on the pages where somebody may be at a loss because of the app."""
+    mail, site = "mailto:help@third.example", "https://third.example/help"
+    said = {"support_uri#ko": site}
+    app = await world.new_app(THIRD, support_uri=mail, translations=said)
+    page = await browser.arrive(app)
+    assert f'<a href="{mail}"' in page.text
+    failed = await browser.decide(page, "allow", csrf="forged")
+    assert f'<a href="{mail}" rel="noreferrer">Help with Third</a>' in failed.text
+    assert f'<a href="{site}"' in (await browser.arrive(app, ui_locales="ko")).text
+    policy = {"guilds": [{"id": HALL, "any_role": [KEEPER]}]}
+    closed = await kept_out(world, policy, support_uri=site)
+    page = await world.browser().arrive(closed, BEN)
+    assert f'<a href="{site}" rel="noreferrer">Help with Back</a>' in page.text
+    evil = await world.new_app(THIRD, support_uri="javascript:alert(1)")
+    assert "javascript:" not in (await browser.arrive(evil)).text
+
+
 async def test_errors_of_a_link_that_is_not_trusted(world: World, browser: Browser) -> None:
     """Whoever made it up gets nothing of the app that it names."""
     app = await world.new_app(THIRD, brand_accent=ACCENT)

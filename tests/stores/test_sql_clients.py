@@ -38,6 +38,7 @@ FULL = Client(
     logo_uri="https://app.example/logo",
     policy_uri="https://app.example/policy",
     tos_uri="https://app.example/tos",
+    support_uri="mailto:help@app.example",
     brand_accent="#7a1fa2",
     translations={"client_name#ko": "앱", "tos_uri#ko": "https://app.example/ko/tos"},
     disabled=True,
