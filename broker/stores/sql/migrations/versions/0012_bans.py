@@ -1,14 +1,14 @@
 """Bans: what is left of an account that was switched off, and deleted since.
 
-Revision 0011, after 0010. A broker of the version before neither reads nor writes it: through that
+Revision 0012, after 0011. A broker of the version before neither reads nor writes it: through that
 one a banned person who was deleted comes in as somebody new, and whom it deletes leaves no ban.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
