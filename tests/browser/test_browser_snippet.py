@@ -85,7 +85,7 @@ def _handler(files: dict[str, bytes]) -> type[BaseHTTPRequestHandler]:
 async def test_the_copied_app_signs_in_calls_an_api_and_signs_out(
     page: Page, stage: Stage, address: str
 ) -> None:
-    """Nothing was changed but the addresses; the code leaves the address bar."""
+    """Only the addresses were changed; whom nobody knows any more is sent to sign in."""
     await page.goto(address)
     await expect(page.locator("#who")).to_have_text("nobody")
     await page.get_by_role("button", name="Sign in").click()
@@ -97,3 +97,7 @@ async def test_the_copied_app_signs_in_calls_an_api_and_signs_out(
     await expect(page.locator("#told")).to_contain_text("Bearer eyJ")
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.locator("#who")).to_have_text("nobody")
+    await page.get_by_role("button", name="Ask the API").click()
+    await page.get_by_role("button", name="Authorize").click()
+    await allow(page)
+    await expect(page.locator("#who")).to_contain_text(NAME)

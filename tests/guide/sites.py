@@ -1,5 +1,6 @@
 """Sites that are configured by the pages for developers, run against a broker of their own."""
 
+import json
 import os
 import shlex
 import shutil
@@ -10,7 +11,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 import httpx2
@@ -42,7 +45,7 @@ class Site:
 
 
 @contextmanager
-def broker_with(folder: Path, stack: str) -> Iterator[tuple[Site, dict[str, str]]]:
+def broker_with(folder: Path, stack: str, api: str = API) -> Iterator[tuple[Site, dict[str, str]]]:
     """Run a broker, register a site by the command that its page shows; yield it and its files."""
     address = f"http://127.0.0.1:{free_port()}"
     with RunningBroker(folder / "broker") as broker:
@@ -50,7 +53,7 @@ def broker_with(folder: Path, stack: str) -> Iterator[tuple[Site, dict[str, str]
             issuer=broker.issuer,
             brand="Token Broker",
             app=address,
-            api=API,
+            api=api,
             discord_client_id=DISCORD_CLIENT_ID,
         )
         yield Site(address, broker, registered(broker, files[f"register-{stack}.sh"])), files
@@ -92,6 +95,28 @@ def node_site(modules: Path, files: dict[str, str]) -> Path:
     (folder / "package.json").write_text('{"type": "module"}')
     written(folder, files, *NODE_FILES)
     return folder
+
+
+@contextmanager
+def api_server() -> Iterator[str]:
+    """Serve an API that tells the token it was asked with; yields its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Echo) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class _Echo(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        body = json.dumps({"path": self.path, "scheme": scheme, "token": token}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
 
 @contextmanager

@@ -1,10 +1,15 @@
 """Sites that are configured by copying from the pages for developers: people sign in for real."""
 
+import asyncio
+import html
+import re
 import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
+import jwt
 import pytest
 import pytest_asyncio
 
@@ -13,6 +18,7 @@ from broker.web.docs.render import snippets
 from tests.browsing import sign_in_and_arrive
 from tests.guide.sites import (
     Site,
+    api_server,
     broker_with,
     django_words,
     node_modules,
@@ -49,12 +55,26 @@ def subject_of(site: Site) -> str:
     return found
 
 
+def claims_of(token: str) -> dict[str, Any]:
+    """Return a token's claims, unverified."""
+    return jwt.decode(token, options={"verify_signature": False})
+
+
+async def left_for_good(browser: httpx2.AsyncClient, site: Site, leaving: str) -> str:
+    """Follow a site's own sign-out to ours, agree, and return where that leads."""
+    assert leaving.startswith(f"{site.broker.issuer}/logout?client_id="), leaving
+    page = await browser.get(leaving)
+    [form] = read_forms(page.text, str(page.url))
+    origin = {"Origin": site.broker.issuer}
+    return (await browser.post(form.action, data=form.fields, headers=origin)).headers["location"]
+
+
 @pytest.mark.node
 async def test_express_openid_connect_signs_in(
     tmp_path: Path, modules: Path, browser: httpx2.AsyncClient
 ) -> None:
-    """Its session knows the person by sub, name and address."""
-    with broker_with(tmp_path, "express") as (site, files):
+    """Its session knows the person, calls the API with a token that it renews, and signs out."""
+    with api_server() as api, broker_with(tmp_path, "express", api) as (site, files):
         folder = node_site(modules, files)
         secrets = {"CLIENT_SECRET": site.client["client_secret"], "SESSION_SECRET": "s" * 40}
         words = ["node", "serve.mjs", "express", port_of(site.address)]
@@ -65,8 +85,17 @@ async def test_express_openid_connect_signs_in(
             who = (await browser.get(f"{site.address}/profile")).json()
             assert who["sub"] == subject_of(site)
             assert (who["name"], who["email"]) == ("Ada Lindqvist", "ada@example.com")
+            first = (await browser.get(f"{site.address}/orders")).json()
+            assert (first["path"], first["scheme"]) == ("/orders", "Bearer")
+            assert claims_of(first["token"])["aud"] == api
+            await browser.get(f"{site.address}/later")
+            second = (await browser.get(f"{site.address}/orders")).json()
+            assert second["token"] != first["token"]
+            assert claims_of(second["token"])["sub"] == who["sub"]
             left = await browser.get(f"{site.address}/logout")
             assert left.headers["location"].startswith(f"{site.broker.issuer}/logout?")
+            home = await browser.get(left.headers["location"])
+            assert (home.status_code, home.headers["location"]) == (303, site.address)
 
 
 @pytest.mark.node
@@ -103,6 +132,11 @@ async def test_django_allauth_signs_in(tmp_path: Path, browser: httpx2.AsyncClie
                 browser, where, back, discord=site.broker.discord_origin
             )
             assert home.json() == {"uid": subject_of(site), "provider": "broker"}
+            leaving = await browser.get(f"{site.address}/accounts/logout/")
+            [form] = read_forms(leaving.text, str(leaving.url))
+            gone = await browser.post(form.action or str(leaving.url), data=form.fields)
+            after = await left_for_good(browser, site, gone.headers["location"])
+            assert after == f"{site.address}/"
 
 
 @pytest.mark.oauth2_proxy
@@ -120,6 +154,7 @@ async def test_oauth2_proxy_lets_in_who_has_signed_in(
             ("/run/secrets/cookie", str(tmp_path / "cookie")),
             ("127.0.0.1:4180", site.address.removeprefix("http://")),
             ("http://127.0.0.1:8080/", "static://202"),
+            ("240s", "1s"),
         ):
             assert shown in text
             text = text.replace(shown, here)
@@ -134,8 +169,17 @@ async def test_oauth2_proxy_lets_in_who_has_signed_in(
             assert (await browser.get(f"{site.address}/")).status_code == 202
             told = await browser.get(f"{site.address}/oauth2/auth")
             assert told.headers["x-auth-request-email"] == subject_of(site)
+            assert "set-cookie" not in told.headers
+            await asyncio.sleep(1.2)
+            renewed = await browser.get(f"{site.address}/")
+            assert (renewed.status_code, "set-cookie" in renewed.headers) == (202, True)
             stranger = httpx2.get(f"{site.address}/", trust_env=False, follow_redirects=False)
             assert stranger.status_code == 302
+            [link] = re.findall(r'href="([^"]+)"', html.unescape(files["sign-out.html"]))
+            gone = await browser.get(f"{site.address}{link}")
+            after = await left_for_good(browser, site, gone.headers["location"])
+            assert after == f"{site.address}/"
+            assert (await browser.get(f"{site.address}/")).status_code == 302
 
 
 def test_every_command_shown_is_understood(tmp_path: Path) -> None:

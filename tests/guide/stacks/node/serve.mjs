@@ -20,5 +20,11 @@ const sites = {
   activity: () => imported("./activity_server.mjs"),
 };
 const app = await sites[kind]();
+// From then on it is later: an access token of five minutes has run out.
+app.get("/later", (request, response) => {
+  const now = Date.now;
+  Date.now = () => now() + 301_000;
+  response.send("later");
+});
 app.get("/ready", (request, response) => response.send("ready"));
 app.listen(Number(port), "127.0.0.1");
