@@ -15,6 +15,7 @@ from broker.app.client_secrets import has_secrets
 from broker.app.community_names import Guilds
 from broker.app.community_rules import upstream_names
 from broker.app.settings import Settings
+from broker.app.upstreams import providers
 from broker.core import vocabulary as v
 from broker.core.model import Client
 from keys.algorithms import ALGORITHMS
@@ -49,7 +50,8 @@ def client_fields(settings: Settings) -> Groups:
         settings: say which algorithms are on, and where people can sign in.
     """
     on = {alg: alg for alg in settings.algorithms}
-    upstreams = {name: name for name in upstream_names(settings)}
+    titles = {one.name: one.title for one in providers(settings)}
+    upstreams = {name: titles.get(name, name) for name in upstream_names(settings)}
     return {
         "What it is": _WHAT,
         "How it proves who it is": _PROOF,

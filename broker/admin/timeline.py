@@ -17,6 +17,7 @@ WIDTH: Final = 720.0
 MARGIN: Final = 110.0  # for the names of keys
 ROW: Final = 30.0
 LEAST: Final = 12.0
+NAMED: Final = 112.0  # as much as the name of a moment takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def picture(plan: Plan) -> Picture:
     )
     named, last = [], -WIDTH
     for moment, x in places.items():
-        if x - last >= 100:
+        if x - last >= NAMED:
             named.append((moment, x))
             last = x
     return Picture(rows, len(rows) * ROW + 24, tuple(named))

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import re
 
+from broker.admin.views.moments import stamp
 from broker.core.model import AuditEvent
 from tests.protocol.actors import App
 from tests.protocol.known import BEN, FRONT, THIRD
@@ -133,3 +135,29 @@ async def test_a_ban_that_outlived_its_account_is_lifted(desk: Desk) -> None:
     (entry,) = await desk.world.audit("ban.lifted")
     assert (entry.event.account_id, entry.event.detail) == (account, {"operator": desk.account})
     await browser.tokens(app, BEN)
+
+
+async def test_events_name_people_apps_and_moments(desk: Desk) -> None:
+    """Nobody is a number who has a name; whoever is gone keeps the beginning of theirs."""
+    account, *_ = await somebody(desk)
+    page = f"/accounts/{account}"
+    await desk.send(page, f"{page}/delete")
+    gone = AuditEvent("account.deleted", desk.world.clock.at, "system", "f" * 32, "forgotten")
+    await desk.world.sql.audit.record(gone)
+    record = await desk.world.sql.accounts.get(account)
+    shown = (await desk.get("/audit")).text
+    assert f'<a href="/admin/accounts/{account}">{record.name}</a>' in shown
+    assert '<a href="/admin/clients/front">Front</a>' in shown
+    assert '<a href="/admin/audit?kind=account.leaving">account leaving</a>' in shown
+    assert f"at:</span> {stamp(record.delete_at)}" in shown
+    assert "operator:</span> Ada Lindqvist" in shown
+    assert "ffffffff…</a>" in shown
+    assert ">forgotten</a>" in shown
+
+
+async def test_a_session_is_told_by_its_browser_and_place(desk: Desk) -> None:
+    """In words; the header as it came stands behind them."""
+    account, *_ = await somebody(desk)
+    shown = (await desk.get(f"/accounts/{account}")).text
+    assert 'data-label="Through">Discord<' in shown
+    assert re.search(r'data-label="Browser" title="python-httpx2?/[^"]*">python-httpx', shown)

@@ -282,3 +282,10 @@ async def test_withdrawals_at_once_are_one(another: Callable[[], SqlStores]) -> 
     ended = [found for found in await asyncio.gather(*tried) if found is not None]
     assert len(ended) == 1
     assert len(await one.outbox.waiting()) == 1
+
+
+async def test_names_of_those_that_exist(stores: SqlStores) -> None:
+    """Whoever is not there has none."""
+    ada, _ = await stores.accounts.sign_in(ADA, now=NOW)
+    assert await stores.accounts.names({ada, "0" * 32}) == {ada: "Ada"}
+    assert await stores.accounts.names(()) == {}

@@ -306,3 +306,12 @@ async def test_a_process_knows_at_once_what_it_has_changed_itself(stores: SqlSto
     await stores.clients.edit(renamed, version=record.version, now=NOW)
     followed.forget(APP.client_id)
     assert await followed.find(APP.client_id) == renamed
+
+
+async def test_names_of_those_that_exist_or_did(stores: SqlStores) -> None:
+    """A removed client has its name still."""
+    for client in (APP, FULL):
+        await stores.clients.add(client, now=NOW)
+    await stores.clients.remove(FULL.client_id, now=NOW)
+    known = await stores.clients.names((APP.client_id, FULL.client_id, "none"))
+    assert known == {APP.client_id: APP.name, FULL.client_id: FULL.name}

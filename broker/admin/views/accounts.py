@@ -6,7 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette_admin.routing import route
 
-from broker.admin.views.page import PAGE_SIZE, Page, form_of, missing, stamp, text
+from broker.admin.views.moments import stamp
+from broker.admin.views.page import PAGE_SIZE, Page, form_of, missing, text
 from broker.core.account.apps import withdraw
 from broker.core.account.deletion import leave
 from broker.core.model import Facts
@@ -14,6 +15,7 @@ from broker.core.ports import Ended as EndedGrants
 from broker.stores.sql.audit import AuditFilter
 from broker.stores.sql.errors import NotFound
 from broker.stores.sql.records import AccountRecord
+from broker.web.devices import device
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Accounts(Page):
         more = found[-1].account_id if len(found) == PAGE_SIZE else None
         bans = await (self.sql.bans.find(query) if query else self.sql.bans.page(PAGE_SIZE))
         context = {"found": found, "query": query, "more": more, "bans": bans}
+        context["provider"] = self.provider
         return self.show(request, "accounts.html", "Accounts", **context)
 
     @route("/lift", methods=["POST"])
@@ -66,7 +69,8 @@ class Accounts(Page):
         record = await self._record(request)
         account_id = record.account_id
         sessions, grants = await self.stores.redis.accounts.living(account_id, now=self.now)
-        latest = await self.sql.audit.page(AuditFilter(account_id=account_id), 10)
+        latest = await self.events(AuditFilter(account_id=account_id), 10)
+        apps = sorted({*record.consents, *(one.client_id for one in grants)})
         return self.show(
             request,
             "account.html",
@@ -74,9 +78,12 @@ class Accounts(Page):
             one=record,
             sessions=sessions,
             grants=grants,
-            apps=sorted({*record.consents, *(one.client_id for one in grants)}),
+            apps=apps,
+            names=await self.sql.clients.names(apps),
             latest=latest,
             operator=await self.sql.operators.get(account_id),
+            provider=self.provider,
+            device=device,
         )
 
     @route("/{account_id}/disable", methods=["POST"])

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette_admin.routing import route
 
+from broker.admin.views.events import lines
 from broker.admin.views.page import PAGE_SIZE, Page
 from broker.app import audit_export
 from broker.stores.sql.audit import AuditFilter
@@ -27,13 +28,13 @@ class AuditLog(Page):
         asked, wanted = _asked(request)
         before = request.query_params.get("before", "")
         number = int(before) if before.isascii() and before.isdigit() and len(before) < 18 else None
-        latest = await self.sql.audit.page(wanted, PAGE_SIZE, number)
-        more = latest[-1].number if len(latest) == PAGE_SIZE else None
+        found = await self.sql.audit.page(wanted, PAGE_SIZE, number)
+        more = found[-1].number if len(found) == PAGE_SIZE else None
         return self.show(
             request,
             "audit.html",
             "Audit log",
-            latest=latest,
+            latest=await lines(found, self.sql),
             asked=asked,
             fields=_FIELDS,
             more=more,
@@ -55,8 +56,8 @@ _FIELDS: Final = {
     "kind": ("What", "grant.reused, or sign_in. for all that begin so", "text"),
     "account": ("Account", "its identifier, 32 characters", "text"),
     "client": ("App", "its client_id", "text"),
-    "since": ("From", "", "date"),
-    "until": ("Before", "", "date"),
+    "since": ("From, UTC", "", "date"),
+    "until": ("Before, UTC", "", "date"),
 }
 
 

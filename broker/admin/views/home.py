@@ -65,7 +65,7 @@ class Home(Page):
             ("Sign-ins", "", sum(sign_ins), bars(sign_ins, moments)),
             ("Refusals", "bad", sum(refusals), bars(refusals, moments)),
         )
-        latest = await self.sql.audit.page(limit=8)
+        latest = await self.events(limit=8)
         counts = await overview.counts()
         return self.show(
             request, "home.html", "Overview", counts=counts, charts=charts, latest=latest

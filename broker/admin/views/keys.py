@@ -80,7 +80,13 @@ class Keys(Page):
         if outcome.changed:
             detail = {"kid": outcome.subject, "signing": outcome.signing}
             await self.remember(request, f"keys.{outcome.action}", detail)
-        return f"{outcome.happened} {outcome.then} {outcome.verifiers}"
+        return await self._short(f"{outcome.happened} {outcome.then} {outcome.verifiers}")
+
+    async def _short(self, told: str) -> str:
+        """Return it with keys called as the page calls them."""
+        for one in await self.stores.keys.all():
+            told = told.replace(one.kid, one.kid[:8])
+        return told
 
 
 async def _unconfirmed() -> str:

@@ -1,7 +1,6 @@
 """What every page of the console has: its parts, who looks at it, how an action ends."""
 
 from collections.abc import Awaitable
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from starlette.datastructures import FormData
@@ -11,11 +10,15 @@ from starlette.responses import RedirectResponse, Response
 from starlette_admin.flash import flash
 from starlette_admin.views import CustomView
 
+from broker.admin.views.events import EventLine, lines
+from broker.admin.views.moments import ago, stamp
 from broker.app.problems import Refused
 from broker.app.serving import Parts
+from broker.app.upstreams import providers
 from broker.core.console import Inside
 from broker.core.errors import BrokerError, Unavailable
 from broker.core.model import AuditEvent, JsonValue
+from broker.stores.sql.audit import EVERYTHING, AuditFilter
 from keys.errors import KeysError
 
 PAGE_SIZE: Final = 50
@@ -33,6 +36,7 @@ class Page(CustomView):
         self.parts = parts
         self.stores = parts.stores
         self.sql = parts.stores.sql
+        self._titles = {one.name: one.title for one in providers(parts.settings)}
 
     @property
     def now(self) -> float:
@@ -54,6 +58,16 @@ class Page(CustomView):
         """Return the account of the operator who is inside."""
         inside: Inside = request.state.inside
         return inside.operator.account_id
+
+    async def events(
+        self, wanted: AuditFilter = EVERYTHING, limit: int = PAGE_SIZE
+    ) -> tuple[EventLine, ...]:
+        """Return the newest events that fit, as pages list them."""
+        return await lines(await self.sql.audit.page(wanted, limit), self.sql)
+
+    def provider(self, upstream: str) -> str:
+        """Return what people call an upstream; its name where it is not used any more."""
+        return self._titles.get(upstream, upstream)
 
     async def do(self, request: Request, back: str, work: Awaitable[str]) -> Response:
         """Carry out an action, and lead back to a page that says how it went.
@@ -96,20 +110,3 @@ def text(form: FormData, name: str) -> str:
 def missing(what: str) -> HTTPException:
     """Return what says that there is no such thing."""
     return HTTPException(404, f"There is no such {what}.")
-
-
-def stamp(at: float | None) -> str:
-    """Return a moment in UTC, to the minute; empty for None."""
-    return "" if not at else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def ago(at: float | None, now: float) -> str:
-    """Return a moment as people say it: ``in 3 d``, ``5 min ago``; empty for None."""
-    if not at:
-        return ""
-    away = abs(at - now)
-    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-    said = next((f"{away / size:.0f} {unit}" for unit, size in units if away >= size), "")
-    if not said:
-        return "now"
-    return f"in {said}" if at > now else f"{said} ago"

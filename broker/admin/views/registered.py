@@ -147,6 +147,7 @@ class Registered(Page):
     ) -> Response:
         one = None if record is None else self.of(record)
         key = None if one is None else getattr(one, self.key.name)
+        used_by = () if key is None else await self.used_by(key)
         return self.show(
             request,
             "registered_form.html",
@@ -156,7 +157,8 @@ class Registered(Page):
             key=key,
             values=values,
             wrong=wrong,
-            used_by=() if key is None else await self.used_by(key),
+            used_by=used_by,
+            names=await self.sql.clients.names(used_by),
         )
 
     async def _record(self, request: Request) -> Any:

@@ -4,7 +4,7 @@ Switching an account off, and signing it out, commit the row, an outbox row and 
 one transaction; whoever drains the outbox carries it to Redis.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 from sqlalchemy import ColumnElement, or_
 from sqlmodel import col, select
@@ -153,6 +153,16 @@ class AccountOperations:
         async def work(session: AsyncSession) -> tuple[AccountRecord, ...]:
             rows = (await session.exec(wanted)).all()
             return tuple([await record_of(session, row) for row in rows])
+
+        return await self._units.read(work)
+
+    async def names(self, account_ids: Collection[str]) -> Mapping[str, str]:
+        """Return account_id → name of those of a page's accounts that exist."""
+        wanted = select(AccountRow.id, AccountRow.name)
+        wanted = wanted.where(col(AccountRow.id).in_(account_ids))
+
+        async def work(session: AsyncSession) -> dict[str, str]:
+            return dict((await session.exec(wanted)).all())
 
         return await self._units.read(work)
 

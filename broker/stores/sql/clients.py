@@ -1,6 +1,6 @@
 """The clients' repository: what operators add, edit and remove."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from sqlmodel import col, select
@@ -146,6 +146,16 @@ class SqlClients:
 
         async def work(session: AsyncSession) -> tuple[ClientRecord, ...]:
             return tuple(_record(row) for row in await session.exec(wanted))
+
+        return await self._units.read(work)
+
+    async def names(self, client_ids: Collection[str]) -> Mapping[str, str]:
+        """Return client_id → name of those of a page's clients that exist, removed or not."""
+        wanted = select(ClientRow.client_id, ClientRow.name)
+        wanted = wanted.where(col(ClientRow.client_id).in_(client_ids))
+
+        async def work(session: AsyncSession) -> dict[str, str]:
+            return dict((await session.exec(wanted)).all())
 
         return await self._units.read(work)
 
