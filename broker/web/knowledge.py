@@ -7,6 +7,7 @@ from typing import Any, Final
 from broker.core import vocabulary as v
 from broker.core.client import Client
 from broker.core.texts import Listed, Text
+from broker.web.tongues import Tongue
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,17 @@ def _profile(claims: Mapping[str, Any]) -> list[Learned]:
     there = {claim: word for claim, word in _PROFILE.items() if claims.get(claim)}
     if not there:
         return [Learned("person", Text("Your profile"), note=Text("Name, username and picture"))]
-    values = [str(claims[claim]) for claim in there if claim != "picture"]
     label = Text("Your %(things)s", things=Listed(list(there.values()), "and"))
-    return [Learned("person", label, " · ".join(values))]
+    return [Learned("person", label, _beside(claims, [c for c in there if c != "picture"]))]
+
+
+def _beside(claims: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return claims side by side; a language by its name, which is said in that of the page."""
+    parts = {name: str(claims[name]) for name in names}
+    if "locale" in parts:
+        parts["locale"] = Tongue(parts["locale"])
+    message = " · ".join(f"%({name})s" for name in names)
+    return Text(message, **parts)
 
 
 def _email(claims: Mapping[str, Any]) -> list[Learned]:

@@ -19,8 +19,10 @@ from babel.messages.pofile import read_po
 from babel.units import format_unit
 
 from broker.core.texts import Ago, Counted, Day, Listed, Moment, Text, Wait
+from broker.web.tongues import Tongue, named
 
 ENGLISH: Final = "en"
+_SAID: Final = (Text, Listed, Moment, Wait, Day, Ago, Tongue)
 _LONGEST: Final = 400  # characters of a wish that are read
 
 
@@ -40,7 +42,7 @@ class Speech:
 
     def said(self, text: Any) -> Any:
         """Return a text in this language; whatever is no text of ours, a name, as it is."""
-        if self._english or not isinstance(text, Text | Listed | Moment | Wait | Day | Ago):
+        if self._english or not isinstance(text, _SAID):
             return text
         return self._text(text) if isinstance(text, Text) else self._formatted(text)
 
@@ -55,8 +57,10 @@ class Speech:
             said = self.messages.gettext(text.message)
         return said % self._parts(text) if text.parts else said
 
-    def _formatted(self, text: Listed | Moment | Wait | Day | Ago) -> str:
+    def _formatted(self, text: Listed | Moment | Wait | Day | Ago | Tongue) -> str:
         match text:
+            case Tongue():
+                return named(text.tag, self._locale)
             case Listed():
                 style: Literal["or", "standard"] = "or" if text.last == "or" else "standard"
                 names = [self.said(name) for name in text.names]

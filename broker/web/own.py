@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from broker.core.account.apps import AppAccess
 from broker.core.model import Client, Session
 from broker.core.outcomes import AccountPage, Place
+from broker.core.texts import Text
 from broker.web import ages
 from broker.web.devices import Device, device
 from broker.web.doors import Doors
 from broker.web.faces import App, Faces
 from broker.web.knowledge import Learned, learned, permitted
+
+GONE: Final = Text("An app that is no longer here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def _place(one: Place, page: AccountPage) -> PlaceLine:
 
 
 def _app(one: AppAccess, page: AccountPage, faces: Faces) -> AppLine:
-    client = one.client or Client(one.client_id, one.client_id, redirect_uris=())
+    client = one.client or Client(one.client_id, GONE, redirect_uris=())
     scope = (*one.scope, "offline_access") if one.offline else one.scope
     return AppLine(
         one.client_id,

@@ -107,7 +107,7 @@ async def test_the_consent_page_says_what_the_app_gets() -> None:
     """Who asks, what it will know with the actual values, where it leads, and both answers."""
     text, _ = await shown(fakes.CONSENT)
     for words in (
-        "Continue to Lantern Board?", "Ada Lindqvist", "ada.lindqvist@example.org", "sv-SE",
+        "Continue to Lantern Board?", "Ada Lindqvist", "ada.lindqvist@example.org", "Swedish",
         "lantern.example", "https://lantern.example/privacy", "https://lantern.example/terms",
         "Access while you are away", 'name="decision" value="allow"',
         'name="decision" value="deny"', 'name="request" value="handle-1"',
@@ -135,7 +135,7 @@ async def test_the_consent_page_tells_of_tokens_of_discord() -> None:
     ("scope", "claims", "expected"),
     [
         (("openid",), {}, [("An account number", "")]),
-        (("profile",), {"name": "A", "locale": "de"}, [("Your name and language", "A · de")]),
+        (("profile",), {"name": "A", "locale": "de"}, [("Your name and language", "A · German")]),
         (("profile",), {}, [("Your profile", "")]),
         (("email",), {}, [("Your e-mail address", "")]),
         (("email",), {"email": "a@b.c"}, [("Your e-mail address", "a@b.c")]),
