@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,11 +54,14 @@ class Stage:
         return done.stdout
 
 
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """``broker demo`` as a person starts it: one command, three origins."""
+@contextmanager
+def demonstration(data: Path) -> Iterator[Stage]:
+    """Run ``broker demo`` as a person starts it: one command, three origins.
+
+    Args:
+        data: an empty folder for its data; it is removed afterwards.
+    """
     port = free_ports(3)
-    data = tmp_path_factory.mktemp("demo")
     process = subprocess.Popen(
         [sys.executable, "-m", "broker", "demo", "--port", str(port), "--data-dir", str(data)],
         stdout=subprocess.PIPE,
@@ -75,6 +79,13 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         finally:
             process.kill()
             shutil.rmtree(data, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A running demonstration."""
+    with demonstration(tmp_path_factory.mktemp("demo")) as made:
+        yield made
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from playwright.async_api import Page, expect
 
 from broker.core.clients import digest
 from tests.browser.operating import Site, inside, shared, site
-from tests.browser.steps import look
 from tests.browsing import sign_in
 from tests.protocol.known import ADA, BACK, FRONT
 
@@ -44,11 +43,9 @@ async def test_accounts_are_found_and_looked_at(site: Site, inside: Page) -> Non
         await inside.get_by_label("Name, username").fill(query)
         await inside.get_by_role("button", name="Search").click()
         await expect(inside.locator("tbody tr")).to_have_count(1)
-    await look(inside, "console-accounts")
     await inside.get_by_role("link", name=record.name).click()
     await expect(inside.get_by_text("Sessions, live: 1")).to_be_visible()
     await expect(inside.get_by_text("Grants, live: 1")).to_be_visible()
-    await look(inside, "console-account")
 
 
 async def test_an_account_is_switched_off_and_on(site: Site, inside: Page) -> None:
@@ -73,7 +70,6 @@ async def test_an_account_is_switched_off_and_on(site: Site, inside: Page) -> No
 async def test_an_app_is_registered_and_its_secret_is_shown_once(site: Site, inside: Page) -> None:
     """Bad values are refused at their fields, as by the command line; nothing typed is lost."""
     await inside.goto(f"{site.address}/admin/clients")
-    await look(inside, "console-clients")
     await inside.get_by_role("link", name="Register an app").click()
     await inside.get_by_label("client_id", exact=True).fill("shop")
     await inside.get_by_label("Name", exact=True).fill("Shop")
@@ -86,12 +82,10 @@ async def test_an_app_is_registered_and_its_secret_is_shown_once(site: Site, ins
     await inside.get_by_role("button", name="Register").click()
     await expect(inside.get_by_text("plain http is for this machine alone")).to_be_visible()
     await expect(inside.get_by_text("nobodys is neither")).to_be_visible()
-    await look(inside, "console-client-form")
     await inside.get_by_label("Scopes").fill("openid profile")
     await inside.get_by_label("Redirect URIs").fill("https://shop.example/cb")
     await inside.get_by_role("button", name="Register").click()
     secret = await inside.locator("#secret").inner_text()
-    await look(inside, "console-client")
     record = await site.world.sql.clients.get("shop")
     assert record is not None
     client = record.client
@@ -152,7 +146,6 @@ async def test_keys_are_drawn_rotated_and_revoked(site: Site, inside: Page) -> N
     """As by command: at once where caches know the successor; a revocation has to be typed."""
     await site.world.advance(1700)
     await inside.goto(f"{site.address}/admin/keys")
-    await look(inside, "console-keys")
     assert await inside.locator("svg.picture rect").count() >= 3
     await inside.get_by_role("button", name="Rotate now").click()
     await expect(inside.get_by_role("status")).to_be_visible()
@@ -184,14 +177,12 @@ async def test_the_log_is_filtered_and_the_first_page_counts(site: Site, inside:
     account = await somebody(site)
     await inside.goto(f"{site.address}/admin")
     await expect(inside.get_by_text("Sign-ins, 14 days: 2")).to_be_visible()
-    await look(inside, "console-overview")
     await inside.goto(f"{site.address}/admin/audit?kind=sign_in&account={account}")
     await expect(inside.locator("tbody tr")).to_have_count(1)
     await inside.goto(f"{site.address}/admin/audit?until=2001-01-01")
     await expect(inside.get_by_text("Nothing fits.")).to_be_visible()
     await inside.goto(f"{site.address}/admin/audit?since=nonsense&before=x")
     await expect(inside.locator("tbody tr").first).to_be_visible()
-    await look(inside, "console-audit")
 
 
 async def test_registers_and_policies_are_told_in_words(site: Site, inside: Page) -> None:
@@ -208,20 +199,16 @@ async def test_registers_and_policies_are_told_in_words(site: Site, inside: Page
     for page, words in (("apis", "Stock"), ("guilds", "Officers"), ("operators", "Laptop")):
         await inside.goto(f"{site.address}/admin/{page}")
         await expect(inside.get_by_text(words).first).to_be_visible()
-        await look(inside, f"console-{page}")
     await inside.goto(f"{site.address}/admin/guilds/one?id={guild.guild_id}")
     await inside.get_by_text("Remove it …").click()
-    await look(inside, "console-guild")
     await inside.goto(f"{site.address}/admin/policies")
     told = inside.get_by_role("listitem").filter(has_text="Officers")
     await expect(told).to_contain_text("Raid Leaders")
-    await look(inside, "console-policies")
     await inside.get_by_role("link", name="May somebody use an app?").click()
     await inside.get_by_label("Account, Discord id").fill(ADA)
     await inside.get_by_label("App", exact=True).select_option("front")
     await inside.get_by_role("button", name="Explain").click()
     await expect(inside.get_by_role("status")).to_contain_text("may not use Front")
-    await look(inside, "console-policy-check")
 
 
 async def test_what_is_not_there_is_said_to_be_missing(site: Site, inside: Page) -> None:
@@ -230,7 +217,6 @@ async def test_what_is_not_there_is_said_to_be_missing(site: Site, inside: Page)
         answer = await inside.goto(f"{site.address}/admin/{path}")
         assert answer is not None
         assert answer.status == 404
-    await look(inside, "console-missing")
     await site.world.new_app(FRONT, name="<script>alert(1)</script>")
     await inside.goto(f"{site.address}/admin/clients")
     await expect(inside.get_by_text(re.compile("<script>alert"))).to_be_visible()
