@@ -43,9 +43,16 @@ class Accounts(Page):
         found = await self._found(query, after)
         more = found[-1].account_id if len(found) == PAGE_SIZE else None
         bans = await (self.sql.bans.find(query) if query else self.sql.bans.page(PAGE_SIZE))
-        context = {"found": found, "query": query, "more": more, "bans": bans}
-        context["provider"] = self.provider
-        return self.show(request, "accounts.html", "Accounts", **context)
+        return self.show(
+            request,
+            "accounts.html",
+            "Accounts",
+            found=found,
+            query=query,
+            more=more,
+            bans=bans,
+            provider=self.provider,
+        )
 
     @route("/lift", methods=["POST"])
     async def lift(self, request: Request) -> Response:
