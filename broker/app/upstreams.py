@@ -1,7 +1,8 @@
 """The upstreams of an installation: made out of its settings, in the order of its pages."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -11,11 +12,13 @@ from broker.core.errors import UpstreamUnavailable
 from broker.core.federation import Upstream
 from broker.core.ports import Clock
 from broker.log import structlog
+from broker.upstream.base import BoundedTransport
+from broker.upstream.budget import ProcessBudget
 from broker.upstream.discord import Discord, DiscordSettings
 from broker.upstream.github import SITE, GitHub, GitHubSettings
 from broker.upstream.line import Line
 from broker.upstream.oidc import SCOPES, OpenIdProvider, ProviderSettings
-from broker.upstream.pacing import Wire
+from broker.upstream.pacing import NoTally, Wire
 from broker.web.services import Provider
 
 FOLLOWED: Final = 600.0  # seconds between two looks at discovery documents
@@ -43,6 +46,16 @@ def upstreams_of(settings: Settings, wire: Wire, clock: Clock) -> dict[str, Upst
     for one in settings.upstreams:
         found[one.name] = _made(one, settings, Line(one.name, wire, clock))
     return found
+
+
+@asynccontextmanager
+async def reaching(settings: Settings, clock: Clock) -> AsyncIterator[dict[str, Upstream]]:
+    """Yield every upstream by its name, for a process that asks them now and then: a command."""
+    transport = BoundedTransport()
+    try:
+        yield upstreams_of(settings, Wire(transport, ProcessBudget(clock), NoTally()), clock)
+    finally:
+        await transport.shut()
 
 
 def _made(one: UpstreamSettings, settings: Settings, line: Line) -> Upstream:

@@ -64,20 +64,24 @@ def delete(
     async def work(
         stores: "Stores", settings: "Settings", clock: "SystemClock"
     ) -> "tuple[AccountRecord, Leaving, tuple[tuple[str, str], ...] | None]":
+        from broker.app.upstreams import reaching
         from broker.core.account.deletion import leave
+        from broker.core.account.holdings import Holdings
 
         record = await found(stores, who)
         seconds = _seconds(grace) if grace else settings.deletion_grace
         if not yes:
             typer.confirm(f"Delete {record.name} ({record.account_id})?", abort=True, err=True)
-        leaving, ended = await leave(
-            stores.sql.own,
-            stores.redis.accounts,
-            record.account_id,
-            now=clock.now(),
-            grace=seconds,
-            actor="operator",
-        )
+        async with reaching(settings, clock) as upstreams:
+            leaving, ended = await leave(
+                stores.sql.own,
+                stores.redis.accounts,
+                Holdings(stores.sql.identities, stores.sql.authorizations, upstreams),
+                record.account_id,
+                now=clock.now(),
+                grace=seconds,
+                actor="operator",
+            )
         await tidy(stores, clock)
         return record, leaving, None if ended is None else ended.grants
 

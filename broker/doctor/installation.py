@@ -11,15 +11,13 @@ from broker.app.clock import SystemClock, SystemEntropy
 from broker.app.problems import Refused
 from broker.app.settings import Settings
 from broker.app.stores import Stores, open_stores
-from broker.app.upstreams import callback, discord_settings, upstreams_of
+from broker.app.upstreams import callback, discord_settings, reaching
 from broker.doctor.checks import inside, stores_inside
 from broker.doctor.examine import examine, unreachable
 from broker.doctor.fetching import Fetcher
 from broker.doctor.gathering import gather
 from broker.doctor.model import Finding, Section, Verdict, fail, ok, warn
 from broker.upstream.base import BoundedTransport
-from broker.upstream.budget import ProcessBudget
-from broker.upstream.pacing import NoTally, Wire
 
 CONNECTIONS = 4
 PATIENCE = 10.0  # seconds for the public address
@@ -96,14 +94,9 @@ async def _discord(settings: Settings) -> list[Finding]:
 
 
 async def _upstreams(settings: Settings) -> list[Finding]:
-    clock, transport = SystemClock(), BoundedTransport()
-    try:
-        wire = Wire(transport, ProcessBudget(clock), NoTally())
-        every = upstreams_of(settings, wire, clock)
+    async with reaching(settings, SystemClock()) as every:
         told = [await inside.upstream(one, callback(settings, name)) for name, one in every.items()]
         return [finding for findings in told for finding in findings]
-    finally:
-        await transport.shut()
 
 
 async def _outside(settings: Settings) -> tuple[Section, ...]:

@@ -13,6 +13,8 @@ from broker.cli import key_changes
 from broker.cli.app import app as cli_app
 from broker.core.federation import UpstreamAuthorization
 from broker.core.model import Profile
+from broker.demo.discord import Application, SimulatedDiscord, endpoints
+from broker.demo.discord.app import serve_in_thread
 from broker.stores.sql import schema
 
 ONE = "Zk3vS0yq7cVhWm1uXr9TgLb5nPd2JfEa8iYo4HxQ"
@@ -150,6 +152,28 @@ def test_withdrawing_deleting_and_keeping(cli):
     assert within(lambda stores: stores.sql.outbox.waiting()) == ()
     told = {"consent.withdrawn", "account.leaving", "account.kept", "account.deleted"}
     assert set(audited()) >= told
+
+
+def test_what_discord_lets_us_do_is_given_back(cli, monkeypatch):
+    """Revoked there as the account is deleted; with Discord away it is deleted all the same."""
+    state, held = SimulatedDiscord(), UpstreamAuthorization("access-x", "refresh-x", ("identify",))
+    application = Application("1" * 18, "secret", ())
+    state.add_application(application)
+    monkeypatch.setenv("BROKER_DISCORD_CLIENT_ID", application.client_id)
+    monkeypatch.setenv("BROKER_DISCORD_CLIENT_SECRET", "secret")
+    with serve_in_thread(state) as origin:
+        monkeypatch.setenv("BROKER_DISCORD_API_URL", endpoints(origin)["api_base"])
+        for _ in range(2):
+            account_id = sign_in()
+            within(
+                lambda stores, whose=account_id: stores.sql.authorizations.keep(
+                    whose, "discord", held, now=1_700_000_000.0
+                )
+            )
+            said = cli("accounts", "delete", "nelly", "--yes", "--grace", "0").stdout
+            assert "is deleted" in said
+            assert state.calls["/oauth2/token/revoke"] == 1
+            monkeypatch.setenv("BROKER_DISCORD_API_URL", "http://127.0.0.1:9/api")
 
 
 def test_a_ban_outlives_the_account(cli):

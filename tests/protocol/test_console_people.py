@@ -6,7 +6,9 @@ import json
 import re
 
 from broker.admin.views.moments import stamp
+from broker.core.federation import UpstreamAuthorization
 from broker.core.model import AuditEvent
+from broker.demo.discord import Fault
 from tests.protocol.actors import App
 from tests.protocol.known import BEN, FRONT, THIRD
 from tests.protocol.operating import Desk
@@ -116,6 +118,23 @@ async def test_an_account_is_deleted_and_kept_after_all(desk: Desk) -> None:
         assert entry.event.detail["operator"] == desk.account
     own = f"/accounts/{desk.account}"
     assert "Not your own account" in (await desk.send(own, f"{own}/delete")).text
+
+
+async def test_what_discord_lets_us_do_ends_with_the_account(desk: Desk) -> None:
+    """Forgotten here and revoked there; where Discord fails, the account goes all the same."""
+    world, held = desk.world, UpstreamAuthorization("access-x", "refresh-x", ("identify",))
+    kept, revoked = world.sql.authorizations, "/oauth2/token/revoke"
+    for fault in (None, Fault("status", status=503)):
+        account, _, _ = await somebody(desk)
+        assert await kept.keep(account, "discord", held, now=world.clock.at)
+        before = world.discord.calls[revoked]
+        if fault:
+            world.discord.misbehave(revoked, fault)
+        page = f"/accounts/{account}"
+        assert "1 grants were alive" in (await desk.send(page, f"{page}/delete")).text
+        assert world.discord.calls[revoked] == before + 1
+        assert await kept.get(account, "discord") is None
+        await world.sql.own.leave(account, now=world.clock.at, grace=0, actor="operator")
 
 
 async def test_a_ban_that_outlived_its_account_is_lifted(desk: Desk) -> None:

@@ -10,6 +10,7 @@ from broker.admin.views.moments import stamp
 from broker.admin.views.page import PAGE_SIZE, Page, form_of, missing, text
 from broker.core.account.apps import withdraw
 from broker.core.account.deletion import leave
+from broker.core.account.holdings import Holdings
 from broker.core.model import Facts
 from broker.core.ports import Ended as EndedGrants
 from broker.stores.sql.audit import AuditFilter
@@ -184,7 +185,8 @@ class Accounts(Page):
         by, grace = self.by(request), self.parts.settings.deletion_grace
         if record.account_id == by:
             raise NotFound("Not your own account: you would be out; /account deletes it")
-        place = self.sql.own, self.stores.redis.accounts, record.account_id
+        held = Holdings(self.sql.identities, self.sql.authorizations, self.parts.upstreams)
+        place = self.sql.own, self.stores.redis.accounts, held, record.account_id
         leaving, ended = await leave(*place, now=self.now, grace=grace, actor="operator", by=by)
         gone = "is deleted" if leaving.facts is None else f"goes at {stamp(leaving.at)}"
         return f"{record.name} {gone}. {_carried(ended)}"

@@ -6,6 +6,9 @@
                                             └──▶ kept, as its person signs in and says so
 """
 
+from contextlib import suppress
+
+from broker.core.account.holdings import Holdings
 from broker.core.account.own import Leaving, OwnAccounts
 from broker.core.errors import StoreUnavailable
 from broker.core.ports import AccountStates, Ended
@@ -14,6 +17,7 @@ from broker.core.ports import AccountStates, Ended
 async def leave(
     own: OwnAccounts,
     states: AccountStates,
+    holdings: Holdings,
     account_id: str,
     *,
     now: float,
@@ -24,11 +28,13 @@ async def leave(
     """Switch an account off and end all that lives of it, to be deleted after the grace.
 
     SQL commits it together with an entry of the outbox and the audit event; where this process dies
-    or Redis fails before the second half, any process that drains the outbox carries it out.
+    or Redis fails before the second half, any process that drains the outbox carries it out. What
+    upstreams let us do for the person is given back last, as far as they can be reached.
 
     Args:
         own: the accounts.
         states: what lives.
+        holdings: what upstreams let us do.
         account_id: which.
         now: UTC seconds.
         grace: seconds until it is deleted; 0 for at once.
@@ -41,13 +47,17 @@ async def leave(
     Raises:
         StoreUnavailable: SQL is out of reach; nothing was changed.
     """
+    held = await holdings.of(account_id)
     leaving = await own.leave(account_id, now=now, grace=grace, actor=actor, by=by)
-    try:
-        if leaving.facts is None:
-            return leaving, await states.erase(account_id, now=now)
-        return leaving, await states.end_all(account_id, leaving.facts)
-    except StoreUnavailable:
-        return leaving, None
+    ended: Ended | None = None
+    with suppress(StoreUnavailable):
+        ended = (
+            await states.erase(account_id, now=now)
+            if leaving.facts is None
+            else await states.end_all(account_id, leaving.facts)
+        )
+    await holdings.give_back(held)
+    return leaving, ended
 
 
 async def delete_due(own: OwnAccounts, states: AccountStates, now: float) -> int:

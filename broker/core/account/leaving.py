@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from broker.core import redirects, trips
 from broker.core.account.deletion import leave
+from broker.core.account.holdings import Holdings
 from broker.core.account.linking import BACK
 from broker.core.audit import note
 from broker.core.authentication import upstream_prompt
@@ -24,7 +25,6 @@ from broker.core.errors import (
     StoreUnavailable,
     UpstreamUnavailable,
 )
-from broker.core.federation import CommunityUpstream
 from broker.core.model import AuditEvent, Facts, PendingRequest, Session
 from broker.core.outcomes import Browser, FarewellPage, KeepPage, Redirect
 from broker.core.parameters import Parameters
@@ -42,17 +42,15 @@ async def depart(desk: Desk, session: Session) -> FarewellPage:
         StoreUnavailable: SQL is out of reach, and nothing was changed; or Redis is, and the outbox
             does the rest.
     """
-    account_id, held = session.account_id, await _authorizations(desk, session.account_id)
     leaving, ended = await leave(
         desk.own,
         desk.states,
-        account_id,
+        Holdings(desk.identities, desk.authorizations, desk.upstreams),
+        session.account_id,
         now=desk.clock.now(),
         grace=desk.lifetimes.deletion_grace,
         actor="person",
     )
-    for upstream, token in held:
-        await upstream.revoke(token)
     if ended is None:
         raise StoreUnavailable(private="the deletion is left to the outbox", links=BACK)
     return FarewellPage(leaving.at if leaving.facts else None)
@@ -125,18 +123,6 @@ async def decide(
     stays = replace(pending, keeps=None)
     prompt = upstream_prompt(stays.request, browser)
     return await trips.begin(desk, stays, browser, upstream=upstream, prompt=prompt)
-
-
-async def _authorizations(desk: Desk, account_id: str) -> list[tuple[CommunityUpstream, str]]:
-    """Return the tokens that are kept of the person, each with where it can be given back."""
-    found = []
-    for one in await desk.identities.of(account_id):
-        upstream = desk.upstreams.get(one.upstream)
-        kept = await desk.authorizations.get(account_id, one.upstream)
-        if kept is not None and not kept.lost and isinstance(upstream, CommunityUpstream):
-            granted = kept.authorization
-            found.append((upstream, granted.refresh_token or granted.access_token))
-    return found
 
 
 def _subject(pending: PendingRequest) -> str:
