@@ -82,12 +82,23 @@ class Introspection:
         return served_by(apis, access.audience, client)
 
     async def _of(self, client: Client, handle: Handle) -> dict[str, Any] | None:
-        """What a refresh token says: only the live one of its grant, and only to its client."""
+        """What a refresh token says: only the live one of its grant, and only to its client.
+
+        It is worth what a refresh would bring: what was taken from the client since is left out.
+        """
         counter = self._counter
+        if v.GRANT_REFRESH not in client.grant_types:
+            return None
         account, item = handle.account_id, handle.item_id
         try:
             result = await counter.step(
-                account, lambda: counter.grants.look(account, item, now=counter.clock.now())
+                account,
+                lambda: counter.grants.look(
+                    account,
+                    item,
+                    now=counter.clock.now(),
+                    offline=v.SCOPE_OFFLINE in client.scopes,
+                ),
             )
         except InvalidGrant:
             return None
@@ -96,8 +107,11 @@ class Introspection:
         grant, facts = result.grant, result.facts
         if grant.client_id != client.client_id or grant.generation != handle.generation:
             return None
+        scope = tuple(word for word in grant.scope if word in client.scopes)
+        if not scope:
+            return None
         told: dict[str, Any] = {
-            "scope": " ".join(grant.scope),
+            "scope": " ".join(scope),
             "client_id": grant.client_id,
             "exp": int(grant.expires_at),
             "iat": int(grant.created_at),
@@ -106,7 +120,7 @@ class Introspection:
         } | authenticated(grant.auth_time)
         if grant.dpop_jkt is not None:
             told["cnf"] = {"jkt": grant.dpop_jkt}
-        return told | _username(facts, grant.scope)
+        return told | _username(facts, scope)
 
 
 def _username(facts: Facts, scope: tuple[str, ...]) -> dict[str, Any]:

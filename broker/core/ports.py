@@ -152,8 +152,11 @@ class Grants(Protocol):
         unique: int | None = None,
         proof: Proof | None = None,
         community: CommunityWanted | None = None,
+        offline: bool = True,
     ) -> GrantAlive | GrantRefused:
         """Return the living grant and its account's facts; a DPoP proof is used up by it.
+
+        Without ``offline`` a grant goes with its session in any case.
 
         With ``unique`` it is for one access token, which may have been ended by itself. With
         ``community`` the facts hold those community facts, of whatever age.

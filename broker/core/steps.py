@@ -173,6 +173,8 @@ class RefreshRequest:
             grant is bound to a key (RFC 9700 §2.2.2).
         proof: the request's DPoP proof, or None; a refused step does not use it up.
         community: which community facts are wanted, judged before the generation; None for none.
+        offline: whether a grant of its client may outlive its session; else even an offline one
+            goes with it.
     """
 
     account_id: str
@@ -188,6 +190,7 @@ class RefreshRequest:
     public: bool = False
     proof: Proof | None = None
     community: CommunityWanted | None = None
+    offline: bool = True
 
 
 class Rotation(StrEnum):

@@ -9,6 +9,7 @@ from tests.protocol.actors import App, Browser
 from tests.protocol.checks import answered, is_challenge, is_token_error
 from tests.protocol.harness import World
 from tests.protocol.known import API, BACK, BARE, OPERATOR_SECRET, OTHER_API, POST
+from tests.protocol.services import introspected
 from tests.protocol.tokens import claims_of
 
 HANDLES = Handles([OPERATOR_SECRET.encode()])
@@ -235,3 +236,42 @@ async def test_what_was_taken_from_a_client_is_in_no_new_token(
     assert "email" not in claims_of(second["id_token"])
     await world.edit(app, resources=())
     is_token_error(await app.refresh(second["refresh_token"]), "invalid_target")
+
+
+async def test_offline_access_taken_from_a_client(world: World, browser: Browser) -> None:
+    """Its grants go with their sessions, from the next refresh on; until then they refresh."""
+    app = await world.new_app(BACK, scopes=("openid", "offline_access"))
+    tokens = await browser.tokens(app, scope="openid offline_access")
+    await world.edit(app, scopes=("openid",))
+    second = (await app.refresh(tokens["refresh_token"])).json()
+    assert second["scope"] == "openid"
+    await browser.http.get("/logout", params={"id_token_hint": tokens["id_token"]})
+    assert await introspected(app, second["refresh_token"]) == {"active": False}
+    is_token_error(await app.refresh(second["refresh_token"]), "invalid_grant")
+    await world.edit(app, scopes=("openid", "offline_access"))  # nothing of it was spent or ended
+    assert (await introspected(app, second["refresh_token"]))["active"] is True
+    assert (await app.refresh(second["refresh_token"])).status_code == 200
+
+
+async def test_refresh_tokens_taken_from_a_client(world: World, browser: Browser) -> None:
+    """RFC 6749 §5.2: unauthorized_client; the token is worth nothing, and was not spent."""
+    app = await world.new_app(BACK)
+    token = (await browser.tokens(app))["refresh_token"]
+    await world.edit(app, grant_types=("authorization_code",))
+    is_token_error(await app.refresh(token), "unauthorized_client")
+    assert await introspected(app, token) == {"active": False}
+    await world.edit(app, grant_types=BACK.grant_types)
+    assert (await app.refresh(token)).status_code == 200
+
+
+async def test_an_audience_and_a_scope_changed_meanwhile(world: World, browser: Browser) -> None:
+    """The next token is for the new audience; asking for what is gone spends nothing."""
+    app = await world.new_app(BACK, scopes=("openid", "email"))
+    token = (await browser.tokens(app, scope="openid email"))["refresh_token"]
+    await world.edit(app, scopes=("openid",), audience="https://new.example/api")
+    is_token_error(await app.refresh(token, scope="email"), "invalid_scope")
+    assert (await introspected(app, token))["scope"] == "openid"
+    second = (await app.refresh(token)).json()
+    assert claims_of(second["access_token"])["aud"] == "https://new.example/api"
+    await world.advance(11)  # past the grace: the first was spent by one refresh alone
+    assert (await app.refresh(second["refresh_token"])).status_code == 200

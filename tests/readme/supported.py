@@ -51,7 +51,8 @@ ROWS = (
     ),
     Row(
         "RFC 6749 §6: refresh",
-        "spent at each use; a lost answer costs nothing, a stolen token ends its grant",
+        "spent at each use; a lost answer costs nothing, a stolen token ends its "
+            "grant; what was taken from the client since is gone from the next answer on",
         (
             f"{P}token_refresh.py::test_a_refresh_s_answer",
             "::test_parallel_refreshes",

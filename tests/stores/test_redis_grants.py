@@ -148,6 +148,21 @@ async def test_revocation_is_the_clients_own(world: World) -> None:
     assert await world.look(gid) == GrantRefused(Refusal.UNKNOWN)
 
 
+async def test_a_client_that_may_not_outlive_sessions_any_more(world: World) -> None:
+    """Its offline grants go with theirs, where that is asked; nothing is changed by the refusal."""
+    await world.sign_in()
+    gid = await world.grant(scope="openid offline_access")
+    refreshed = await world.refresh(gid, offline=False)
+    assert isinstance(refreshed, GrantAlive)
+    await world.stores.sessions.end(ACCOUNT, world.session.sid, now=world.now)
+    before = await world.everything()
+    assert await world.refresh(gid, 2, offline=False) == GrantRefused(Refusal.NO_SESSION)
+    looked = await world.stores.grants.look(ACCOUNT, gid, now=world.now, offline=False)
+    assert looked == GrantRefused(Refusal.NO_SESSION)
+    assert await world.everything() == before
+    assert isinstance(await world.refresh(gid, 2), GrantAlive)
+
+
 async def test_a_grant_ends_when_idle(world: World) -> None:
     """Each refresh prolongs a grant by its idle time; without one it ends, for good."""
     await world.sign_in()

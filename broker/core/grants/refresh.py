@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from broker.core import dpop
+from broker.core import vocabulary as v
 from broker.core.access import reasons
 from broker.core.audit import note
 from broker.core.errors import (
@@ -59,7 +60,7 @@ class RefreshGrant:
         if handle is None:
             raise InvalidGrant(private="not a refresh token of ours")
         scope = params.words("scope")
-        if "" in scope:
+        if "" in scope or (scope and not set(scope).intersection(client.scopes)):
             raise InvalidScope
         resources = params.many("resource")
         wanted = RefreshRequest(
@@ -75,6 +76,7 @@ class RefreshGrant:
             rotate=client.rotate_refresh_tokens,
             proof=proof,
             public=client.public,
+            offline=v.SCOPE_OFFLINE in client.scopes,
         )
         rules = counter.access.rules(client)
         result = await self._step(wanted, rules)

@@ -92,6 +92,7 @@ class RedisGrants:
             str(wanted.grant_idle),
             _rotates(wanted),
             *_proof(wanted.proof),
+            "0" if wanted.offline else "1",
             *_fresh(wanted.community),
         )
         rotation = ROTATIONS.get(answer[0])
@@ -110,6 +111,7 @@ class RedisGrants:
         unique: int | None = None,
         proof: Proof | None = None,
         community: CommunityWanted | None = None,
+        offline: bool = True,
     ) -> GrantAlive | GrantRefused:
         """Return the living grant and its account's facts, in one round trip."""
         base = self._names.account(account_id)
@@ -117,7 +119,10 @@ class RedisGrants:
         if unique is not None:
             keys += (self._names.token(account_id, grant_id, unique),)
         wanted = codec.wanted_fields(community)
-        answer = await self._steps.run(self._look, keys, codec.at(now), *_proof(proof)[1:], *wanted)
+        bound = "0" if offline else "1"
+        answer = await self._steps.run(
+            self._look, keys, codec.at(now), *_proof(proof)[1:], bound, *wanted
+        )
         if answer[0]:
             return GrantRefused(Refusal(answer[0]))
         facts = codec.facts(answer[2], wanted=community)

@@ -5,8 +5,9 @@
 --       7 grace seconds  8 grant idle seconds
 --       9 whether to rotate: 1, 0, or 2 for unless the grant is bound to a key (RFC 9449 §5)
 --       10 jkt  11 digest and  12 seconds of a DPoP proof, or '' each
---       13 the moment before which no community fact may have been read, or '' for any age, and
---       14… further fields of the facts to answer with, i the first of them; or none of the two
+--       13 whether it goes with its session though it is offline (1 or 0)
+--       14 the moment before which no community fact may have been read, or '' for any age, and
+--       15… further fields of the facts to answer with, i the first of them; or none of the two
 -- Answers {'rotated' or 'repeated' or 'adopted' or 'kept', grant, facts}, or {reason}; for 'reused'
 -- the grant is ended. Where it is not to rotate, the current generation stays ('kept').
 -- Checks in this order: known → client → DPoP key → proof unused → unexpired → session or offline →
@@ -36,7 +37,7 @@ end
 if used_up(ARGV[11]) then
   return { 'proof' }
 end
-local reason, now, facts = stopped(KEYS[3], grant, ARGV[6], KEYS[1], 14)
+local reason, now, facts = stopped(KEYS[3], grant, ARGV[6], KEYS[1], 15, ARGV[13])
 if reason then
   return { reason }
 end
@@ -46,9 +47,9 @@ end
 if not covers(grant[G.RESOURCES], ARGV[5]) then
   return { 'resource' }
 end
-if (ARGV[13] or '') ~= '' then
+if (ARGV[14] or '') ~= '' then
   for i = 8, #facts do -- those after i
-    if not facts[i] or tonumber(string.match(facts[i], '^[^|]+')) < tonumber(ARGV[13]) then
+    if not facts[i] or tonumber(string.match(facts[i], '^[^|]+')) < tonumber(ARGV[14]) then
       return { 'stale_facts' }
     end
   end

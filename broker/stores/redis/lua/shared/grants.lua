@@ -23,8 +23,9 @@ local function end_grant(index, key, id, grant)
 end
 
 -- Why a grant may not go on (expired → session or offline → account), and the latest time; or nil,
--- that time and the account's facts, with the fields that ARGV names from [first] on.
-local function stopped(key, grant, now, facts_key, first)
+-- that time and the account's facts, with the fields that ARGV names from [first] on. Where bound
+-- is 1 it goes with its session, offline or not: its client may have no more than that by now.
+local function stopped(key, grant, now, facts_key, first, bound)
   now = later(now, grant[G.SEEN])
   local at = tonumber(now)
   if at >= tonumber(grant[G.EXPIRES]) or at >= tonumber(grant[G.IDLE]) then
@@ -32,7 +33,8 @@ local function stopped(key, grant, now, facts_key, first)
     amend(key, grant)
     return 'expired', now
   end
-  if grant[G.OFFLINE] == '0' and not living_session(base .. 'session:' .. grant[G.SID], now) then
+  local goes_with = grant[G.OFFLINE] == '0' or bound == '1'
+  if goes_with and not living_session(base .. 'session:' .. grant[G.SID], now) then
     return 'no_session', now
   end
   local facts = read_facts(facts_key, '', first)
