@@ -25,7 +25,7 @@ from tests.running import RunningBroker
 
 pytestmark = [pytest.mark.chromium, pytest.mark.node, pytest.mark.slow]
 
-PAGE = Path(__file__).parent / "activity" / "index.html"
+ACTIVITY = Path(__file__).parent / "activity"
 MEMBERS = 'scope: ["identify", "guilds.members.read"]'
 
 
@@ -48,7 +48,7 @@ class Stand:
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """The page and its server as they are shown, with Discord's address replaced."""
     need("npm", "node")
-    folder = node_modules(tmp_path_factory.mktemp("node"))
+    folder = node_modules(tmp_path_factory.mktemp("node"), ACTIVITY / "package.json")
     address = f"http://127.0.0.1:{free_port()}"
     with RunningBroker(tmp_path_factory.mktemp("broker")) as broker:
         files = snippets(issuer=broker.issuer, brand="x", discord_client_id=DISCORD_CLIENT_ID)
@@ -70,7 +70,7 @@ def _built(site: Path, modules: Path, files: dict[str, str]) -> Path:
     """Make what a bundler would: the page, the files shown for it, and the SDK."""
     dist = site / "dist"
     dist.mkdir()
-    (dist / "index.html").write_text(PAGE.read_text("utf-8"))
+    (dist / "index.html").write_text((ACTIVITY / "index.html").read_text("utf-8"))
     (dist / "activity.js").write_text(files["activity.js"])
     (dist / "main.js").write_text(files["activity_main.js"])
     (dist / "mapping.js").write_text(files["activity_mapping.js"])
@@ -143,10 +143,18 @@ async def shows(page: Page, words: str) -> None:
     await expect(page.frame_locator("#activity").locator("#told")).to_have_text(words)
 
 
+async def try_again(page: Page) -> None:
+    """Press the Activity's own button."""
+    await page.frame_locator("#activity").get_by_role("button", name="Try again").click()
+
+
 async def test_an_activity_signs_in_and_calls_its_api(
     stand: Stand, context: BrowserContext, client: DiscordClient
 ) -> None:
-    """Discord's code becomes a token of ours that an API verifies by the JWKS; without a cookie."""
+    """Discord's code becomes a token of ours that an API verifies by the JWKS; without a cookie.
+
+    Who has allowed it is not asked again at the next launch.
+    """
     page = await launched(client, context, "Authorize")
     said = await told(page)
     accounts = stand.broker.cli("accounts", "list")
@@ -154,17 +162,10 @@ async def test_an_activity_signs_in_and_calls_its_api(
     assert said["path"] == "/orders"
     assert client.asked == ["/api/signin", "/service/orders"]
     assert await page.evaluate("heard") == ["HANDSHAKE", "AUTHORIZE", "AUTHENTICATE"]
-    assert (client.cookies, client.cut, await context.cookies()) == ([], [], [])
-
-
-async def test_who_has_allowed_it_is_not_asked_again(
-    context: BrowserContext, client: DiscordClient
-) -> None:
-    """The next launch signs in by itself, as the same person."""
-    before = await told(await launched(client, context, "Authorize"))
     again = await told(await client.open(context))
-    assert again["sub"] == before["sub"]
-    assert again["token"] != before["token"]
+    assert again["sub"] == said["sub"]
+    assert again["token"] != said["token"]
+    assert (client.cookies, client.cut, await context.cookies()) == ([], [], [])
 
 
 async def test_it_renews_its_token_and_gives_it_back(
@@ -213,38 +214,38 @@ async def test_the_sandbox_lets_it_reach_what_is_mapped_alone(
     assert said == before
 
 
-async def test_who_declines_reads_so_and_may_think_again(
+async def test_the_person_reads_why_and_may_try_again(
     context: BrowserContext, client: DiscordClient
 ) -> None:
-    """Discord gives no code then, and the Activity's server hears nothing."""
+    """Declined: there is no code, and the server hears nothing. A code that has run out: 401."""
     page = await launched(client, context, "Cancel")
     await shows(page, "You did not allow it. Please try again.")
     assert client.asked == []
-    await page.frame_locator("#activity").get_by_role("button", name="Try again").click()
-    await page.get_by_role("button", name="Authorize").click()
-    await told(page)
-
-
-async def test_a_code_that_has_run_out_is_asked_for_anew(
-    context: BrowserContext, client: DiscordClient
-) -> None:
-    """The person reads that it took too long, and the next try signs in."""
     client.late = True
-    page = await launched(client, context, "Authorize")
+    await try_again(page)
+    await page.get_by_role("button", name="Authorize").click()
     await shows(page, "That took too long. Please try again.")
     client.late = False
-    await page.frame_locator("#activity").get_by_role("button", name="Try again").click()
+    await try_again(page)
     await told(page)
 
 
-@pytest.mark.parametrize("route", ["/oauth2/token", "/users/@me"])
 async def test_while_discord_is_down_the_person_is_told_to_wait(
-    stand: Stand, context: BrowserContext, client: DiscordClient, route: str
+    stand: Stand, context: BrowserContext, client: DiscordClient
 ) -> None:
     """Whether its server or the broker meets the trouble, and though Discord answers in HTML."""
-    stand.broker.discord.misbehave(route, Fault("html", status=503))
+    wait = "That does not work right now. Please try again later."
+    stand.broker.discord.misbehave("/oauth2/token", Fault("html", status=503))
     page = await launched(client, context, "Authorize")
-    await shows(page, "That does not work right now. Please try again later.")
+    await shows(page, wait)
+    stand.broker.discord.behave()
+    stand.broker.discord.misbehave("/users/@me", Fault("html", status=503))
+    async with page.expect_request("**/api/signin"):
+        await try_again(page)
+    await shows(page, wait)
+    stand.broker.discord.behave()
+    await try_again(page)
+    await told(page)
 
 
 async def test_a_rule_of_the_guild_decides(
@@ -261,5 +262,5 @@ async def test_a_rule_of_the_guild_decides(
     page = await launched(client, context, "Authorize")
     await shows(page, "You may not use this app.")
     stand.broker.discord.join(client.person.id, LIGHTHOUSE.id)
-    await page.frame_locator("#activity").get_by_role("button", name="Try again").click()
+    await try_again(page)
     await told(page)

@@ -73,9 +73,9 @@ def written(folder: Path, files: dict[str, str], *names: str) -> None:
         (folder / name).write_text(files[name], "utf-8")
 
 
-def node_modules(folder: Path) -> Path:
-    """Install what the sites of Node.js import; returns the folder."""
-    shutil.copy(HERE / "node" / "package.json", folder)
+def node_modules(folder: Path, package: Path = HERE / "node" / "package.json") -> Path:
+    """Install what sites of Node.js import; returns the folder."""
+    shutil.copy(package, folder)
     options = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts")
     done = subprocess.run(
         ["npm", "install", *options], cwd=folder, capture_output=True, text=True, check=False
