@@ -1,8 +1,10 @@
 """The ``broker`` command."""
 
+import sys
+
 
 def main() -> None:
     """Run the command line; never returns."""
-    from broker.cli.app import app
+    from broker.cli.commands import command_line
 
-    app(prog_name="broker")
+    command_line(*sys.argv[1:2])(prog_name="broker")

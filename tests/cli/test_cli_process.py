@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from broker.cli.app import app
+from broker.cli.commands import COMMANDS, command_line
 from tests.app.served import environment
 
 SNAPSHOT = Path(__file__).parent / "help.txt"
@@ -69,6 +70,30 @@ def test_help_loads_neither_sql_nor_redis():
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert answer.stdout.strip() == "[]"
+
+
+def test_a_server_carries_no_other_command():
+    """It would for as long as it lives."""
+    code = (
+        "import sys; from broker.cli.commands import command_line; command_line('serve');"
+        "print(sorted(n for n in sys.modules if n.startswith('broker.cli.')))"
+    )
+    root = Path(__file__).resolve().parents[2]
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    loaded = ["broker.cli.commands", "broker.cli.running", "broker.cli.serve_commands"]
+    assert answer.stdout.strip() == str(loaded)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_the_same_alone(name):
+    """Named as the first word it is there alone, as it is among all the others."""
+    alone = typer.main.get_command(command_line(name))
+    assert list(alone.commands) == [name]
+    whole = typer.main.get_command(app)
+    assert [*described(alone)][:1] == [*described(whole)][:1]
+    assert [*described(alone.commands[name])] == [*described(whole.commands[name])]
 
 
 def test_demo_check_walks_the_whole_sign_in(tmp_path):
