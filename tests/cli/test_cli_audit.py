@@ -56,8 +56,9 @@ CHANGES = {
 READS = {
     "config", "keys list", "keys show", "keys plan", "clients list", "clients show",
     "clients export", "apis list", "apis show", "guilds list", "guilds show", "policy show",
-    "policy check", "accounts list", "accounts show", "accounts operators", "audit export",
-    "db status", "secrets retire", "doctor", "doctor keys", "doctor discord-provider",
+    "policy check", "accounts bans", "accounts list", "accounts show", "accounts operators",
+    "audit export", "db status", "secrets retire", "doctor", "doctor keys",
+    "doctor discord-provider",
 }  # fmt: skip
 ELSEWHERE = {"init", "serve", "demo", "db upgrade"}  # a file, a server, the tables themselves
 
