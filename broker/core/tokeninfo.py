@@ -39,7 +39,9 @@ class TokenInfo:
     async def userinfo(self, shown: dpop.Presented) -> dict[str, Any] | str:
         """Return the claims that the token releases (OpenID Connect Core §5.3.2); as text, signed.
 
-        One Redis round trip: the grant must still be alive, and its account.
+        One Redis round trip: the grant must still be alive, and its account. A token that was asked
+        for with ``resource`` is for those services (RFC 8707 §2): they learn no more by it than
+        they are told in it.
 
         Raises:
             InvalidToken: the token is no living access token of ours (RFC 6750 §3.1).
@@ -81,8 +83,11 @@ class TokenInfo:
         client = await counter.clients.find(access.client_id)
         if client is None or client.disabled:
             raise InvalidToken(private="the client is gone or switched off")
-        if not set(access.audience) <= {audience(client, ()), *client.resources}:
+        own = audience(client, ())
+        if not set(access.audience) <= {own, *client.resources}:
             raise InvalidToken(private="aud is none that this client may have")
+        if own not in access.audience:
+            raise InvalidToken("The access token is for other services: it came of resource")
         try:
             result = await counter.step(
                 access.account_id,

@@ -146,6 +146,7 @@ async def test_access_tokens_for_an_api(signing: World, alg: str) -> None:
     """Its algorithm, at first and at a refresh; the ID token beside it stays RS256."""
     await set_api(signing, API, alg)
     app, code = await held(signing, API)
+    await signing.edit(app, audience=API)  # its own: so userinfo takes its tokens
     tokens = (await app.redeem(code)).json()
     for each in (tokens, (await app.refresh(tokens["refresh_token"])).json()):
         claims = await verified(signing, each["access_token"], alg)
@@ -200,6 +201,7 @@ async def test_the_hot_path_with_apis(signing: World) -> None:
     """Still one Redis round trip and no SQL, with a registered API and chosen algorithms."""
     await set_api(signing, API, "ES256")
     app, code = await held(signing, API)
+    await signing.edit(app, audience=API)
     tokens = (await app.redeem(code)).json()
     for call in (
         lambda: app.refresh(tokens["refresh_token"], resource=API),

@@ -350,10 +350,12 @@ async def test_too_little_scope(world: World, browser: Browser, app: App) -> Non
     assert 'scope="openid"' in answer.headers["www-authenticate"]
 
 
-async def test_token_for_a_registered_resource(world: World, browser: Browser) -> None:
-    """Its audience is a service of the client's registration, so userinfo takes it too."""
-    token = await token_of(browser, world.app(BACK), resource=OTHER_API)
-    assert (await world.userinfo(token)).status_code == 200
+async def test_token_for_a_resource(world: World, browser: Browser) -> None:
+    """RFC 8707 §2: it is for that service, which learns nothing more of the person by it."""
+    app = await world.new_app(BACK, audience=API)
+    is_challenge(await world.userinfo(await token_of(browser, app, resource=OTHER_API)))
+    for own in (None, API):
+        assert (await world.userinfo(await token_of(browser, app, resource=own))).status_code == 200
 
 
 async def test_token_of_a_client_switched_off(world: World, browser: Browser) -> None:
