@@ -31,6 +31,15 @@ pytestmark = [pytest.mark.chromium, pytest.mark.slow]
 BROKER: Final = Path(__file__).parents[2] / "broker"
 PHONE: Final = {"width": 360, "height": 740}
 WIDER: Final = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# What is pressed, 44 pixels high at the least; links in a sentence are as high as it is
+# (WCAG 2.2, 2.5.5).
+SMALL: Final = """
+    [...document.querySelectorAll("main button, main .button, main .btn, main summary,"
+        + " main input:not([type=checkbox]), main select, .others a")]
+        .filter(one => one.checkVisibility() && one.type !== "hidden")
+        .filter(one => one.getBoundingClientRect().height < 43.9)
+        .map(one => one.outerHTML.slice(0, 120))
+"""
 COLOURED: Final = replace(LOOK, accent="#4752c4")
 ACCENT: Final = "#7a1fa2"  # of an app
 COLOUR: Final = "getComputedStyle(document.documentElement).getPropertyValue('--accent').trim()"
@@ -94,6 +103,12 @@ async def fits(page: Page, name: str) -> None:
     assert await page.title()
 
 
+async def serves(page: Page, name: str) -> None:
+    """Check that a page fits a small phone, and that a thumb finds what there is to press."""
+    await fits(page, name)
+    assert await page.evaluate(SMALL) == [], f"{name}: too small for a thumb"
+
+
 async def look(page: Page, name: str) -> None:
     """Check a page as it stands with axe."""
     results = await Axe().run(page)
@@ -125,7 +140,7 @@ async def walk(
         for room in rooms:
             await show(page, room)
             assert await page.evaluate("document.documentElement.lang") == tag
-            await fits(page, room.name)
+            await serves(page, room.name)
             await check(page, room)
     await context.close()
 
@@ -165,7 +180,7 @@ async def test_every_page_of_operators(
     new = newly(shown)
 
     async def visit(page: Page, name: str) -> None:
-        await fits(page, name)
+        await serves(page, name)
         if new():
             for scheme in SCHEMES:
                 await light(page, scheme)
