@@ -176,7 +176,7 @@ async def test_every_page_of_operators(
     chromium: Browser, site: Site, shared: Shelf, shown: set[str]
 ) -> None:
     """With people, apps and keys of all kinds; in both lights where a template is seen first."""
-    await Past(site, shared, days=2).make()
+    await Past(site, shared, days=1).make()
     new = newly(shown)
 
     async def visit(page: Page, name: str) -> None:
