@@ -18,7 +18,8 @@ from broker.web.branding import Look, on_dark
 from broker.web.docs.stacks import STACKS
 from tests.browser.operating import Site, shared, site
 from tests.gallery import console, demo
-from tests.gallery.camera import SCHEMES, light, opened
+from tests.gallery.__main__ import people
+from tests.gallery.camera import SCHEMES, Camera, light, opened
 from tests.gallery.people import ERRORS, LOOK, PAGES, ROOMS, Room
 from tests.gallery.showing import showing
 from tests.gallery.world import Past
@@ -211,3 +212,12 @@ def test_every_guide_is_in_the_table_of_stacks() -> None:
     """Those of the table are read by ``test_browser_docs``, with the overview and the try-it."""
     listed = {f"{stack.name}.html" for stack in STACKS}
     assert templates("web/docs/pages") == {*listed, "base.html", "overview.html", "try.html"}
+
+
+async def test_the_gallery_makes_pictures(tmp_path: Path) -> None:
+    """Of each page that is asked for one a device and light, none like another."""
+    camera = Camera(tmp_path, "ko-select")
+    await people(camera)
+    assert camera.taken == ["ko-select", "ko-select-long"]
+    pictures = [path.read_bytes() for path in tmp_path.glob("*.png")]
+    assert len(set(pictures)) == 2 * 4
