@@ -15,6 +15,7 @@
 --@include grants
 --@include ending
 --@include notices
+--@include accounts
 
 local fresh = put_facts(KEYS[1], 3)
 local disabled, not_before = redis.call('HGET', KEYS[1], 'd') == '1', 0
@@ -39,20 +40,6 @@ local function since(kind, id)
   return record and tonumber(record[BEGUN[kind]]) > not_before
 end
 
-local sub = redis.call('HGET', KEYS[1], 'sub')
-local ended = {}
-for _, member in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-  local kind, id, sid, _, client = parts_of(member)
-  if not since(kind, id) then
-    local alive = drop(KEYS[2], member)
-    if kind == 'p' or kind == 'g' then
-      notice(sid, client, sub)
-    end
-    if kind == 'g' and alive then
-      ended[#ended + 1] = id
-      ended[#ended + 1] = client
-    end
-  end
-end
+local ended = end_members(KEYS[1], KEYS[2], since)
 mark_ending(ARGV[1])
 return ended

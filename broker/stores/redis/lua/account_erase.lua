@@ -10,22 +10,11 @@
 --@include index
 --@include ending
 --@include notices
+--@include accounts
 
 local LAST = '9007199254740991' -- the highest whole number that Lua knows for certain
 
-local sub = redis.call('HGET', KEYS[1], 'sub')
-local ended = {}
-for _, member in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-  local kind, id, sid, _, client = parts_of(member)
-  local alive = drop(KEYS[2], member)
-  if kind == 'p' or kind == 'g' then
-    notice(sid, client, sub)
-  end
-  if kind == 'g' and alive then
-    ended[#ended + 1] = id
-    ended[#ended + 1] = client
-  end
-end
+local ended = end_members(KEYS[1], KEYS[2], function() return false end)
 redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('HSET', KEYS[1], 'v', LAST, 'sub', '', 'd', '1', 'nb', ARGV[1], 'c', '{}', 'i', '{}')
 redis.call('EXPIRE', KEYS[1], ARGV[2])
