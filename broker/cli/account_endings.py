@@ -6,6 +6,7 @@ import typer
 
 from broker.cli import show
 from broker.cli.account_commands import Who, found, put, say, tidy
+from broker.cli.confirming import Yes, sure
 from broker.cli.running import Exit, Failure, with_stores
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def delete(
             "Default: BROKER_DELETION_GRACE."
         ),
     ] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     json: show.Json = False,
 ) -> None:
     """Delete an account: off at once, with all that lives of it; gone when the grace is over."""
@@ -70,8 +71,7 @@ def delete(
 
         record = await found(stores, who)
         seconds = _seconds(grace) if grace else settings.deletion_grace
-        if not yes:
-            typer.confirm(f"Delete {record.name} ({record.account_id})?", abort=True, err=True)
+        sure(f"Delete {record.name} ({record.account_id})", yes=yes)
         async with reaching(settings, clock) as upstreams:
             leaving, ended = await leave(
                 stores.sql.own,

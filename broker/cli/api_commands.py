@@ -1,6 +1,5 @@
 """``broker apis``."""
 
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ import typer
 from broker.cli import show
 from broker.cli.algorithm_check import check_signs
 from broker.cli.client_changes import seconds, words
+from broker.cli.confirming import Yes, sure
 from broker.cli.running import Exit, Failure, with_stores
 
 if TYPE_CHECKING:
@@ -176,12 +176,11 @@ def edit(
 @app.command("remove")
 def remove(
     identifier: Identifier,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     json: show.Json = False,
 ) -> None:
     """Remove an API; access tokens for it are then signed with RS256."""
-    if not yes and sys.stdin.isatty():
-        typer.confirm(f"Remove {identifier}?", abort=True)
+    sure(f"Remove the API {identifier}", yes=yes)
 
     async def work(stores: "Stores", _settings: "Settings", clock: "SystemClock") -> "ApiRecord":
         return await stores.sql.apis.remove(identifier, now=clock.now())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from broker.cli import show
+from broker.cli.confirming import Yes, sure
 from broker.cli.running import Exit, Failure, with_stores
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def prune(
     older_than: Annotated[
         str, typer.Option(metavar="DURATION", help="Such as 90d; a day at the least.")
     ],
+    yes: Yes = False,
     json: show.Json = False,
 ) -> None:
     """Forget audit events older than that, now; that it was done is in the log itself."""
@@ -76,6 +78,7 @@ def prune(
         age = _duration("--older-than", older_than)
         if age < DAY:
             raise Failure(Exit.USAGE, "--older-than takes a day at the least")
+        sure(f"Forget audit events older than {older_than} for good", yes=yes)
         now = clock.now()
         removed = await stores.sql.audit.prune(now - age)
         if removed:

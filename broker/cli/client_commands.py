@@ -1,6 +1,5 @@
 """``broker clients``."""
 
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ from broker.cli.client_changes import applied, changes
 from broker.cli.client_communities import Guilds, guilds_of, resolved
 from broker.cli.client_options import Disabled, Kind, described
 from broker.cli.client_views import facts, tell, tell_secret
+from broker.cli.confirming import Yes, sure
 from broker.cli.running import Exit, Failure, reported, with_stores
 
 if TYPE_CHECKING:
@@ -186,12 +186,11 @@ def rotate_secret(
 @app.command("remove")
 def remove(
     client_id: ClientId,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     json: show.Json = False,
 ) -> None:
     """Remove an app for good: its tokens stop working here, its identifier is never used again."""
-    if not yes and sys.stdin.isatty():
-        typer.confirm(f"Remove {client_id} for good?", abort=True)
+    sure(f"Remove the app {client_id} for good", yes=yes)
 
     async def work(stores: "Stores", _settings: "Settings", clock: "SystemClock") -> "ClientRecord":
         return await stores.sql.clients.remove(client_id, now=clock.now())

@@ -1,6 +1,5 @@
 """``broker guilds``."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from broker.cli import show
+from broker.cli.confirming import Yes, sure
 from broker.cli.running import Exit, Failure, with_stores
 
 if TYPE_CHECKING:
@@ -146,12 +146,11 @@ def edit(
 @app.command("remove")
 def remove(
     guild_id: GuildId,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     json: show.Json = False,
 ) -> None:
     """Forget the names and the invitation of a guild; apps that name it go on as before."""
-    if not yes and sys.stdin.isatty():
-        typer.confirm(f"Remove {guild_id}?", abort=True)
+    sure(f"Remove the guild {guild_id}", yes=yes)
 
     async def work(
         stores: "Stores", settings: "Settings", clock: "SystemClock"

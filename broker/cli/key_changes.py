@@ -1,6 +1,5 @@
 """``broker keys rotate``, ``revoke`` and ``prune``."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from broker.cli import key_reports as reports
 from broker.cli import key_words as words
 from broker.cli import show
+from broker.cli.confirming import Yes, asks, sure
 from broker.cli.key_choices import Algorithm, Kid, chosen
 from broker.cli.key_plan import step_facts
 from broker.cli.running import Exit, judge, with_stores
@@ -134,7 +134,7 @@ def revoke(
     reason: Annotated[
         str | None, typer.Option(help="Why; kept with the key. Asked for on a terminal.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     json: show.Json = False,
 ) -> None:
     """Put a key out of use for good: its successor signs, and it leaves the JWKS.
@@ -147,14 +147,14 @@ def revoke(
     when, and which apps and APIs are affected. Sessions and refresh tokens live on. Repeating it
     is harmless and changes nothing.
     """
-    if not yes and sys.stdin.isatty():
+    if asks(yes=yes):
         record, affected = with_stores(
             lambda stores, settings, clock: reports.look(kid, stores, settings, clock)
         )
         typer.echo(f"Key {record.kid} ({record.alg}). {reports.sentence(affected)}")
         if reason is None:
             reason = typer.prompt("Reason, kept with the key", default="", show_default=False)
-        typer.confirm("Revoke it for good?", abort=True)
+        sure("Revoke it for good", yes=yes)
 
     async def work(
         stores: "Stores", settings: "Settings", clock: "SystemClock"

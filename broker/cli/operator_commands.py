@@ -7,6 +7,7 @@ import typer
 
 from broker.cli import show
 from broker.cli.account_commands import Who, found
+from broker.cli.confirming import Yes, sure
 from broker.cli.running import with_stores
 
 if TYPE_CHECKING:
@@ -48,13 +49,14 @@ def grant_operator(who: Who, json: show.Json = False) -> None:
     typer.echo(f"It is asked for at {issuer}/admin, after signing in as this account.")
 
 
-def revoke_operator(who: Who, json: show.Json = False) -> None:
+def revoke_operator(who: Who, yes: Yes = False, json: show.Json = False) -> None:
     """Take the console away from an account, with all its passkeys; who is in it is out at once."""
 
     async def work(
         stores: "Stores", _settings: "Settings", clock: "SystemClock"
     ) -> "AccountRecord":
         record = await found(stores, who)
+        sure(f"Take role and passkeys from {record.name} ({record.account_id})", yes=yes)
         await stores.sql.operators.revoke(record.account_id, now=clock.now())
         return record
 

@@ -9,7 +9,7 @@ import pytest
 from broker.app.clock import SystemClock, SystemEntropy
 from broker.app.loading import load
 from broker.app.stores import open_stores
-from broker.cli import key_changes
+from broker.cli import confirming
 from broker.cli.app import app as cli_app
 from broker.core.federation import UpstreamAuthorization
 from broker.core.model import Profile
@@ -62,11 +62,36 @@ def test_on_a_terminal_a_revocation_is_confirmed(cli, monkeypatch):
     """Said no to, nothing is revoked; without a terminal, as in a script, nothing is asked."""
     signing = cli.json("keys", "rotate", "--now")["signing"]
     terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
-    monkeypatch.setattr(key_changes, "sys", terminal)
+    monkeypatch.setattr(confirming, "sys", terminal)
     for typed, code, state in (("leaked\nn\n", 1, "signing"), ("leaked\ny\n", 0, "revoked")):
         answer = cli.runner.invoke(cli_app, ["keys", "revoke", signing], input=typed)
         assert (answer.exit_code, states(cli)[signing]) == (code, state), answer.output
-        assert "Revoke it for good?" in answer.output
+        assert "Revoke it for good: are you sure?" in answer.output
+
+
+DESTRUCTIVE = (
+    ("accounts", "delete", "nelly"),
+    ("accounts", "revoke-operator", "nelly"),
+    ("audit", "prune", "--older-than", "1d"),
+    ("clients", "remove", "app"),
+    ("apis", "remove", "https://api.example"),
+    ("guilds", "remove", "613425648685547541"),
+)
+
+
+@pytest.mark.parametrize("words", DESTRUCTIVE, ids=" ".join)
+def test_what_cannot_be_undone_is_asked_for_alike(cli, monkeypatch, words):
+    """On a terminal, on standard error; "no" is exit code 1, nothing is done; -y is not asked."""
+    sign_in()
+    before = len(audited())
+    terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(confirming, "sys", terminal)
+    answer = cli.runner.invoke(cli_app, list(words), input="n\n")
+    assert answer.exit_code == 1
+    assert "sure" not in answer.stdout
+    assert ": are you sure? [y/N]" in answer.stderr
+    assert len(audited()) == before
+    assert "sure" not in cli.runner.invoke(cli_app, [*words, "-y"], input="n\n").output
 
 
 def test_a_staged_rotation_tells_when(cli):
@@ -141,7 +166,6 @@ def test_withdrawing_deleting_and_keeping(cli):
     assert (said["action"], said["grants_ended"], said["effective"]) == ("withdrawn", 0, True)
     cli("accounts", "keep", "nelly", code=4)
     cli("accounts", "delete", "nelly", "--yes", "--grace", "-1", code=2)
-    cli("accounts", "delete", "nelly", code=1)
     assert cli.json("accounts", "show", "nelly")["state"] == "active"
     assert cli.json("accounts", "delete", "nelly", "--yes")["action"] == "leaving"
     shown = cli.json("accounts", "show", "nelly")
