@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from broker.app import logs
-from broker.app.background import Task, end_with, running
 from broker.app.compose import MakeConsole, compose
 from broker.app.loading import load
 from broker.app.problems import Problem, Refused
 from broker.app.settings import Settings
-from broker.app.sources import EMBEDDED_REDIS, METRICS_DIRECTORY, SERVER_PID
+from broker.app.sources import EMBEDDED_REDIS, METRICS_DIRECTORY
 
 if TYPE_CHECKING:  # it loads the metrics library
     from broker.app.watching import Watch
@@ -32,11 +31,9 @@ def create_app(console: MakeConsole | None = None) -> ASGIApp:
     """
     settings = load()
     logs.configure(settings)
-    parent = os.environ.get(SERVER_PID)
     return Lifespan(
         settings,
         redis_address(settings),
-        parent=int(parent) if parent else None,
         watch=watching(settings) if os.environ.get(METRICS_DIRECTORY) else None,
         console=console,
     )
@@ -77,7 +74,6 @@ class Lifespan:
     Args:
         settings: of the broker.
         redis_url: its Redis.
-        parent: the process this worker ends with, or None.
         watch: measures what goes on, where metrics are wanted.
         console: makes the operator console, where it is wanted.
     """
@@ -87,13 +83,11 @@ class Lifespan:
         settings: Settings,
         redis_url: str,
         *,
-        parent: int | None = None,
         watch: "Watch | None" = None,
         console: MakeConsole | None = None,
     ) -> None:
         self._settings = settings
         self._redis_url = redis_url
-        self._parent = parent
         self._watch = watch
         self._console = console
         self._web: ASGIApp | None = None
@@ -115,9 +109,6 @@ class Lifespan:
                     self._settings, self._redis_url, watch=self._watch, console=self._console
                 )
                 broker = await stack.enter_async_context(made)
-                if (parent := self._parent) is not None:
-                    tied: dict[str, Task] = {"parent": lambda stop: end_with(parent, stop)}
-                    await stack.enter_async_context(running(tied))
             except Exception as error:  # noqa: BLE001 - the server has to be told, whatever it is
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return

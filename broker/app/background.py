@@ -1,8 +1,6 @@
 """What runs beside the requests of a process, from its start to its end."""
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -92,14 +90,3 @@ async def delete_accounts(
         if count:
             _log.info("accounts.deleted", count=count)
         await rest(stop, DELETING)
-
-
-async def end_with(parent: int, stop: asyncio.Event) -> None:
-    """End this worker when the server that started it is gone, however that ended."""
-    while os.getppid() == parent:
-        await rest(stop, 1.0)
-        if stop.is_set():
-            return
-    _log.error("server.gone", pid=parent)
-    os.kill(os.getpid(), signal.SIGTERM)
-    await stop.wait()

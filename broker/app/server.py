@@ -3,47 +3,34 @@
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import uvicorn
-from uvicorn.supervisors import Multiprocess
-
 from broker.app import logs
-from broker.app.algorithms import check_in_use
+from broker.app.answering import Server, config
 from broker.app.asgi import Lifespan, watching
+from broker.app.beforehand import make_ready
 from broker.app.checks import check_serving
-from broker.app.clock import SystemClock, SystemEntropy
+from broker.app.children import NotStarted, Nursery
 from broker.app.compose import MakeConsole
 from broker.app.data_dir import prepare, refuse_demo
-from broker.app.key_places import refused
+from broker.app.handover import fixed
+from broker.app.listening import Doors, listening
 from broker.app.problems import Problem, Refused
 from broker.app.settings import Settings
-from broker.app.sources import (
-    EMBEDDED_REDIS,
-    METRICS_DIRECTORY,
-    SERVER_PID,
-    unknown_variables,
-    variable,
-)
-from broker.app.stores import make_schema, open_stores
-from broker.core.errors import StoreUnavailable
+from broker.app.shares import HERE, Table
+from broker.app.sources import EMBEDDED_REDIS, METRICS_DIRECTORY, unknown_variables, variable
+from broker.app.supervising import Supervisor
 from broker.log import structlog
 from broker.stores.embedded import DataDirectoryBusy, EmbeddedRedis, EmbeddedRedisFailed
-from broker.stores.redis import health
-from keys.errors import KeyRecordCorrupt, KeysError, VaultMisconfigured
-from keys.upkeep import check_all, ensure
 
-if TYPE_CHECKING:  # it loads the metrics library
-    from broker.app.metrics_server import Living
+if TYPE_CHECKING:  # they load the metrics library
+    from broker.app.metrics_server import Numbers
+    from broker.app.watching import Watch
 
-GRACE: Final = 10  # seconds that requests under way have to finish
-BACKLOG: Final = 2048
-FACTORY: Final = "broker.app.asgi:create_app"
-# A name, not an import: what it makes is in a layer above this one.
-CONSOLE_FACTORY: Final = "broker.admin.asgi:create_app"
+PARTING: Final = 1.0  # seconds that idle connections are kept where another server takes over
 
 _log = structlog.get_logger("broker.server")
 
@@ -67,29 +54,10 @@ def serve(settings: Settings, announce: Announce, *, console: MakeConsole | None
         _log.warning("settings.unknown_variable", name=name)
     prepare(settings.data_dir)
     refuse_demo(settings.data_dir)
-    with listening(settings) as sock, redis_of(settings) as redis_url:
+    with listening(settings) as doors, redis_of(settings) as redis_url:
         asyncio.run(make_ready(settings, redis_url))
-        _run(settings, redis_url, sock, announce, console)
-
-
-@contextmanager
-def listening(settings: Settings) -> Iterator[socket.socket]:
-    """Open the listening socket.
-
-    Raises:
-        Refused: the address cannot be listened on.
-    """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind((settings.host, settings.port))
-        except OSError as error:
-            where = f"{settings.host} port {settings.port}"
-            reason = f"cannot listen on {where}: {error.strerror}"
-            raise Refused(Problem(variable("port"), reason)) from None
-        sock.set_inheritable(True)
-        yield sock
+        with _signals_survived():
+            _run(settings, redis_url, doors, partial(announce, _where(settings, doors)), console)
 
 
 @contextmanager
@@ -116,146 +84,73 @@ def _tell(what: str) -> None:
     _log.warning("redis.embedded", what=what)
 
 
-async def make_ready(settings: Settings, redis_url: str) -> None:
-    """Look at the stores once before any process serves; make the schema and the first keys.
-
-    A store out of reach is no reason not to start; one that must not be used is.
-
-    Raises:
-        Refused: the schema does not fit, a client or API is set to an algorithm that is off, a
-            signing key cannot be opened, an HSM cannot be used as configured, or Redis evicts.
-    """
-    clock, entropy = SystemClock(), SystemEntropy()
-    async with open_stores(settings, clock, entropy, redis_url) as stores:
-        fault = await health(stores.redis.client)
-        if fault is not None and "evict" in fault:
-            raise Refused(Problem(variable("redis_url"), fault))
-        if fault is not None:
-            _log.warning("redis.not_usable", reason=fault)
-        try:
-            await make_schema(settings, stores)
-            await check_in_use(settings, stores.sql)
-            await stores.vault.support(settings.algorithms)
-            records = await ensure(
-                stores.keys,
-                stores.vault,
-                settings.key_policy,
-                clock.now(),
-                algorithms=settings.algorithms,
-            )
-            check_all(records, stores.vault)
-        except StoreUnavailable as error:
-            _log.warning("sql.out_of_reach", reason=error.private)
-        except KeyRecordCorrupt as error:
-            raise Refused(Problem(variable("secrets"), str(error))) from None
-        except VaultMisconfigured as error:
-            raise refused(error) from None
-        except KeysError as error:
-            _log.warning("keys.not_ready", reason=str(error))
-
-
 def _run(
     settings: Settings,
     redis_url: str,
-    sock: socket.socket,
-    announce: Announce,
-    console: MakeConsole | None,
-) -> None:
-    """Run one server here, or several in processes of their own."""
-    where = f"Token Broker listens on {_address(sock)} as {settings.public_issuer}"
-    if settings.metrics_address:
-        where += f", its metrics are on http://{settings.metrics_address}/metrics"
-    with _signals_survived():
-        if settings.workers == 1:
-            _run_here(settings, redis_url, sock, lambda: announce(where), console)
-            return
-        if settings.redis_url is None:
-            os.environ[EMBEDDED_REDIS] = redis_url
-        os.environ[SERVER_PID] = str(os.getpid())
-        with _metrics_of_workers(settings) as living:
-            announce(f"{where}, with {settings.workers} processes")
-            factory = FACTORY if console is None else CONSOLE_FACTORY
-            _Workers(_config(settings, factory), [sock], living).run()
-
-
-def _run_here(
-    settings: Settings,
-    redis_url: str,
-    sock: socket.socket,
+    doors: Doors,
     announce: Callable[[], None],
     console: MakeConsole | None,
 ) -> None:
-    """Run one server in this process."""
+    """Serve by this process alone, or by several of their own.
+
+    Raises:
+        Refused: they do not serve.
+    """
     # A directory left over from elsewhere would make the metrics library write files into it.
     os.environ.pop(METRICS_DIRECTORY, None)
-    watch = watching(settings)
-    config = _config(settings, Lifespan(settings, redis_url, watch=watch, console=console))
-    if watch is None:
-        _Announcing(config, announce).run([sock])
-        return
-    from broker.app.metrics_server import answering  # noqa: PLC0415 - loads the metrics library
-
-    with answering(settings, watch.registry):
-        _Announcing(config, announce).run([sock])
-
-
-def _metrics_of_workers(settings: Settings) -> "AbstractContextManager[Living]":
-    """Answer for the workers, where metrics are wanted; yields what is to be told who lives."""
-    if not settings.metrics_address:
-        return nullcontext(lambda _: None)
-    from broker.app.metrics_server import adding_up  # noqa: PLC0415 - loads the metrics library
-
-    return adding_up(settings)
+    table, alone = Table(), settings.workers == 1
+    watch = watching(settings) if alone else None
+    with _numbers(settings, watch) as numbers:
+        supervisor = _supervisor(settings, redis_url, doors, table, numbers)
+        if alone:
+            served = config(Lifespan(settings, redis_url, watch=watch, console=console))
+            ours = [one.dup() for one in doors.sockets]
+            server = Server(served, ours, table.share(HERE), announce)
+            with asyncio.Runner(loop_factory=served.get_loop_factory()) as runner:
+                runner.run(supervisor.serve_here(server))
+            return
+        try:
+            asyncio.run(supervisor.serve(settings.workers, announce))
+        except NotStarted as error:
+            reason = f"a process does not serve: {error}"
+            raise Refused(Problem(variable("workers"), reason)) from None
 
 
-class _Workers(Multiprocess):
-    """Processes that share a listening socket, which closes when they are told to end."""
-
-    def __init__(
-        self, config: uvicorn.Config, sockets: list[socket.socket], living: "Living"
-    ) -> None:
-        super().__init__(config, sockets)
-        self._living = living
-
-    def keep_subprocess_alive(self) -> None:
-        super().keep_subprocess_alive()
-        self._living([process.pid for process in self.processes if process.pid is not None])
-
-    def terminate_all(self) -> None:
-        # As long as we held it, newcomers would be let in with nobody left to answer them.
-        for sock in self.sockets:
-            sock.close()
-        super().terminate_all()
-
-
-class _Announcing(uvicorn.Server):
-    """A server that says so when it answers."""
-
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._announce = announce
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._announce()
-
-
-def _config(settings: Settings, app: Lifespan | str) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        factory=isinstance(app, str),
-        workers=settings.workers,
-        lifespan="on",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        # The edge itself reads X-Forwarded-For, and from trusted proxies alone.
-        proxy_headers=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=65,
-        timeout_graceful_shutdown=GRACE,
+def _supervisor(
+    settings: Settings, redis_url: str, doors: Doors, table: Table, numbers: "Numbers | None"
+) -> Supervisor:
+    patience = PARTING if doors.handed else 0.0
+    nursery = Nursery(
+        doors.sockets,
+        table,
+        patience=patience,
+        fixed=fixed(settings),
+        variables=partial(_variables, settings, redis_url, numbers),
+        living=numbers.living if numbers else lambda _: None,
     )
+    return Supervisor(nursery, numbers.add_up if numbers else lambda: None, patience)
+
+
+def _variables(settings: Settings, redis_url: str, numbers: "Numbers | None") -> dict[str, str]:
+    """Return what a process that is started finds in its environment besides ours."""
+    ours = {} if settings.redis_url is not None else {EMBEDDED_REDIS: redis_url}
+    return ours | (numbers.variables() if numbers else {})
+
+
+def _numbers(settings: Settings, watch: "Watch | None") -> "AbstractContextManager[Numbers | None]":
+    """Answer with the metrics, where they are wanted."""
+    if not settings.metrics_address:
+        return nullcontext()
+    from broker.app.metrics_server import Numbers  # noqa: PLC0415 - loads the metrics library
+
+    return Numbers(settings, watch.registry if watch else None)
+
+
+def _where(settings: Settings, doors: Doors) -> str:
+    said = f"Token Broker listens on {doors} as {settings.public_issuer}"
+    if settings.metrics_address:
+        said += f", its metrics are on http://{settings.metrics_address}/metrics"
+    return said if settings.workers == 1 else f"{said}, with {settings.workers} processes"
 
 
 @contextmanager
@@ -268,8 +163,3 @@ def _signals_survived() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _address(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

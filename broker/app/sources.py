@@ -11,7 +11,6 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 PREFIX: Final = "BROKER_"
 FILE_NAMED_BY: Final = "BROKER_SETTINGS"
 EMBEDDED_REDIS: Final = "BROKER_EMBEDDED_REDIS"  # from the server to its workers, no setting
-SERVER_PID: Final = "BROKER_SERVER_PID"  # the same
 METRICS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"  # the same, where the library looks for it
 FROM_FILES: Final = (
     "secrets",
@@ -96,10 +95,8 @@ def settings_file() -> dict[str, Any]:
         return {}
     try:
         return tomllib.loads(_read(FILE_NAMED_BY, path))
-    except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
+    except tomllib.TOMLDecodeError as error:
         raise UnusableSource(FILE_NAMED_BY, f"{path} is no TOML: {error}") from None
-    except RecursionError:
-        raise UnusableSource(FILE_NAMED_BY, f"{path} is nested too deeply") from None
 
 
 def origin(field: str) -> str:
@@ -120,7 +117,6 @@ def unknown_variables(settings_cls: type[BaseSettings]) -> tuple[str, ...]:
     known |= {f"{variable(name)}_FILE" for name in FROM_FILES} | {
         FILE_NAMED_BY,
         EMBEDDED_REDIS,
-        SERVER_PID,
     }
     return tuple(
         sorted(

@@ -26,6 +26,9 @@ def serve(
 ) -> None:
     """Serve until told to stop (SIGTERM or Ctrl-C); requests under way may finish.
 
+    SIGHUP replaces what serves, without a failed request: by processes that read settings and
+    program anew. If those cannot serve, all stays as it was, and the log says why.
+
     With nothing but Discord's credentials set it runs on this machine alone: an embedded Redis,
     SQLite and a secret of its own are made in the data directory. BROKER_ISSUER, BROKER_REDIS_URL,
     BROKER_DATABASE_URL and BROKER_SECRETS make it a service; options here go before settings.

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from broker.app import logs
+from broker.app.beforehand import make_ready
 from broker.app.checks import check_serving
 from broker.app.clock import SystemClock
 from broker.app.compose import Broker, compose
 from broker.app.data_dir import mark_demo
 from broker.app.loading import load
-from broker.app.server import make_ready, redis_of
+from broker.app.server import redis_of
 from broker.app.settings import Settings
 from broker.core.model import Client
 from broker.demo.check import Report, check

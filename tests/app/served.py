@@ -14,6 +14,12 @@ from pathlib import Path
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
+HANDED = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 START = 60.0  # seconds; the machine may be busy
 
 
@@ -40,10 +46,19 @@ class Served:
         self.environment = environment(data_dir, self.port, **settings)
         self.process = None
 
-    def start(self):
-        command = [sys.executable, "-m", "broker", "serve"]
+    def start(self, handed=None):
+        """Start it; where a listening socket is handed over, as systemd does it."""
+        command, files = [sys.executable, "-m", "broker", "serve"], ()
+        if handed is not None:
+            command = [sys.executable, "-c", HANDED, str(handed.fileno()), *command]
+            files = (handed.fileno(),)
         self.process = subprocess.Popen(
-            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=files,
         )
         until = time.monotonic() + START
         while self.get("/livez")[0] != 200:

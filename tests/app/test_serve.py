@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -82,6 +83,19 @@ def test_a_rotation_by_command_is_followed_without_a_restart(served):
         time.sleep(0.2)
     after = {key["kid"] for key in served.get("/.well-known/jwks.json")[1]["keys"]}
     assert before < after
+
+
+def test_a_socket_that_is_handed_over_outlives_a_restart(served):
+    """As systemd hands it: whoever connects between two servers waits for the second."""
+    with socket.create_server(("127.0.0.1", served.port)) as held:
+        served.start(handed=held)
+        assert served.stop()[0] == 0
+        with socket.create_connection(("127.0.0.1", served.port), timeout=60) as waiting:
+            waiting.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
+            served.start(handed=held)
+            assert waiting.recv(12) == b"HTTP/1.1 200"
+        said = served.stop()[1]
+    assert f"listens on http://127.0.0.1:{served.port} " in said
 
 
 @pytest.mark.slow

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
+from broker.app.beforehand import make_ready
 from broker.app.clock import SystemClock, SystemEntropy
 from broker.app.loading import load
 from broker.app.problems import Refused
-from broker.app.server import make_ready
 from broker.app.stores import open_stores
 from keys.upkeep import ensure
 

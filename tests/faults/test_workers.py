@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx2
@@ -56,6 +57,49 @@ def _owner(person: Person, process: psutil.Process) -> None:
     _, port = answer.extensions["network_stream"].get_extra_info("client_addr")[:2]
     ours = [c for c in process.net_connections("tcp") if c.raddr and c.raddr.port == port]
     assert ours, "another process took the connection"
+
+
+async def test_connections_are_shared_evenly(broker: RunningBroker) -> None:
+    """Of those opened at once, as a proxy opens its pool, each process has its part."""
+    shares: list[int] = []
+    for _ in range(3):  # a process that gets no processor for long has less, and rightly
+        async with AsyncExitStack() as stack:
+            for opened in await asyncio.gather(*(visit(broker) for _ in range(64))):
+                stack.callback(opened.close)
+            shares = [connections(process, broker) for process in broker.workers()]
+        mean = sum(shares) / WORKERS
+        if all(0.8 * mean <= share <= 1.2 * mean for share in shares):
+            break
+        await asyncio.sleep(1)
+    else:
+        pytest.fail(f"not shared evenly: {shares}")
+    assert sum(shares) >= 64
+
+
+async def test_nobody_waits_for_a_process_that_hangs(broker: RunningBroker) -> None:
+    """The others take its part, whoever has connected already."""
+    hanging, *_ = broker.workers()
+    hanging.send_signal(signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(3):
+            for opened in await asyncio.gather(*(visit(broker) for _ in range(64))):
+                opened.close()
+    finally:
+        hanging.send_signal(signal.SIGCONT)
+
+
+async def visit(broker: RunningBroker) -> asyncio.StreamWriter:
+    """Open a connection and ask over it once; returns what keeps it open."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", broker.port)
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+    return writer
+
+
+def connections(process: psutil.Process, broker: RunningBroker) -> int:
+    """How many connections of the broker's clients a process has."""
+    held = process.net_connections("tcp")
+    return sum(one.laddr.port == broker.port and bool(one.raddr) for one in held)
 
 
 def in_all(people: dict[int, Person], holds: Callable[[Person], bool]) -> None:

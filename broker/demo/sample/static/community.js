@@ -17,9 +17,7 @@ function list(words) {
   return `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
-// A moment as people here write it, with the zone that it is in.
-const WRITTEN = { dateStyle: "medium", timeStyle: "long" };
-export const moment = (seconds) => new Date(seconds * 1000).toLocaleString(undefined, WRITTEN);
+const moment = (seconds) => new Date(seconds * 1000).toLocaleString();
 const day = (seconds) => new Date(seconds * 1000).toLocaleDateString();
 
 function describe(guild) {

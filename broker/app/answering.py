@@ -1,0 +1,116 @@
+"""The HTTP server of one process: uvicorn, taking connections in turn, parting politely."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from broker.app.accepting import BACKLOG, Accepting
+from broker.app.shares import Share
+
+GRACE: Final = 10  # seconds that requests under way have to finish
+KEEP_ALIVE: Final = 65  # seconds a connection may be idle
+CLOSE: Final = (b"connection", b"close")
+
+
+class Server(uvicorn.Server):
+    """Answers requests until it is told to end.
+
+    It is told by `end`, not by signals: whoever runs it takes those.
+
+    Args:
+        config: uvicorn's.
+        listeners: bound sockets; closed in the end.
+        share: what this process tells the others that take connections from them.
+        started: called when it answers.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        listeners: Sequence[socket.socket],
+        share: Share,
+        started: Callable[[], None],
+    ) -> None:
+        super().__init__(config)
+        self._accepting = Accepting(listeners, share, self._open_now, self._protocol)
+        self._started = started
+        self._patience = 0.0
+
+    def end(self, patience: float = 0.0) -> None:
+        """Take no more connections, finish what was begun, and end.
+
+        Args:
+            patience: seconds to keep idle connections. A client may be about to send its next
+                request on one; it is answered, and told that the connection ends with it. Without
+                patience it would fail, which nobody minds where nobody else takes new connections.
+        """
+        self._patience = patience
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then take connections."""
+        del sockets  # uvicorn has none to listen on: it would take all it could
+        await super().startup(sockets=[])
+        self._accepting.begin()
+        self._started()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell the other processes how it is; return whether to end."""
+        self._accepting.look()
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Part with the clients, then end."""
+        self._accepting.end()
+        await self._part()
+        await super().shutdown(sockets)
+
+    async def _part(self) -> None:
+        """Say with every further answer that it is the last; wait until all have heard it."""
+        # Appended in place: requests under way hold this very list.
+        self.server_state.default_headers.append(CLOSE)
+        loop = asyncio.get_running_loop()
+        since = loop.time()
+        while self.server_state.connections and loop.time() - since < self._patience:  # noqa: ASYNC110 - uvicorn keeps that set
+            await asyncio.sleep(0.05)
+
+    def _open_now(self) -> int:
+        return len(self.server_state.connections)
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to whoever runs it."""
+        yield
+
+
+def config(app: ASGIApp | str) -> uvicorn.Config:
+    """Return how uvicorn serves an application.
+
+    Args:
+        app: the application, or the name of a function that makes it.
+    """
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # The edge itself reads X-Forwarded-For, and from trusted proxies alone.
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=GRACE,
+    )

@@ -1,0 +1,87 @@
+"""What the server hands to the processes that it starts, and what they say to each other.
+
+A worker is a fresh process: it reads the program and the settings as they are then. It is handed
+the open files it needs, and a line, over which each hears at once when the other is gone.
+"""
+
+import json
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Self
+
+from broker.app.problems import Problem, Refused
+from broker.app.settings import Settings
+from broker.app.sources import variable
+
+MODULE: Final = "broker.app.worker"
+RETIRE: Final = b"retire\n"  # others have taken over: part with the clients at leisure
+END: Final = b"end\n"
+FIXED: Final = ("host", "port", "data_dir", "metrics_address")  # of the server, not of a worker
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """Open files by number, and what the server stands on.
+
+    Attributes:
+        line: a socket to the server.
+        listeners: listening sockets; none where the process is only to look whether it could serve.
+        table: memory that all see, of ``broker.app.shares``.
+        seat: this process' place in it.
+        patience: seconds that idle connections are kept when the process is told to end.
+        fixed: settings that only a restart changes, as the server has them.
+    """
+
+    line: int
+    listeners: tuple[int, ...]
+    table: int
+    seat: int
+    patience: float
+    fixed: Mapping[str, str]
+
+    @property
+    def files(self) -> tuple[int, ...]:
+        """The files to hand over."""
+        return (self.line, self.table, *self.listeners)
+
+    def written(self) -> str:
+        """Return it as a word of a command line."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Return what `written` made."""
+        given = json.loads(text)
+        return cls(**given | {"listeners": tuple(given["listeners"])})
+
+    def check(self, settings: Settings) -> None:
+        """Check that settings fit the server that runs.
+
+        Raises:
+            Refused: one that only a restart changes is another now.
+        """
+        reason = "is not what the server was started with; restart it to change that"
+        changed = [name for name, text in fixed(settings).items() if self.fixed[name] != text]
+        if changed:
+            raise Refused(*(Problem(variable(name), reason) for name in changed))
+
+
+def fixed(settings: Settings) -> dict[str, str]:
+    """Return the settings that only a restart changes."""
+    return {name: str(getattr(settings, name)) for name in FIXED}
+
+
+def say(line: socket.socket, **said: Any) -> None:
+    """Tell the server something: ``ready`` (how many processes are wanted) or ``refused`` (why)."""
+    with suppress(OSError):  # it is gone, which is noticed elsewhere
+        line.sendall(json.dumps(said).encode() + b"\n")
+
+
+def understood(said: bytes) -> dict[str, Any]:
+    """Return what a worker told, nothing where it ended before it had."""
+    if not said.endswith(b"\n"):
+        return {}
+    found: dict[str, Any] = json.loads(said)
+    return found

@@ -1,0 +1,256 @@
+"""Looking after the processes that serve: starting, replacing, ending them.
+
+::
+
+    SIGTERM, SIGINT   end all; requests under way may finish
+    SIGHUP            replace one after the other by new ones, which read program and settings anew
+
+A new process serves before an old one is told to go, and if it cannot, the old one stays: whoever
+has a connection or opens one notices nothing. A process that dies or hangs is replaced.
+
+One process alone serves by itself, without any other. Told to replace itself it has another one
+serve, and looks after that from then on.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from broker.app.answering import GRACE, KEEP_ALIVE, Server
+from broker.app.children import START, Child, NotStarted, Nursery
+from broker.log import structlog
+
+LOOK: Final = 0.2  # seconds between two looks at the processes
+SOON: Final = 1.0  # seconds before one that did not start is started again
+LATE: Final = 30.0  # the longest time before that, where it goes on failing
+LOOKING: Final = 600.0  # seconds that what comes before serving may take: migrations do
+END: Final = GRACE + 10.0  # seconds until one that was told to end is killed
+
+_log = structlog.get_logger("broker.server")
+
+
+class Supervisor:
+    """Looks after the processes of one server.
+
+    Args:
+        nursery: starts them.
+        handed_over: called when others serve instead of this process.
+        patience: seconds that idle connections are kept when all end.
+    """
+
+    def __init__(self, nursery: Nursery, handed_over: Callable[[], None], patience: float) -> None:
+        self._nursery = nursery
+        self._handed_over = handed_over
+        self._patience = patience
+        self._here: Server | None = None
+        self._handed = False
+        self._wanted = 0
+        self._serving: list[Child] = []
+        self._coming: set[Child] = set()
+        self._leaving: dict[Child, float] = {}  # and when at the latest
+        self._start_at = 0.0
+        self._pause = SOON
+        self._replacing: asyncio.Task[None] | None = None
+        self._again = False
+
+    async def serve(self, workers: int, announce: Callable[[], None]) -> None:
+        """Serve by so many processes until a signal ends them.
+
+        Args:
+            workers: how many.
+            announce: called when they serve.
+
+        Raises:
+            NotStarted: one of the first does not serve.
+        """
+        await self._until_told(asyncio.create_task(self._first(workers, announce)))
+
+    async def serve_here(self, server: Server) -> None:
+        """Serve by this process until a signal ends it, or replaces it by others."""
+        self._here = server
+        work = asyncio.create_task(self._look_after())
+        serving = asyncio.create_task(self._serve_or_end(server, work))
+        await self._until_told(work)
+        await serving
+
+    async def _until_told(self, work: "asyncio.Task[None]") -> None:
+        with _handling(self._signals(work)):
+            try:
+                await asyncio.wait({work})
+            finally:
+                await self._end()
+        if not work.cancelled():
+            work.result()
+
+    async def _serve_or_end(self, server: Server, work: "asyncio.Task[None]") -> None:
+        try:
+            await server.serve()
+        finally:
+            if not self._handed:
+                work.cancel()
+
+    async def _first(self, workers: int, announce: Callable[[], None]) -> None:
+        self._wanted = workers
+        for _ in range(workers):
+            self._serving.append(self._start())
+        for child in self._serving:
+            await child.answer(START)
+        announce()
+        await self._look_after()
+
+    async def _look_after(self) -> None:
+        while True:
+            self._keep_up(asyncio.get_running_loop().time())
+            await asyncio.sleep(LOOK)
+
+    def _signals(self, work: "asyncio.Task[None]") -> dict[int, Callable[[], object]]:
+        terminal = _terminal()
+
+        def interrupt() -> None:
+            if not work.cancel():
+                self._hurry()  # the second time
+
+        def replace() -> None:
+            if terminal and not _terminal():
+                work.cancel()  # its terminal was closed
+            else:
+                self._replace_soon()
+
+        return {signal.SIGTERM: work.cancel, signal.SIGINT: interrupt, signal.SIGHUP: replace}
+
+    def _start(self) -> Child:
+        return self._nursery.start({child.seat for child in self._all()})
+
+    def _all(self) -> list[Child]:
+        return [*self._serving, *self._coming, *self._leaving]
+
+    def _keep_up(self, now: float) -> None:
+        """Replace processes that died, and kill those that hang."""
+        self._coming = {child for child in self._coming if not child.gone()}
+        self._leaving = {child: end for child, end in self._leaving.items() if not child.gone()}
+        for child, end in self._leaving.items():
+            if now > end:
+                child.kill()
+        for child in list(self._serving):
+            if child.hangs(now):
+                _log.error("worker.hangs", pid=child.pid)
+                child.kill()
+            if child.gone():
+                self._serving.remove(child)
+                self._died(child, now)
+        if len(self._serving) < self._wanted and now >= self._start_at:
+            self._start_again(now)
+        self._nursery.living([child.pid for child in (*self._serving, *self._coming)])
+
+    def _died(self, child: Child, now: float) -> None:
+        """Have another take its place: at once where it had served, else after a while."""
+        if child.ready:
+            self._pause = SOON
+            _log.error("worker.died", pid=child.pid, reason=child.reason)
+            return
+        self._later(child.reason, now)
+
+    def _start_again(self, now: float) -> None:
+        try:
+            self._serving.append(self._start())
+        except NotStarted as error:
+            self._later(str(error), now)
+
+    def _later(self, reason: str, now: float) -> None:
+        _log.error("worker.not_started", reason=reason, again_in=self._pause)
+        self._start_at = now + self._pause
+        self._pause = min(2 * self._pause, LATE)
+
+    def _replace_soon(self) -> None:
+        if self._replacing is None or self._replacing.done():
+            self._replacing = asyncio.create_task(self._replace())
+        else:
+            self._again = True
+
+    async def _replace(self) -> None:
+        """Replace all that serve, by as many as the settings want now."""
+        try:
+            _log.info("reload.begun")
+            wanted = await self._trial(self._nursery.look(), LOOKING)
+            for _ in range(wanted):
+                child = self._start()
+                await self._trial(child, START)
+                self._take_over(child, wanted)
+            self._wanted = wanted
+            _log.info("reload.done", pids=[child.pid for child in self._serving])
+        except NotStarted as error:
+            _log.error("reload.failed", reason=str(error))
+        if self._again:
+            self._again = False
+            self._replacing = asyncio.create_task(self._replace())
+
+    async def _trial(self, child: Child, seconds: float) -> int:
+        self._coming.add(child)
+        try:
+            return await child.answer(seconds)
+        except NotStarted:
+            child.kill()
+            raise
+
+    def _take_over(self, child: Child, wanted: int) -> None:
+        """Have a new process serve, and the oldest go where there are too many now."""
+        self._coming.discard(child)
+        self._serving.append(child)
+        if self._here is not None and not self._handed:
+            self._handed = True
+            self._here.end(KEEP_ALIVE)
+            self._handed_over()
+        while len(self._serving) > wanted:
+            old = self._serving.pop(0)
+            old.retire()
+            self._leaving[old] = asyncio.get_running_loop().time() + KEEP_ALIVE + END
+        self._wanted = len(self._serving)
+
+    async def _end(self) -> None:
+        """Tell all to end; kill those that do not."""
+        if self._replacing is not None:
+            self._replacing.cancel()
+        self._nursery.close()
+        if self._here is not None:
+            self._here.end(self._patience)
+        children = set(self._all())
+        for child in children:
+            child.end()
+        until = asyncio.get_running_loop().time() + END
+        while children := {child for child in children if not child.gone()}:
+            if asyncio.get_running_loop().time() > until:
+                self._hurry()
+            await asyncio.sleep(0.05)
+
+    def _hurry(self) -> None:
+        """End at once, whatever is under way."""
+        if self._here is not None:
+            self._here.force_exit = True
+        for child in self._all():
+            child.kill()
+
+
+@contextmanager
+def _handling(handlers: dict[int, Callable[[], object]]) -> Iterator[None]:
+    """Handle signals in the loop until the block ends."""
+    loop = asyncio.get_running_loop()
+    before: dict[int, Any] = {}
+    try:
+        for number, handler in handlers.items():
+            before[number] = signal.signal(
+                number, lambda *_, handler=handler: loop.call_soon_threadsafe(handler)
+            )
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)
+
+
+def _terminal() -> bool:
+    """Return whether this process has a terminal that can end it by closing."""
+    with suppress(OSError), Path("/dev/tty").open("rb"):
+        return True
+    return False

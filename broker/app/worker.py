@@ -1,0 +1,94 @@
+"""``python -m broker.app.worker``: a process that ``broker serve`` starts, to serve or to look.
+
+It reads program and settings afresh, and ends with the server that started it.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from functools import partial
+from typing import Final
+
+from broker.app import logs
+from broker.app.answering import GRACE, KEEP_ALIVE, Server, config
+from broker.app.checks import check_serving
+from broker.app.handover import RETIRE, Handover, say
+from broker.app.loading import load
+from broker.app.problems import Refused
+from broker.app.settings import Settings
+from broker.app.shares import Table
+from broker.log import structlog
+
+FACTORY: Final = "broker.app.asgi:create_app"
+# A name, not an import: what it makes is in a layer above this one.
+CONSOLE_FACTORY: Final = "broker.admin.asgi:create_app"
+REFUSED: Final = 4  # the exit code where settings are refused, as of the commands
+LEFT: Final = 1  # the exit code of a process that could not end in order
+LATEST: Final = 2.0 * GRACE  # seconds until it ends like that
+
+_log = structlog.get_logger("broker.worker")
+
+
+def main() -> None:
+    """Serve as handed over, until told to end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the server tells us
+    handover = Handover.read(sys.argv[1])
+    line = socket.socket(fileno=handover.line)
+    try:
+        settings = load()
+        check_serving(settings)
+        handover.check(settings)
+        logs.configure(settings)
+        if not handover.listeners:
+            _look(settings, line)
+            return
+        server = _server(settings, handover, line)
+    except Refused as error:
+        say(line, refused=str(error))
+        sys.exit(REFUSED)
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(_serve(server, line, handover.patience))
+
+
+def _look(settings: Settings, line: socket.socket) -> None:
+    """Do what is done once before any process serves with these settings."""
+    from broker.app.asgi import redis_address  # noqa: PLC0415 - those that serve need none of it
+    from broker.app.beforehand import make_ready  # noqa: PLC0415 - the same
+
+    asyncio.run(make_ready(settings, redis_address(settings)))
+    say(line, ready=settings.workers)
+
+
+def _server(settings: Settings, handover: Handover, line: socket.socket) -> Server:
+    found = config(FACTORY if settings.admin == "off" else CONSOLE_FACTORY)
+    found.load()
+    listeners = [socket.socket(fileno=number) for number in handover.listeners]
+    share = Table(handover.table).share(handover.seat)
+    return Server(found, listeners, share, partial(say, line, ready=settings.workers))
+
+
+async def _serve(server: Server, line: socket.socket, patience: float) -> None:
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.end, patience)
+    reader, writer = await asyncio.open_connection(sock=line)
+    listening = asyncio.create_task(_obey(server, reader, patience))
+    try:
+        await server.serve()
+    finally:
+        listening.cancel()
+        writer.close()
+
+
+async def _obey(server: Server, reader: asyncio.StreamReader, patience: float) -> None:
+    """End as the server wants it, or when it is gone, however that ended."""
+    while said := await reader.readline():
+        server.end(KEEP_ALIVE if said == RETIRE else patience)
+    _log.error("server.gone")
+    server.end()
+    # Whatever may keep this process from ending in order: nobody else would end it.
+    asyncio.get_running_loop().call_later(LATEST, os._exit, LEFT)
+
+
+if __name__ == "__main__":
+    main()
