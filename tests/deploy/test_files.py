@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -170,7 +171,9 @@ def test_unit(tmp_path: Path) -> None:
     text = (DEPLOY / "systemd" / "token-broker.service").read_text()
     unit.write_text(text.replace("/opt/token-broker/bin/broker", sys.executable))
     analyze = need("systemd-analyze", "systemd")
-    assert run(analyze, "verify", unit).strip() == ""
+    socket = tmp_path / "token-broker.socket"
+    shutil.copy(DEPLOY / "systemd" / socket.name, socket)
+    assert run(analyze, "verify", unit, socket).strip() == ""
     told = run(analyze, "security", "--offline=true", "--threshold=15", "--no-pager", unit)
     assert re.search(r"exposure level for token-broker.service: [01]\.\d OK", told)
     assert set(re.findall(r"(BROKER_\w+)=", text)) <= known_settings() | {"BROKER_ISSUER"}

@@ -1,1 +1,0 @@
-"""Anything at all, given to whatever reads what comes from outside."""

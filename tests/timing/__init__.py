@@ -1,1 +1,0 @@
-"""Whether time tells how much of a secret was guessed right."""
