@@ -132,7 +132,7 @@ def _of_jwk(data: bytes) -> tuple[Any, dict[str, Any]]:
     """Return the key of a JWK, or of a JWK Set of one, and its members."""
     try:
         members = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ImportRefused("it is no JSON") from None
     if isinstance(members, dict) and isinstance(members.get("keys"), list):
         if len(members["keys"]) != 1:
@@ -140,7 +140,8 @@ def _of_jwk(data: bytes) -> tuple[Any, dict[str, Any]]:
         members = members["keys"][0]
     if not isinstance(members, dict):
         raise ImportRefused("it is no JWK")
-    kind = _CLASSES.get(str(members.get("kty")))
+    kty = members.get("kty")
+    kind = _CLASSES.get(kty) if isinstance(kty, str) else None
     if kind is None:
         raise ImportRefused(
             "only RSA, EC and OKP keys are taken; a shared secret signs nothing here"

@@ -62,7 +62,9 @@ class Console:
         desk = desk_of(parts)
         self._issuer = urlsplit(issuer)
         self._cookie_name = f"{'__Host-' if secure else ''}broker_console"
-        self._entrance = Entrance(desk, parts.stores.sql.operators, parts.stores.redis.consoles)
+        self._entrance = Entrance(
+            desk, parts.stores.sql.operators, parts.stores.redis.consoles, parts.limits
+        )
         passkeys = Passkeys(issuer, parts.settings.brand_name)
         self._door = Door(desk, self._entrance, passkeys, self._cookie_name, secure=secure)
         self._site: ASGIApp = site(parts)

@@ -71,7 +71,7 @@ def read(document: Any, cdn_url: str, *, keep_ids: bool = False) -> Reading:
             accounts.append(_account(one, users, cdn_url, keep_ids=keep_ids))
         except (ValueError, UpstreamRejected) as error:
             reason = getattr(error, "private", "") or str(error)
-            faults.append(f"{SOCIAL} {one['pk']}: {reason}")
+            faults.append(f"{SOCIAL} {_id(one['pk'])}: {reason}")
     kept, twice = _once(accounts)
     return Reading(kept, (*faults, *twice))
 
@@ -87,7 +87,7 @@ def _fields(one: Mapping[str, Any]) -> bool:
 def _users(document: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """Return the fields of users by primary key: the model that has date_joined and is_active."""
     return {
-        str(one["pk"]): one["fields"]
+        _id(one["pk"]): one["fields"]
         for one in document
         if {"is_active", "last_login"} <= one["fields"].keys()
     }
@@ -100,11 +100,11 @@ def _account(
     *,
     keep_ids: bool,
 ) -> Imported:
-    fields, user_id = one["fields"], str(one["fields"].get("user"))
+    fields, user_id = one["fields"], _id(one["fields"].get("user"))
     extra = fields.get("extra_data")
     if isinstance(extra, str):  # before django-allauth 65
-        extra = json.loads(extra)
-    if not isinstance(extra, dict) or str(extra.get("id")) != str(fields.get("uid")):
+        extra = _object(extra)
+    if not isinstance(extra, dict) or not (_id(extra.get("id")) == _id(fields.get("uid")) != ""):
         raise ValueError("extra_data is not the Discord user of that uid")
     user = users.get(user_id)
     if user is None:
@@ -112,7 +112,7 @@ def _account(
     if keep_ids and not (0 < len(user_id) <= LONGEST_SUB and user_id.isascii()):
         raise ValueError(f"user id {user_id!r} cannot be a sub")
     # The same judge as at a sign-in: whatever is stale is put right at the next one.
-    profile = profile_of(extra | {"id": str(extra["id"])}, cdn_url)
+    profile = profile_of(extra | {"id": _id(extra["id"])}, cdn_url)
     return Imported(
         profile,
         user_id,
@@ -128,7 +128,23 @@ def _moment(value: Any) -> float | None:
     if not isinstance(value, str):
         return None
     found = datetime.fromisoformat(value)
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    try:
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except OverflowError:
+        raise ValueError(f"{value} is out of any calendar") from None
+
+
+def _id(value: Any) -> str:
+    """Return a key as text: a number, or text (a UUID); of anything else nothing."""
+    sound = isinstance(value, int | str) and not isinstance(value, bool)
+    return str(value) if sound and str(value).isprintable() else ""
+
+
+def _object(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("extra_data is nested too deeply") from None
 
 
 def _once(accounts: Iterable[Imported]) -> tuple[tuple[Imported, ...], list[str]]:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from anyio.lowlevel import checkpoint
 from starlette.types import ASGIApp
 
 from broker.app.background import Task, clean, delete_accounts, running
@@ -98,6 +99,7 @@ async def compose(
                 tracing.sql(stores.sql.engine)
             parts = _parts(settings, stores, transport, clock, entropy, watch=watch)
             await _first_look(parts)
+            await checkpoint()  # loads what the first call to an upstream would be held up by
             async with running(_beside(parts)):
                 made = services(parts)
                 if console is not None:

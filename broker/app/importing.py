@@ -205,4 +205,8 @@ def _slips(change: Change, scopes: Collection[str]) -> Iterable[str]:
 
 def _label(number: int, entry: Any) -> str:
     client_id = entry.get("client_id") if isinstance(entry, dict) else None
-    return f"entry {number}" + (f" ({client_id})" if isinstance(client_id, str) else "")
+    return f"entry {number}" + (f" ({client_id})" if _is_sayable(client_id) else "")
+
+
+def _is_sayable(text: Any) -> bool:
+    return isinstance(text, str) and text.isprintable()

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from broker.app.setting_fields import DAY, Fields
 from broker.app.sources import SecretFiles, SettingsFile
 from broker.app.upstream_settings import is_loopback
+from broker.core.console import REFUSALS
 from broker.core.limits import Kind
 from broker.core.model import Lifetimes
 from keys.policy import Policy
@@ -92,6 +93,7 @@ class Settings(Fields):
             Kind.ADDRESS: self.limit_address,
             Kind.CLIENT: self.limit_client,
             Kind.ACCOUNT: self.limit_account,
+            Kind.REFUSED: REFUSALS,
         }
         return {kind: rate for kind, rate in rates.items() if rate != "off"}
 

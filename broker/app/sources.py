@@ -95,8 +95,10 @@ def settings_file() -> dict[str, Any]:
         return {}
     try:
         return tomllib.loads(_read(FILE_NAMED_BY, path))
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
         raise UnusableSource(FILE_NAMED_BY, f"{path} is no TOML: {error}") from None
+    except RecursionError:
+        raise UnusableSource(FILE_NAMED_BY, f"{path} is nested too deeply") from None
 
 
 def origin(field: str) -> str:

@@ -142,7 +142,10 @@ def _issuer_faults(one: UpstreamSettings, *, loopback: bool) -> Iterator[str]:
 
 def is_loopback(url: str) -> bool:
     """Whether an address names this machine and no other."""
-    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        host = (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return False
     if host == "localhost" or host.endswith(".localhost"):
         return True
     return host == "::1" or (host.startswith("127.") and host.replace(".", "").isdigit())

@@ -12,8 +12,11 @@ from typing import Final, Protocol
 
 from broker.core.audit import note
 from broker.core.desk import Desk
+from broker.core.errors import TooManyRequests
 from broker.core.handles import Handle, Kind
-from broker.core.model import AuditEvent, Facts, Session
+from broker.core.limits import Kind as Counted
+from broker.core.limits import Limits
+from broker.core.model import AuditEvent, Facts, JsonValue, Session
 from broker.core.operators import Operator, Operators, Passkey
 from broker.core.outcomes import Browser
 
@@ -21,6 +24,8 @@ FRESH: Final = 3600.0  # seconds since the sign-in that the console asks for
 IDLE: Final = 1800.0  # seconds without a request after which one is out
 LONGEST: Final = 8 * 3600.0  # seconds after which one is out in any case
 CHALLENGE: Final = 300  # seconds in which a passkey has to answer
+REFUSALS: Final = "5/minute"  # of an account, that the audit log is told of
+MOST_UNTOLD: Final = 1000  # accounts of which refusals that were left out are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +147,21 @@ class Entrance:
         desk: what a sign-in has at hand.
         operators: who may come in.
         sessions: of the console.
+        limits: bounds what the audit log is told of refusals.
     """
 
-    def __init__(self, desk: Desk, operators: Operators, sessions: ConsoleSessions) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        operators: Operators,
+        sessions: ConsoleSessions,
+        limits: Limits,
+    ) -> None:
         self._desk = desk
         self._operators = operators
         self._sessions = sessions
+        self._limits = limits
+        self._untold: dict[str, int] = {}
 
     async def door(self, browser: Browser) -> AtTheDoor | None:
         """Return who is signed in, or None."""
@@ -224,7 +238,19 @@ class Entrance:
         await note(self._desk.audit, event)
 
     async def refused(self, account_id: str, reason: str) -> None:
-        """Remember that somebody was not let in."""
-        now, detail = self._desk.clock.now(), {"reason": reason}
+        """Remember that somebody was not let in.
+
+        Nobody fills the audit log by being refused: of more than a few a minute (``REFUSALS``) the
+        next that is told says how many this process has left out.
+        """
+        try:
+            self._limits.take(Counted.REFUSED, account_id)
+        except TooManyRequests:
+            if account_id in self._untold or len(self._untold) < MOST_UNTOLD:
+                self._untold[account_id] = self._untold.get(account_id, 0) + 1
+            return
+        now, left_out = self._desk.clock.now(), self._untold.pop(account_id, 0)
+        detail: dict[str, JsonValue] = {"reason": reason}
+        detail |= {"left_out": left_out} if left_out else {}
         event = AuditEvent("operator.refused", now, "person", account_id, None, detail)
         await note(self._desk.audit, event)

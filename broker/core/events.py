@@ -119,7 +119,7 @@ class DiscordEvents:
         if kind == DEAUTHORIZED and isinstance(event, dict):
             await self._deauthorized(event, sent_at)
         else:
-            _log.info("event.passed_by", type=str(said.get("type"))[:20], kind=str(kind)[:60])
+            _log.info("event.passed_by", type=_word(said.get("type")), kind=_word(kind))
 
     def _proven(self, delivery: Delivery) -> float:
         """Return when a request was signed, if Discord has signed it."""
@@ -161,6 +161,12 @@ class DiscordEvents:
         except (StoreUnavailable, TimeoutError) as error:
             reason = error.private if isinstance(error, StoreUnavailable) else "too slow"
             _log.warning("event.left_to_the_outbox", account_id=account_id, reason=reason)
+
+
+def _word(value: object) -> str:
+    """Return what stands where a word or number should, for the log."""
+    sound = value is None or isinstance(value, str | int | float)
+    return str(value)[:60] if sound else f"({type(value).__name__})"
 
 
 def _object(body: bytes) -> dict[str, Any] | None:

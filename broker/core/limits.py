@@ -14,6 +14,7 @@ class Kind(StrEnum):
     ADDRESS = "address"  # whose request it is: an IPv4 address, or a network of 2⁶⁴ of IPv6
     CLIENT = "client"  # a client that has proven who it is, or named itself where it cannot
     ACCOUNT = "account"  # whose tokens are asked for
+    REFUSED = "refused"  # an account at the console's door: how often the audit log tells of it
 
 
 class Limits(Protocol):

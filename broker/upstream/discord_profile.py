@@ -50,10 +50,14 @@ def profile_of(
         email_verified=email is not None and user.get("verified") is True,
         picture=avatar_url(user, subject, cdn_url),
         locale=fields.locale(user.get("locale")),
-        raw={name: user[name] for name in KEPT if isinstance(user.get(name), str | bool)},
+        raw={name: user[name] for name in KEPT if _is_plain(user.get(name))},
         # Without the scope Discord leaves the field out; with it and without an address it is null.
         email_read="email" in user or "email" in scope,
     )
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, bool) or (isinstance(value, str) and value.isprintable())
 
 
 def snowflake(value: Any) -> str:

@@ -10,6 +10,7 @@ from authlib.integrations.base_client import OAuthError
 
 from broker.core.errors import AuthorizationLost, UpstreamRejected, UpstreamUnavailable
 from broker.core.federation import UpstreamAuthorization
+from broker.upstream import fields
 from broker.upstream.base import read_object
 from broker.upstream.discord_calls import TOKEN_FORM, DiscordCalls
 
@@ -86,7 +87,7 @@ def _readable(answer: httpx2.Response) -> httpx2.Response:
     """
     body = read_object(answer, "discord: oauth2/token")
     if "error" in body:
-        return _plain({"error": str(body["error"])})
+        return _plain({"error": fields.word(body["error"])})
     if answer.status_code != 200:
         kind = UpstreamRejected if answer.status_code >= 400 else UpstreamUnavailable
         raise kind(private=f"discord: oauth2/token answered {answer.status_code}")

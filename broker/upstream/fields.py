@@ -5,8 +5,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 LOCALE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", re.ASCII)
-EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,253}")
+EMAIL: Final = re.compile(r"{0}{{1,64}}@{0}{{1,253}}".format(r"[^@\s\x00-\x1f\x7f\ud800-\udfff]"))
 ADDRESS: Final = re.compile(r"https?://[\x21-\x7e]{1,2000}", re.ASCII)
+TOKEN: Final = re.compile(r"[\x20-\x7e]{1,16384}", re.ASCII)  # RFC 6749 §A.12
 MAX_NAME: Final = 100
 
 
@@ -44,6 +45,12 @@ def picture(value: Any, *, plain: bool = False) -> str | None:
         return None
     sound = bool(parts.hostname) and "@" not in parts.netloc
     return address if sound and (plain or parts.scheme == "https") else None
+
+
+def word(value: Any, longest: int = 200) -> str:
+    """Return what stands where a word should, for the log; what is no text is only named."""
+    sound = isinstance(value, str) and value.isprintable()
+    return value[:longest] if sound else f"({type(value).__name__})"
 
 
 def matching(pattern: re.Pattern[str], value: Any) -> str | None:

@@ -159,7 +159,7 @@ class GitHub:
         if user.get("type", "User") != "User":
             raise UpstreamRejected(
                 f"This {self.title} account belongs to a program, not to a person",
-                private=f"{self.name}: an account of type {str(user.get('type'))[:20]!r}",
+                private=f"{self.name}: an account of type {fields.word(user.get('type'), 20)!r}",
             )
         number, login = user.get("id"), fields.name(user.get("login"))
         if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 2**63:

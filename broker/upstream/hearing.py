@@ -74,7 +74,7 @@ def seconds(value: Any) -> float:
     """Return a number of seconds between 0 and an hour; 0 for what is none."""
     try:
         told = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # JSON knows integers of any size
         return 0.0
     return min(told, MAX_WAIT) if math.isfinite(told) and told > 0 else 0.0
 

@@ -15,6 +15,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 from broker.core.budget import Heard, Urgency
 from broker.core.errors import UpstreamRejected, UpstreamUnavailable
 from broker.core.ports import Clock
+from broker.upstream import fields
 from broker.upstream.base import read_object
 from broker.upstream.pacing import Errand, PacedTransport, Wire
 
@@ -121,13 +122,13 @@ class Line:
         seen.append(answer)
         body = read_object(answer, f"{self.name}: token endpoint")
         if "error" in body:
-            return httpx2.Response(200, json={"error": str(body["error"])})
+            return httpx2.Response(200, json={"error": fields.word(body["error"])})
         if answer.status_code != 200:
             kind = UpstreamRejected if answer.status_code >= 400 else UpstreamUnavailable
             raise kind(private=f"{self.name}: token endpoint answered {answer.status_code}")
         token, word = body.get("access_token"), body.get("token_type")
-        if not isinstance(token, str) or not token:
-            raise UpstreamRejected(private=f"{self.name}: no access token")
+        if fields.matching(fields.TOKEN, token) is None:
+            raise UpstreamRejected(private=f"{self.name}: no sound access token")
         if not isinstance(word, str) or word.lower() != "bearer":
             raise UpstreamRejected(private=f"{self.name}: unknown token type")
         # No more than that: a wrong expires_in must not make the client try to refresh.

@@ -74,6 +74,11 @@ def test_a_worker_does_without(loaded: frozenset[str], name: str, why: str) -> N
     assert not found, f"{why}; loaded was {', '.join(found[:5])}"
 
 
+def test_nothing_is_left_for_the_first_call_to_an_upstream(loaded: frozenset[str]) -> None:
+    """The loop stands still while modules are loaded, and everybody waits."""
+    assert {"httpcore2", "anyio._backends._asyncio", "anyio.streams.tls"} <= loaded
+
+
 def test_a_hidden_package_is_back_afterwards() -> None:
     """Whoever really wants it gets it; one that is loaded already is not taken away."""
     sys.modules.pop("this", None)

@@ -14,10 +14,12 @@ from playwright.async_api import BrowserContext, Error, Frame, Page, expect
 
 from broker.demo.discord import Fault
 from broker.demo.discord.cast import LIGHTHOUSE
+from broker.demo.discord.people import Person
 from broker.demo.run import DISCORD_CLIENT_ID, DISCORD_CLIENT_SECRET
 from broker.web.docs.render import snippets
 from broker.web.docs.stacks import API
 from tests.browser.discord_client import PROXIED, DiscordClient
+from tests.faults.waiting import eventually
 from tests.guide.sites import node_modules, node_site, port_of, registered, serving
 from tests.outer import need
 from tests.ports import free_port
@@ -42,6 +44,23 @@ class Stand:
     def log(self) -> Path:
         """What its server has said."""
         return self.dist.parent / "site.log"
+
+    def newcomer(self) -> Person:
+        """Somebody new at Discord, who is nowhere a member."""
+        return self.broker.discord.add_person(f"nell.{self.broker.discord.token_bytes(4).hex()}")
+
+    def lets_in(self) -> bool:
+        """Whether the Activity's server signs in somebody new."""
+        person = self.newcomer()
+        code = self.broker.discord.issue_code(DISCORD_CLIENT_ID, person.id, "", ["identify"])
+        asked = f"{self.address}/api/signin"
+        return httpx2.post(asked, json={"code": code}, trust_env=False).status_code == 200
+
+    def rule(self, policy: Path | None) -> None:
+        """Set the Activity's policy, or none, and wait until the running broker follows."""
+        name = "" if policy is None else str(policy)
+        self.broker.cli("clients", "edit", "my-activity", "--policy", name)
+        eventually(lambda: self.lets_in() == (policy is None))
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +109,7 @@ def _verifier(files: dict[str, str]) -> Callable[..., dict[str, Any]]:
 @pytest_asyncio.fixture
 async def client(stand: Stand) -> AsyncIterator[DiscordClient]:
     """Somebody's Discord client; the API answers whoever has a good token."""
-    username = f"nell.{stand.broker.discord.token_bytes(4).hex()}"
-    person = stand.broker.discord.add_person(username)
+    person = stand.newcomer()
 
     def api(path: str, authorization: str | None) -> tuple[int, Any]:
         assert authorization is not None
@@ -109,12 +127,12 @@ def guarded(stand: Stand, tmp_path: Path) -> Iterator[Path]:
     """The page's script while none but the Lighthouse's people may use the Activity."""
     rule = tmp_path / "rule.json"
     rule.write_text(json.dumps({"guilds": [{"id": LIGHTHOUSE.id}]}))
-    stand.broker.cli("clients", "edit", "my-activity", "--policy", str(rule))
+    stand.rule(rule)
     script = stand.dist / "activity.js"
     text = script.read_text("utf-8")
     yield script
     script.write_text(text)
-    stand.broker.cli("clients", "edit", "my-activity", "--policy", "")
+    stand.rule(None)
 
 
 def activity(page: Page) -> Frame:

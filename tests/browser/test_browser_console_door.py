@@ -27,6 +27,7 @@ async def test_an_operator_comes_in_and_leaves(site: Site, page: Page) -> None:
     await look(page, "console-nobody")
     code = await site.grant()
     await page.goto(f"{site.address}/admin/enter")
+    await expect(page.locator("#problem")).to_be_hidden()
     await look(page, "console-enrol")
     await site.enrol(page, code)
     await expect(page.get_by_role("button", name="Use my passkey")).to_be_visible()

@@ -41,6 +41,7 @@ async def test_a_guide_can_be_read_by_everybody(page: Page, stage: Stage, guide:
 async def walked(page: Page, stage: Stage) -> None:
     """Go from the first page to the tokens."""
     await page.goto(f"{stage.issuer}/docs/try")
+    await expect(page.get_by_role("button", name="Refresh the tokens")).to_be_hidden()
     await page.get_by_label("e-mail address").check()
     await page.get_by_role("button", name="Prepare a sign-in").click()
     await page.get_by_role("link", name="Go there and sign in").click()

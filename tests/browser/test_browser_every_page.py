@@ -18,7 +18,8 @@ from broker.web.branding import Look, on_dark
 from broker.web.docs.stacks import STACKS
 from tests.browser.operating import Site, shared, site
 from tests.gallery import console, demo
-from tests.gallery.camera import SCHEMES, light, opened
+from tests.gallery.__main__ import people
+from tests.gallery.camera import SCHEMES, Camera, light, opened
 from tests.gallery.people import ERRORS, LOOK, PAGES, ROOMS, Room
 from tests.gallery.showing import showing
 from tests.gallery.world import Past
@@ -31,6 +32,15 @@ pytestmark = [pytest.mark.chromium, pytest.mark.slow]
 BROKER: Final = Path(__file__).parents[2] / "broker"
 PHONE: Final = {"width": 360, "height": 740}
 WIDER: Final = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# What is pressed, 44 pixels high at the least; links in a sentence are as high as it is
+# (WCAG 2.2, 2.5.5).
+SMALL: Final = """
+    [...document.querySelectorAll("main button, main .button, main .btn, main summary,"
+        + " main input:not([type=checkbox]), main select, .others a")]
+        .filter(one => one.checkVisibility() && one.type !== "hidden")
+        .filter(one => one.getBoundingClientRect().height < 43.9)
+        .map(one => one.outerHTML.slice(0, 120))
+"""
 COLOURED: Final = replace(LOOK, accent="#4752c4")
 ACCENT: Final = "#7a1fa2"  # of an app
 COLOUR: Final = "getComputedStyle(document.documentElement).getPropertyValue('--accent').trim()"
@@ -94,6 +104,12 @@ async def fits(page: Page, name: str) -> None:
     assert await page.title()
 
 
+async def serves(page: Page, name: str) -> None:
+    """Check that a page fits a small phone, and that a thumb finds what there is to press."""
+    await fits(page, name)
+    assert await page.evaluate(SMALL) == [], f"{name}: too small for a thumb"
+
+
 async def look(page: Page, name: str) -> None:
     """Check a page as it stands with axe."""
     results = await Axe().run(page)
@@ -125,7 +141,7 @@ async def walk(
         for room in rooms:
             await show(page, room)
             assert await page.evaluate("document.documentElement.lang") == tag
-            await fits(page, room.name)
+            await serves(page, room.name)
             await check(page, room)
     await context.close()
 
@@ -161,11 +177,11 @@ async def test_every_page_of_operators(
     chromium: Browser, site: Site, shared: Shelf, shown: set[str]
 ) -> None:
     """With people, apps and keys of all kinds; in both lights where a template is seen first."""
-    await Past(site, shared, days=2).make()
+    await Past(site, shared, days=1).make()
     new = newly(shown)
 
     async def visit(page: Page, name: str) -> None:
-        await fits(page, name)
+        await serves(page, name)
         if new():
             for scheme in SCHEMES:
                 await light(page, scheme)
@@ -196,3 +212,12 @@ def test_every_guide_is_in_the_table_of_stacks() -> None:
     """Those of the table are read by ``test_browser_docs``, with the overview and the try-it."""
     listed = {f"{stack.name}.html" for stack in STACKS}
     assert templates("web/docs/pages") == {*listed, "base.html", "overview.html", "try.html"}
+
+
+async def test_the_gallery_makes_pictures(tmp_path: Path) -> None:
+    """Of each page that is asked for one a device and light, none like another."""
+    camera = Camera(tmp_path, "ko-select")
+    await people(camera)
+    assert camera.taken == ["ko-select", "ko-select-long"]
+    pictures = [path.read_bytes() for path in tmp_path.glob("*.png")]
+    assert len(set(pictures)) == 2 * 4

@@ -8,6 +8,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
+from broker.core import clients
 from broker.core.clients import authenticate, digest
 from broker.core.errors import InvalidClient, InvalidRequest
 from broker.core.model import Client
@@ -116,6 +117,22 @@ async def test_what_is_not_proven_is_refused_alike(case: str) -> None:
     with pytest.raises(InvalidClient) as caught:
         await prove(header, **named)
     assert caught.value.public == InvalidClient.title
+
+
+async def test_an_unknown_client_costs_what_a_wrong_secret_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As many comparisons: nor does time tell which client exists."""
+    seen: list[str] = []
+    same = clients._compare
+    monkeypatch.setattr(clients, "_compare", lambda *pair: seen.append(pair[0]) or same(*pair))
+    counts = []
+    for client_id in ("conf", "nobody"):
+        seen.clear()
+        with pytest.raises(InvalidClient):
+            await prove(basic(client_id, "wrong"))
+        counts.append(len(seen))
+    assert counts[0] >= counts[1] >= 1
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.protocol.checks import hidden, is_page
+from tests.protocol.known import BEN, FRONT
 from tests.protocol.operating import Desk
 
 DOOR = "/admin/enter"
@@ -18,3 +19,21 @@ async def test_what_is_no_answer_of_a_passkey(desk: Desk, action: str, answer: s
     told = is_page(await desk.http.post(DOOR, data=fields), 200)
     assert "no answer of a passkey of yours" in told
     assert len(await desk.world.audit("operator.refused")) == 1
+
+
+async def test_nobody_fills_the_audit_log_by_being_refused(desk: Desk) -> None:
+    """A few a minute are told, of each account; the next says how many were left out."""
+    world, browser = desk.world, desk.world.browser()
+    await browser.tokens(world.app(FRONT), BEN)
+    for _ in range(12):
+        is_page(await browser.http.get(DOOR), 403)
+    assert len(await world.audit("operator.refused")) == 5
+    other = world.browser()
+    await other.tokens(world.app(FRONT), "chiyo")
+    is_page(await other.http.get(DOOR), 403)
+    assert len(await world.audit("operator.refused")) == 6
+    await world.advance(61)
+    is_page(await browser.http.get(DOOR), 403)
+    told = await world.audit("operator.refused")
+    assert told[0].event.detail == {"reason": "no operator", "left_out": 7}
+    assert len(told) == 7

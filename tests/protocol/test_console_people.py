@@ -179,4 +179,5 @@ async def test_a_session_is_told_by_its_browser_and_place(desk: Desk) -> None:
     account, *_ = await somebody(desk)
     shown = (await desk.get(f"/accounts/{account}")).text
     assert 'data-label="Through">Discord<' in shown
+    assert re.search(r'data-label="Signed in">(not seen|now|\d\d? s ago)<', shown)
     assert re.search(r'data-label="Browser" title="python-httpx2?/[^"]*">python-httpx', shown)

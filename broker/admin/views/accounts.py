@@ -11,6 +11,7 @@ from broker.admin.views.page import PAGE_SIZE, Page, form_of, missing, text
 from broker.core.account.apps import withdraw
 from broker.core.account.deletion import leave
 from broker.core.account.holdings import Holdings
+from broker.core.claims import UNKNOWN
 from broker.core.model import Facts
 from broker.core.ports import Ended as EndedGrants
 from broker.stores.sql.audit import AuditFilter
@@ -92,6 +93,7 @@ class Accounts(Page):
             operator=await self.sql.operators.get(account_id),
             provider=self.provider,
             device=device,
+            unknown=UNKNOWN,
         )
 
     @route("/{account_id}/disable", methods=["POST"])

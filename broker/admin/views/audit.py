@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette_admin.routing import route
 
 from broker.admin.views.events import lines
-from broker.admin.views.page import PAGE_SIZE, Page
+from broker.admin.views.page import PAGE_SIZE, Page, number
 from broker.app import audit_export
 from broker.stores.sql.audit import AuditFilter
 
@@ -26,9 +26,8 @@ class AuditLog(Page):
     async def index(self, request: Request) -> Response:
         """Show the events that fit, newest first, a page at a time."""
         asked, wanted = _asked(request)
-        before = request.query_params.get("before", "")
-        number = int(before) if before.isascii() and before.isdigit() and len(before) < 18 else None
-        found = await self.sql.audit.page(wanted, PAGE_SIZE, number)
+        before = number(request.query_params.get("before", ""))
+        found = await self.sql.audit.page(wanted, PAGE_SIZE, before)
         more = found[-1].number if len(found) == PAGE_SIZE else None
         return self.show(
             request,

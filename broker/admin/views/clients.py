@@ -12,7 +12,7 @@ from starlette_admin.routing import route
 
 from broker.admin import fields
 from broker.admin.client_form import client_fields, taken
-from broker.admin.views.page import Page, form_of, missing, text
+from broker.admin.views.page import Page, form_of, missing, number, text
 from broker.admin.views.policies import policy_said
 from broker.app.algorithms import unready
 from broker.app.client_rules import Fault
@@ -103,11 +103,10 @@ class Clients(Page):
             return await self._form(request, before, looked, record.version)
         form = await fields.with_files(await form_of(request), self.fields)
         client, looked = await self._looked(before, form)
-        version = text(form, "version")
-        number = int(version) if version.isascii() and version.isdigit() else 0
+        version = number(text(form, "version")) or 0
         if looked.wrong or text(form, "do") == "look":
-            return await self._form(request, before, looked, number)
-        return await self.do(request, _page(record), self._edit(request, client, number))
+            return await self._form(request, before, looked, version)
+        return await self.do(request, _page(record), self._edit(request, client, version))
 
     async def _edit(self, request: Request, client: Client, version: int) -> str:
         try:

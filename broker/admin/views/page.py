@@ -107,6 +107,11 @@ def text(form: FormData, name: str) -> str:
     return str(form.get(name) or "").strip()
 
 
+def number(text: str) -> int | None:
+    """Return the whole number that a form or an address carries for us; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
+
+
 def missing(what: str) -> HTTPException:
     """Return what says that there is no such thing."""
     return HTTPException(404, f"There is no such {what}.")

@@ -13,7 +13,7 @@ from starlette_admin.routing import route
 
 from broker.admin import fields
 from broker.admin.fields import Field, Groups
-from broker.admin.views.page import Page, form_of, missing, text
+from broker.admin.views.page import Page, form_of, missing, number, text
 from broker.app.client_rules import Fault
 from broker.app.problems import Refused
 from broker.stores.sql.errors import AlreadyExists, EditConflict
@@ -109,9 +109,8 @@ class Registered(Page):
         if wrong:
             values = fields.typed(form, self.groups)
             return await self._form(request, record, values, fields.by_field(wrong))
-        version = text(form, "version")
-        number = int(version) if version.isascii() and version.isdigit() else 0
-        return await self.do(request, self.home, self._edit(request, one, number))
+        version = number(text(form, "version")) or 0
+        return await self.do(request, self.home, self._edit(request, one, version))
 
     async def _edit(self, request: Request, one: Any, version: int) -> str:
         try:

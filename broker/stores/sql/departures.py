@@ -27,7 +27,7 @@ from broker.stores.sql.unit import Units
 BATCH: Final = 16
 # What the log goes on telling of somebody who is gone: nothing that anybody chose or is called by.
 LASTING: Final = frozenset(
-    ("upstream", "at", "scope", "grants_ended", "tries", "way", "from", "generation")
+    ("upstream", "at", "scope", "grants_ended", "tries", "way", "from", "generation", "left_out")
 )
 
 

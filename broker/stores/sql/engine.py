@@ -44,6 +44,8 @@ def normalise(address: str | URL) -> URL:
     if driver is None:
         raise ValueError(f"{url.drivername} is not supported: use sqlite or postgresql")
     in_memory = url.database in {None, "", ":memory:"} or url.query.get("mode") == "memory"
+    if driver.startswith("sqlite") and (url.host or url.username or url.port):
+        raise ValueError("an SQLite database has no host: sqlite:////folder/broker.db")
     if driver.startswith("sqlite") and in_memory:
         raise ValueError("an SQLite database must be a file: sqlite:////folder/broker.db")
     return url.set(drivername=driver)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from broker.core.errors import UpstreamRejected, UpstreamUnavailable
 from broker.core.ports import Clock
 from broker.log import structlog
+from broker.upstream import fields
 from keys.algorithms import ALGORITHMS
 
 FRESH: Final = 3600.0  # seconds that a document is used before it is read again
@@ -91,7 +92,7 @@ def read(document: Mapping[str, Any], issuer: str) -> Provider:
     named = document.get("issuer")
     if named != issuer and not _is_for_many(named, issuer):
         raise UnusableDocument(
-            f"the document calls its issuer {str(named)[:200]!r}, and that has to be the one that"
+            f"the document calls its issuer {fields.word(named)!r}, and that has to be the one that"
             " is configured, to the character"
         )
     told = document.get("id_token_signing_alg_values_supported", ["RS256"])

@@ -1,7 +1,7 @@
 // What people see. The protocol itself is in oidc.js.
 
 import { Client, ProtocolError, decode } from "/oidc.js";
-import { showGuilds, showRights } from "/community.js";
+import { moment, showGuilds, showRights } from "/community.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -95,7 +95,7 @@ function claimList(list, claims) {
   list.replaceChildren();
   for (const [name, value] of Object.entries(claims)) {
     const shown = TIMES.has(name)
-      ? new Date(value * 1000).toLocaleString()
+      ? moment(value)
       : typeof value === "string" ? value : JSON.stringify(value);
     const row = element("div");
     const term = element("dt");

@@ -17,7 +17,9 @@ function list(words) {
   return `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
-const moment = (seconds) => new Date(seconds * 1000).toLocaleString();
+// A moment as people here write it, with the zone that it is in.
+const WRITTEN = { dateStyle: "medium", timeStyle: "long" };
+export const moment = (seconds) => new Date(seconds * 1000).toLocaleString(undefined, WRITTEN);
 const day = (seconds) => new Date(seconds * 1000).toLocaleDateString();
 
 function describe(guild) {

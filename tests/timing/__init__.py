@@ -1,0 +1,1 @@
+"""Whether time tells how much of a secret was guessed right."""
