@@ -1,23 +1,31 @@
 """The schema of another release: behind this one, ahead of it, ahead and out of reach."""
 
+import asyncio
 import sqlite3
 
 import pytest
 
-from broker.stores.sql import schema
+from broker.stores.sql import engine, schema
 
 BEFORE, HEAD = schema._revisions()[-2:]
 
 
 @pytest.fixture
-def at(cli, tmp_path, monkeypatch):
-    """A function that has a configured database be at a revision, and allow the oldest code."""
-    file = tmp_path / "configured.db"
-    monkeypatch.setenv("BROKER_DATABASE_URL", f"sqlite+aiosqlite:///{file}")
+def address(cli, tmp_path, monkeypatch):
+    """A configured database, made by the release before."""
+    found = f"sqlite+aiosqlite:///{tmp_path / 'configured.db'}"
+    monkeypatch.setenv("BROKER_DATABASE_URL", found)
+    asyncio.run(schema.upgrade(engine.create(found), BEFORE))
+    return found
+
+
+@pytest.fixture
+def at(cli, address):
+    """A function that has it be at a later revision, and allow the oldest code."""
     cli("db", "upgrade")
 
     def move(revision, oldest="0001"):
-        with sqlite3.connect(file) as connection:
+        with sqlite3.connect(address.partition("///")[2]) as connection:
             connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
             connection.execute("UPDATE schema_compatibility SET oldest = ?", (oldest,))
         connection.close()
@@ -31,9 +39,8 @@ def checked(cli, code=0):
     return next(one for one in told if (one["section"], one["name"]) == ("SQL", "schema"))
 
 
-def test_behind(cli, at):
+def test_behind(cli, address):
     """Commands refuse and name the one that helps; so does the doctor; and it does help."""
-    at(BEFORE)
     refused = cli("clients", "list", code=4)
     assert f"The database is {BEFORE}, this broker wants {HEAD}" in refused.stderr
     assert "run `broker db upgrade`" in refused.stderr
