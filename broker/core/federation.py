@@ -113,15 +113,18 @@ class IssuerUpstream(Upstream, Protocol):
         ...
 
 
-@runtime_checkable
-class CommunityUpstream(Upstream, Protocol):
-    """An upstream that goes on telling of its people after they have signed in: Discord.
+class Telling(Protocol):
+    """As much of an upstream as it takes to keep fresh what is known of its people.
 
     Attributes:
-        application: our client id there; its tokens name the application they were issued to.
+        name: in our addresses and in SQL.
     """
 
-    application: str
+    name: str
+
+    def lacks(self, scope: Sequence[str], needs: Needs) -> bool:
+        """Whether what was granted does not reach for these needs."""
+        ...
 
     async def community(
         self, access_token: str, needs: Needs, *, waiting: bool = False
@@ -148,6 +151,17 @@ class CommunityUpstream(Upstream, Protocol):
             AuthorizationLost: it was refused.
         """
         ...
+
+
+@runtime_checkable
+class CommunityUpstream(Upstream, Telling, Protocol):
+    """An upstream that goes on telling of its people after they have signed in: Discord.
+
+    Attributes:
+        application: our client id there; its tokens name the application they were issued to.
+    """
+
+    application: str
 
     async def owner(self, access_token: str) -> TokenOwner:
         """Return to which application a token was issued.

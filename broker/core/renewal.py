@@ -10,7 +10,7 @@ import asyncio
 from typing import Final
 
 from broker.core.errors import AuthorizationLost, UpstreamUnavailable
-from broker.core.federation import Authorizations, CommunityUpstream, KeptAuthorization
+from broker.core.federation import Authorizations, KeptAuthorization, Telling
 from broker.core.ports import Clock
 from broker.core.together import Together
 from broker.log import structlog
@@ -36,7 +36,7 @@ class Renewal:
         self._clock = clock
         self._together: Together[tuple[str, str], KeptAuthorization] = Together()
 
-    async def current(self, upstream: CommunityUpstream, account_id: str) -> KeptAuthorization:
+    async def current(self, upstream: Telling, account_id: str) -> KeptAuthorization:
         """Return what is kept of an account at an upstream, its access token good for a while.
 
         Raises:
@@ -53,7 +53,7 @@ class Renewal:
         return await self._together.do(key, lambda: self._renewed(upstream, account_id, kept))
 
     async def refused(
-        self, upstream: CommunityUpstream, account_id: str, kept: KeptAuthorization
+        self, upstream: Telling, account_id: str, kept: KeptAuthorization
     ) -> KeptAuthorization:
         """Return what is kept now that the upstream has refused an access token.
 
@@ -72,7 +72,7 @@ class Renewal:
         return ends is None or ends > self._clock.now() + EARLY
 
     async def _renewed(
-        self, upstream: CommunityUpstream, account_id: str, kept: KeptAuthorization
+        self, upstream: Telling, account_id: str, kept: KeptAuthorization
     ) -> KeptAuthorization:
         """Renew it, or wait for whoever does."""
         token, version = kept.authorization.refresh_token, kept.version
@@ -96,9 +96,7 @@ class Renewal:
             raise AuthorizationLost(private=f"{name}: forgotten or lost while it was renewed")
         return found
 
-    async def _others(
-        self, upstream: CommunityUpstream, account_id: str, version: int
-    ) -> KeptAuthorization:
+    async def _others(self, upstream: Telling, account_id: str, version: int) -> KeptAuthorization:
         """Return what another process has renewed.
 
         Raises:
@@ -114,7 +112,7 @@ class Renewal:
                 return found
         raise UpstreamUnavailable(private=f"{upstream.name}: another process is renewing")
 
-    async def _lost(self, upstream: CommunityUpstream, account_id: str, version: int) -> None:
+    async def _lost(self, upstream: Telling, account_id: str, version: int) -> None:
         now = self._clock.now()
         await self._authorizations.lose(account_id, upstream.name, version=version, now=now)
         _log.warning("upstream.authorization_lost", upstream=upstream.name, account_id=account_id)

@@ -10,8 +10,8 @@ from broker.core.community.needs import Needs
 from broker.core.community.recheck import Ages, Outcome, Recheck, Shelves
 from broker.core.community.turns import Turn
 from broker.core.errors import AuthorizationLost
-from broker.core.federation import KeptAuthorization, SignedIn, TokenOwner, UpstreamAuthorization
-from broker.core.model import Facts, Profile
+from broker.core.federation import KeptAuthorization, UpstreamAuthorization
+from broker.core.model import Facts
 from broker.core.renewal import Renewal
 from tests.core.helpers import NOW, Counted, Hands
 
@@ -30,26 +30,18 @@ def authorization(number: int = 1, **changes: Any) -> UpstreamAuthorization:
 
 @dataclass
 class FarSide:
-    """A ``CommunityUpstream`` that says who is asked, and fails as it is told."""
+    """A ``Telling`` upstream that says who is asked, and fails as it is told."""
 
     clock: Hands
     name: str = "discord"
-    title: str = "Discord"
-    application: str = "1130000000000000001"
     asked: list[tuple[str, Needs]] = field(default_factory=list)
     renewed: list[str] = field(default_factory=list)
     fails: dict[str, Exception] = field(default_factory=dict)
     pause: float = 0.0
 
-    async def authorization_url(self, **_: Any) -> str:
-        raise NotImplementedError
-
     def lacks(self, scope: Any, needs: Needs) -> bool:
         wanted = {"guilds.members.read": bool(needs.standings), "guilds": needs.listing}
         return any(asked and name not in scope for name, asked in wanted.items())
-
-    async def fetch(self, **_: Any) -> SignedIn:
-        raise NotImplementedError
 
     async def community(
         self, access_token: str, needs: Needs, *, waiting: bool = False
@@ -70,15 +62,6 @@ class FarSide:
             raise self.fails[refresh_token]
         number = int(refresh_token.rpartition("-")[2]) + 1
         return authorization(number, expires_at=self.clock.now() + WEEK)
-
-    async def owner(self, access_token: str) -> TokenOwner:
-        raise NotImplementedError
-
-    async def profile(self, access_token: str) -> Profile:
-        raise NotImplementedError
-
-    async def revoke(self, token: str) -> None:
-        raise NotImplementedError
 
 
 @dataclass

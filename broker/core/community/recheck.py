@@ -22,7 +22,7 @@ from broker.core.errors import (
     Unavailable,
     UpstreamUnavailable,
 )
-from broker.core.federation import CommunityUpstream
+from broker.core.federation import Telling
 from broker.core.model import Facts
 from broker.core.ports import Accounts, AccountStates, Clock, Entropy
 from broker.core.renewal import Renewal
@@ -101,7 +101,7 @@ class Recheck:
 
     def __init__(
         self,
-        upstream: CommunityUpstream | None,
+        upstream: Telling | None,
         shelves: Shelves,
         ages: Ages,
         *,
@@ -235,9 +235,7 @@ class Recheck:
         except StoreUnavailable as error:
             _log.warning("community.not_stored", account_id=account_id, reason=error.private)
 
-    async def _asked(
-        self, upstream: CommunityUpstream, account_id: str, wanted: Needs
-    ) -> Community:
+    async def _asked(self, upstream: Telling, account_id: str, wanted: Needs) -> Community:
         """Ask upstream, with the person's authorization."""
         kept = await self._shelves.renewal.current(upstream, account_id)
         if upstream.lacks(kept.authorization.scope, wanted):
