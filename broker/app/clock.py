@@ -26,6 +26,22 @@ class SystemClock:
         return read
 
 
+class Moments:
+    """Writes moments for the log; what is the same for a second is written once."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._text = ""
+
+    def now(self) -> str:
+        """Return this moment in UTC as ISO 8601 has it, with microseconds."""
+        second, part = divmod(time.time_ns(), 10**9)
+        if second != self._second:
+            self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._second = second
+        return f"{self._text}.{part // 1000:06d}Z"
+
+
 class SystemEntropy:
     """The operating system's randomness."""
 

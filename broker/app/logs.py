@@ -4,10 +4,12 @@ import asyncio
 import json
 import logging
 import sys
+from functools import partial
 from typing import Any, BinaryIO, Final
 
 import orjson
 
+from broker.app.clock import Moments
 from broker.app.settings import Settings
 from broker.log import structlog
 
@@ -26,7 +28,7 @@ def configure(settings: Settings) -> None:
     shared: list[Any] = [
         _of_request,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        partial(_moment, Moments()),
     ]
     columns = settings.log_format == "console"
     if settings.log_format == "auto":
@@ -104,6 +106,11 @@ def _of_request(logger: Any, method: str, event: Any) -> Any:
     if "request_id" in event:
         return event
     return structlog.contextvars.merge_contextvars(logger, method, event)
+
+
+def _moment(moments: Moments, _logger: Any, _method: str, event: Any) -> Any:
+    event["timestamp"] = moments.now()
+    return event
 
 
 def _json(_logger: Any, _method: str, event: Any) -> bytes:

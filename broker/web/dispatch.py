@@ -6,13 +6,13 @@ from starlette.requests import Request
 from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
+from broker.core.deadlines import Deadline, TookTooLong
 from broker.core.errors import Unavailable
 from broker.core.limits import Kind
 from broker.log import structlog
 from broker.web import cors, errors
 from broker.web.addresses import counted
 from broker.web.answers import Answer
-from broker.web.deadlines import Deadline, TookTooLong
 from broker.web.edge import Edge
 from broker.web.problems import BodyTooSlow, ClientGone, NoSuchPath, WrongMethod
 from broker.web.routes import Cache, Cors, Entry

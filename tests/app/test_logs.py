@@ -4,8 +4,10 @@ import asyncio
 import json
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -104,3 +106,16 @@ def test_a_record_is_shown_as_it_shows_itself(stream: Stream):
     structlog.get_logger("a").info("told", held=Held("Ada", "s3cret"))
     assert "Ada" in str(lines(stream)[0]["held"])
     assert b"s3cret" not in stream.held.getvalue()
+
+
+def test_a_line_says_when(stream: Stream):
+    """UTC with microseconds, in the order of time, over the change of a second too."""
+    until = time.time() + 1.1
+    while time.time() < until:
+        structlog.get_logger("a").info("told")
+        time.sleep(0.05)
+    told = [datetime.fromisoformat(str(line["timestamp"])) for line in lines(stream)]
+    assert told == sorted(told)
+    assert len({moment.second for moment in told}) >= 2
+    assert all(moment.utcoffset() == timedelta(0) for moment in told)
+    assert abs(told[-1].timestamp() - time.time()) < 5

@@ -13,6 +13,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from broker.core.deadlines import Deadline
+
 Call = tuple[tuple[str | int, ...], "asyncio.Future[Any]"]
 WIDTH: Final = 2  # batches under way at once: one is being answered while the next is written
 LONGEST: Final = 64  # commands in a batch, so that nobody waits for very many others
@@ -28,7 +30,7 @@ class Lanes:
 
     def __init__(self, client: Redis, deadline: float) -> None:
         self._pool = client.connection_pool
-        self._deadline = deadline
+        self._deadline = Deadline(deadline)
         self._waiting: list[Call] = []
         self._running = 0
         self._tasks: set[asyncio.Task[None]] = set()  # asyncio itself keeps only weak references
@@ -49,39 +51,46 @@ class Lanes:
         return await answer
 
     async def _drain(self) -> None:
+        """Send batch after batch over one connection, as long as somebody waits."""
+        connection = None
         try:
             while self._waiting:
                 calls, self._waiting = self._waiting[:LONGEST], self._waiting[LONGEST:]
                 if calls := [call for call in calls if not call[1].done()]:
-                    await self._attempt(calls)
+                    connection = await self._attempt(calls, connection)
         finally:
             # At once, not in a callback: whoever comes next must see that nobody drains any more.
             self._running -= 1
+            if connection is not None:
+                await self._pool.release(connection)
 
-    async def _attempt(self, calls: Sequence[Call]) -> None:
+    async def _attempt(self, calls: Sequence[Call], connection: Any) -> Any:
+        """Return the connection while it can be used for more, else None."""
         try:
-            async with asyncio.timeout(self._deadline):
-                await self._send(calls)
+            return await self._deadline.within(self._send(calls, connection))
         except BaseException as error:
             _fail(calls, error)
             if not isinstance(error, Exception):
                 raise
+        return None
 
-    async def _send(self, calls: Sequence[Call]) -> None:
-        connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+    async def _send(self, calls: Sequence[Call], connection: Any) -> Any:
+        if connection is None:
+            connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
         try:
+            # As the client would, in a tenth of its time: it packs in Python.
+            packed = b"".join(hiredis.pack_command(words) for words, _ in calls)  # type: ignore[arg-type]
+            await connection.send_packed_command(packed)
+            for _, answer in calls:
+                await _receive(connection, answer)
+        except BaseException:
+            # Answers may be under way that nobody will read.
             try:
-                # As the client would, in a tenth of its time: it packs in Python.
-                packed = b"".join(hiredis.pack_command(words) for words, _ in calls)  # type: ignore[arg-type]
-                await connection.send_packed_command(packed)
-                for _, answer in calls:
-                    await _receive(connection, answer)
-            except BaseException:
-                # Answers may be under way that nobody will read.
                 await connection.disconnect(nowait=True)
-                raise
-        finally:
-            await self._pool.release(connection)
+            finally:
+                await self._pool.release(connection)
+            raise
+        return connection
 
 
 async def _receive(connection: Any, answer: "asyncio.Future[Any]") -> None:

@@ -12,6 +12,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
+from broker.core.deadlines import Deadline
 from broker.core.errors import StoreUnavailable
 from broker.stores.redis.connect import Client
 from broker.stores.redis.lanes import Lanes
@@ -63,6 +64,7 @@ class Steps:
         )
         self._client = client
         self._deadline = deadline
+        self._time = Deadline(deadline)
         self._replicas = replicas
 
     @property
@@ -77,13 +79,15 @@ class Steps:
             StoreUnavailable: Redis did not answer in time or failed.
         """
         try:
-            async with asyncio.timeout(self._deadline):
-                try:
-                    return await self._execute("EVALSHA", step.sha, len(keys), *keys, *args)
-                except NoScriptError:
-                    return await self._execute("EVAL", step.text, len(keys), *keys, *args)
+            return await self._time.within(self._run(step, keys, *args))
         except FAILURES as error:
             raise _unavailable(step.name, error) from error
+
+    async def _run(self, step: Script, keys: Sequence[str], *args: str) -> Any:
+        try:
+            return await self._execute("EVALSHA", step.sha, len(keys), *keys, *args)
+        except NoScriptError:
+            return await self._execute("EVAL", step.text, len(keys), *keys, *args)
 
     async def end(self, step: Script, keys: Sequence[str], *args: str) -> Any:
         """Run a step that ends something, and wait until enough replicas have it.
@@ -107,8 +111,7 @@ class Steps:
             StoreUnavailable: Redis did not answer in time or failed.
         """
         try:
-            async with asyncio.timeout(self._deadline):
-                return await self._execute(*words)
+            return await self._time.within(self._execute(*words))
         except FAILURES as error:
             raise _unavailable(str(words[0]), error) from error
 

@@ -108,14 +108,15 @@ def _logout_address(params: Parameters) -> str:
 
 def show(outcome: Outcome, request: Request, edge: Edge) -> Answer:
     """Write an outcome of the core as HTTP."""
-    pages = edge.pages.speaking(request, getattr(outcome, "ui_locales", None))
     changes: list[Header]
+    if isinstance(outcome, Redirect):  # most are, and need no page
+        answer = edge.go_on(outcome, request)
+        answer.raw_headers += edge.cookies.changes(
+            session=outcome.session, browser=outcome.browser, end_session=outcome.end_session
+        )
+        return answer
+    pages = edge.pages.speaking(request, getattr(outcome, "ui_locales", None))
     match outcome:
-        case Redirect():
-            answer = edge.go_on(outcome, request)
-            changes = edge.cookies.changes(
-                session=outcome.session, browser=outcome.browser, end_session=outcome.end_session
-            )
         case AccountFile():
             answer, changes = file_answer(outcome.name, outcome.document), []
         case SignedOutPage() | FarewellPage():

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from broker.web.deadlines import SHARE, Deadline, TookTooLong
+from broker.core.deadlines import SHARE, Deadline, TookTooLong
 
 TIME = 0.2
 

@@ -1,4 +1,4 @@
-"""How long a request may take: one timer looks at all that are under way, instead of one each."""
+"""How long things may take: one timer looks at all that are under way, instead of one each."""
 
 import asyncio
 from collections.abc import Awaitable
