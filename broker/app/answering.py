@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from broker.app.accepting import BACKLOG, Accepting
 from broker.app.shares import Share
+from broker.app.wire import WholeAnswers
 
 GRACE: Final = 10  # seconds that requests under way have to finish
 KEEP_ALIVE: Final = 65  # seconds a connection may be idle
@@ -105,6 +106,7 @@ def config(app: ASGIApp | str) -> uvicorn.Config:
         factory=isinstance(app, str),
         lifespan="on",
         ws="none",
+        http=WholeAnswers,
         log_config=None,
         access_log=False,
         server_header=False,
