@@ -33,6 +33,7 @@ async def test_an_operator_comes_in_and_leaves(site: Site, page: Page) -> None:
     await expect(page.get_by_role("button", name="Use my passkey")).to_be_visible()
     await look(page, "console-passkey")
     await site.enter(page)
+    await ringed(page)
     await page.get_by_role("button", name="Leave the console").click()
     await expect(page).to_have_url(DOOR)
     await page.goto(f"{site.address}/admin/accounts")
@@ -73,6 +74,17 @@ async def test_an_authenticator_that_sees_nobody_opens_nothing(site: Site, page:
     await page.goto(f"{site.address}/admin")
     await site.enrol(page, code)
     await expect(page.get_by_role("alert")).to_contain_text("did not answer")
+
+
+async def ringed(page: Page) -> None:
+    """Check that whoever goes by keyboard sees where they are: a link, a button, a field."""
+    ring = "one => getComputedStyle(one).outline"
+    await page.goto(page.url.rstrip("/") + "/accounts")
+    for role, name in (("link", "Keys"), ("button", "Search"), ("searchbox", "Name, username")):
+        one = page.get_by_role(role, name=name)  # type: ignore[arg-type]
+        await page.keyboard.press("Tab")
+        await one.focus()
+        assert "solid 3px" in await one.evaluate(ring), name
 
 
 @pytest.mark.parametrize("end", ["idle", "longest", "role", "disabled", "signed_out", "browser"])
