@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from broker.core.outcomes import AccountPage, Notice
+from broker.core.account.outcomes import AccountPage, Notice
 from broker.core.texts import Text
 from broker.web.services import Provider
 

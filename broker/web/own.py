@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from broker.core.account.apps import AppAccess
+from broker.core.account.outcomes import AccountPage, Place
 from broker.core.model import Client, Session
-from broker.core.outcomes import AccountPage, Place
 from broker.core.texts import Text
 from broker.web import ages
 from broker.web.devices import Device, device

@@ -15,19 +15,17 @@ from jinja2.bccache import Bucket
 
 from broker.core import redirects
 from broker.core import vocabulary as v
+from broker.core.account.outcomes import AccountPage, FarewellPage, LeavePage
 from broker.core.console import DoorPage, Step
 from broker.core.errors import Link, Way
 from broker.core.model import Client
 from broker.core.outcomes import (
     AccessRefusedPage,
-    AccountPage,
     ChoicePage,
     ConsentPage,
     DeviceCodePage,
     DeviceDonePage,
-    FarewellPage,
     KeepPage,
-    LeavePage,
     LogoutPage,
     SelectPage,
     SignedOutPage,

@@ -6,18 +6,15 @@ from typing import Any, Protocol
 
 from starlette.requests import Request
 
+from broker.core.account.outcomes import AccountFile, AccountPage, FarewellPage, LeavePage
 from broker.core.dpop import Presented
 from broker.core.events import Delivery
 from broker.core.limits import Limits, Unlimited
 from broker.core.outcomes import (
-    AccountFile,
-    AccountPage,
     Browser,
     ChoicePage,
     DeviceCodePage,
     DeviceDonePage,
-    FarewellPage,
-    LeavePage,
     LogoutPage,
     Redirect,
     SignedOutPage,

@@ -5,22 +5,18 @@ from typing import Any, Final
 
 from broker.core import errors as e
 from broker.core.account.apps import AppAccess
+from broker.core.account.outcomes import AccountPage, FarewellPage, LeavePage, Notice, Place
 from broker.core.errors import Way
 from broker.core.identities import Identity
 from broker.core.model import Client, Session
 from broker.core.outcomes import (
     AccessRefusedPage,
-    AccountPage,
     ChoicePage,
     ConsentPage,
     DeviceCodePage,
     DeviceDonePage,
-    FarewellPage,
     KeepPage,
-    LeavePage,
     LogoutPage,
-    Notice,
-    Place,
     Redirect,
     SelectPage,
     SignedOutPage,

@@ -5,18 +5,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from broker.core import metadata
+from broker.core.account.outcomes import AccountPage, Notice
 from broker.core.dpop import Presented
 from broker.core.events import Delivery
 from broker.core.identities import Identity
 from broker.core.model import Client
 from broker.core.outcomes import (
     AccessRefusedPage,
-    AccountPage,
     Browser,
     ChoicePage,
     ConsentPage,
     LogoutPage,
-    Notice,
     Redirect,
     SelectPage,
     SignedOutPage,

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from broker.core import errors as e
+from broker.core.account.outcomes import AccountPage
 from broker.core.identities import Identity
 from broker.core.outcomes import (
     AccessRefusedPage,
-    AccountPage,
     ChoicePage,
     ConsentPage,
     LogoutPage,

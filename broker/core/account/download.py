@@ -1,10 +1,10 @@
 """All that is kept of a person, as a file for that person."""
 
+from broker.core.account.outcomes import AccountFile
 from broker.core.claims import UNKNOWN
 from broker.core.desk import Desk
 from broker.core.model import Grant, JsonValue, Session
 from broker.core.moments import stamp
-from broker.core.outcomes import AccountFile
 
 
 async def everything(desk: Desk, account_id: str) -> AccountFile:

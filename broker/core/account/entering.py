@@ -9,9 +9,10 @@ from typing import Final
 
 from broker.core import choice
 from broker.core import vocabulary as v
+from broker.core.account.outcomes import Notice
 from broker.core.desk import Desk, fresh
 from broker.core.model import AuthorizationRequest, PendingRequest
-from broker.core.outcomes import Browser, ChoicePage, Notice, Redirect
+from broker.core.outcomes import Browser, ChoicePage, Redirect
 
 PAGE = "/account"
 DOOR = "/admin/enter"

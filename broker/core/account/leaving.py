@@ -12,6 +12,7 @@ from broker.core import redirects, trips
 from broker.core.account.deletion import leave
 from broker.core.account.holdings import Holdings
 from broker.core.account.linking import BACK
+from broker.core.account.outcomes import FarewellPage
 from broker.core.audit import note
 from broker.core.authentication import upstream_prompt
 from broker.core.csrf import browser_digest
@@ -26,7 +27,7 @@ from broker.core.errors import (
     UpstreamUnavailable,
 )
 from broker.core.model import AuditEvent, Facts, PendingRequest, Session
-from broker.core.outcomes import Browser, FarewellPage, KeepPage, Redirect
+from broker.core.outcomes import Browser, KeepPage, Redirect
 from broker.core.parameters import Parameters
 from broker.core.pkce import encode
 from broker.core.responses import refusal

@@ -11,6 +11,7 @@ from typing import Final
 
 from broker.core import choice, trips
 from broker.core.account.entering import ANEW, LINK, own_request, shown
+from broker.core.account.outcomes import Notice
 from broker.core.desk import Desk
 from broker.core.errors import (
     IdentityOccupied,
@@ -24,7 +25,7 @@ from broker.core.errors import (
 from broker.core.federation import CommunityUpstream, Upstream
 from broker.core.identities import Linked, NotLinked, NotUnlinked
 from broker.core.model import Facts, PendingRequest, Profile, Session
-from broker.core.outcomes import Browser, ChoicePage, Notice, Redirect
+from broker.core.outcomes import Browser, ChoicePage, Redirect
 from broker.core.texts import Text
 
 FRESH: Final = 300.0  # seconds for which a sign-in is fresh enough to change how one signs in

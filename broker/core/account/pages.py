@@ -4,21 +4,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from broker.core.account import apps, download, endings, entering, leaving, linking
-from broker.core.desk import Desk
-from broker.core.errors import BadForm, InvalidRequest, RequestUnknown, StoreUnavailable
-from broker.core.identities import Identity
-from broker.core.model import Facts, Session
-from broker.core.outcomes import (
+from broker.core.account.outcomes import (
     AccountFile,
     AccountPage,
-    Browser,
-    ChoicePage,
     FarewellPage,
     LeavePage,
     Notice,
     Place,
-    Redirect,
 )
+from broker.core.desk import Desk
+from broker.core.errors import BadForm, InvalidRequest, RequestUnknown, StoreUnavailable
+from broker.core.identities import Identity
+from broker.core.model import Facts, Session
+from broker.core.outcomes import Browser, ChoicePage, Redirect
 from broker.core.parameters import Parameters
 from broker.core.pkce import encode
 from broker.core.texts import Text

@@ -6,15 +6,12 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
+from broker.core.account.outcomes import AccountFile, AccountPage, FarewellPage, LeavePage
 from broker.core.outcomes import (
     AccessRefusedPage,
-    AccountFile,
-    AccountPage,
     ChoicePage,
     ConsentPage,
-    FarewellPage,
     KeepPage,
-    LeavePage,
     LogoutPage,
     Redirect,
     SelectPage,
