@@ -105,43 +105,6 @@ def show_account(who: Who, json: show.Json = False) -> None:
     )
 
 
-@app.command("bans")
-def list_bans(
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at the most.")] = 50,
-    after: Annotated[
-        str | None, typer.Option(help="The last account identifier of the page before.")
-    ] = None,
-    json: show.Json = False,
-) -> None:
-    """List who may not sign in though their account is deleted: it was switched off then."""
-
-    async def work(
-        stores: "Stores", _settings: "Settings", clock: "SystemClock"
-    ) -> "tuple[tuple[BanRecord, ...], float]":
-        return await stores.sql.bans.page(limit, after), clock.now()
-
-    bans, now = with_stores(work)
-    if json:
-        show.document([_ban(one) for one in bans])
-        return
-    show.table(
-        ("account", "who", "off", "deleted", "reason"),
-        [
-            (
-                one.account_id,
-                one.name,
-                show.when(one.since, now),
-                show.when(one.kept_at, now),
-                one.reason or "",
-            )
-            for one in bans
-        ],
-        empty="No ban has outlived its account.",
-    )
-    if len(bans) == limit:
-        typer.echo(f"There may be more: --after {bans[-1].account_id}")
-
-
 @app.command("disable")
 def disable(
     who: Who,
@@ -156,28 +119,6 @@ def disable(
 def sign_out(who: Who, json: show.Json = False) -> None:
     """End every session, code and grant of an account; it may sign in again."""
     _end(who, "signed out", "", json=json)
-
-
-@app.command("enable")
-def enable(who: Who, json: show.Json = False) -> None:
-    """Switch an account on again, what was ended stays ended; or lift a deleted one's ban."""
-
-    async def work(
-        stores: "Stores", _settings: "Settings", clock: "SystemClock"
-    ) -> "tuple[AccountRecord | BanRecord, bool]":
-        ban = await banned(stores, who)
-        if ban is not None:
-            return ban, await stores.sql.bans.lift(ban.account_id, now=clock.now())
-        record = await found(stores, who)
-        facts = await stores.sql.accounts.enable(record.account_id, clock.now())
-        carried = await put(stores, record.account_id, facts)
-        await tidy(stores, clock)
-        return record, carried
-
-    record, carried = with_stores(work, redis=True)
-    lifted = f"The ban on {record.name} is lifted: they may sign in, as somebody new."
-    told = "" if hasattr(record, "sub") else lifted
-    say(record, "enabled", None, carried=carried, json=json, told=told)
 
 
 def _end(who: str, what: str, reason: str, *, json: bool) -> None:
@@ -278,17 +219,6 @@ def say(
         )
 
 
-async def banned(stores: "Stores", who: str) -> "BanRecord | None":
-    """Return the one ban that a reference means, where it means no account."""
-    if await stores.sql.accounts.find(who):
-        return None
-    bans = await stores.sql.bans.find(who)
-    if len(bans) > 1:
-        names = ", ".join(one.account_id for one in bans)
-        raise Failure(Exit.USAGE, f"{who} may mean several accounts that were: {names}")
-    return bans[0] if bans else None
-
-
 async def found(stores: "Stores", who: str) -> "AccountRecord":
     """Return the one account that a reference means.
 
@@ -308,12 +238,6 @@ def _state(record: "AccountRecord") -> str:
     if record.disabled_at is not None:
         return "disabled"
     return "active" if record.delete_at is None else "leaving"
-
-
-def _ban(one: "BanRecord") -> dict[str, Any]:
-    who = [{"upstream": upstream, "subject": subject} for upstream, subject in one.identities]
-    moments = {"since": show.stamp(one.since), "kept_at": show.stamp(one.kept_at)}
-    return asdict(one) | moments | {"identities": who}
 
 
 def _facts(record: "AccountRecord") -> dict[str, Any]:

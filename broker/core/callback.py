@@ -1,64 +1,29 @@
 """Back from a trip upstream: who came, what was granted, and a session of ours."""
 
-import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from broker.core import authentication, trips
 from broker.core.account import leaving, linking
 from broker.core.account.entering import LINK
+from broker.core.arrival import Arrival, arrived
 from broker.core.audit import note
-from broker.core.community.model import Community
 from broker.core.csrf import browser_digest
 from broker.core.desk import Desk
-from broker.core.device.approval import deny
 from broker.core.errors import (
-    AccessDenied,
-    AuthorizationLost,
     BadCallback,
-    Declined,
-    GrantedTooLittle,
-    ServerError,
     SignInRefused,
     StoreUnavailable,
-    TemporarilyUnavailable,
-    UpstreamPage,
-    UpstreamRejected,
-    UpstreamUnavailable,
 )
 from broker.core.federation import (
-    CommunityUpstream,
-    IssuerUpstream,
-    SignedIn,
     UpstreamAuthorization,
 )
 from broker.core.handles import Handle, Kind
-from broker.core.model import AuditEvent, Client, Facts, PendingRequest, Session
+from broker.core.model import AuditEvent, Facts, PendingRequest, Session
 from broker.core.outcomes import Browser, Redirect
 from broker.core.parameters import Parameters
-from broker.core.responses import refusal
 
 DEVICE_LENGTH: Final = 160
-LONGEST: Final = 9.0  # seconds for all that is read; less than a request may take in all
-_NOBODYS: Final = Client("", "", scopes=())  # in place of one that is gone: the next page says so
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """What came of a trip: who it is, and what is known of that person's communities.
-
-    Attributes:
-        signed_in: as upstream says.
-        began: when upstream was asked. A session begins then: so it ends with an authorization
-            that was withdrawn while the answer was on its way.
-        community: what was read that has to be known for the request's client, or None.
-        asked_later: whether upstream may have to be asked again.
-    """
-
-    signed_in: SignedIn
-    began: float
-    community: Community | None = None
-    asked_later: bool = False
 
 
 class Callback:
@@ -98,7 +63,7 @@ class Callback:
         desk = self._desk
         desk.must_be_alive(pending)
         try:
-            arrival = await self._arrival(pending, params)
+            arrival = await arrived(desk, pending, params)
             if arrival is None:
                 asked = replace(pending, asked_again=True)
                 place = desk.upstreams[pending.upstream]
@@ -156,69 +121,6 @@ class Callback:
             raise BadCallback(private="state was used before")
         return spent
 
-    async def _arrival(self, pending: PendingRequest, params: Parameters) -> Arrival | None:
-        """Return who came, with what has to be known; None where too little was granted for it."""
-        await self._must_be_its(pending, params)
-        await self._refused_upstream(pending, params)
-        code = params.one("code")
-        if code is None:
-            raise BadCallback(private="neither code nor error")
-        desk = self._desk
-        client = await desk.clients.find(pending.request.client_id)
-        try:
-            async with asyncio.timeout(LONGEST):
-                return await self._read(pending, code, client or _NOBODYS)
-        except TimeoutError as error:
-            slow = UpstreamUnavailable(private="upstream: too slow")
-            raise trips.unavailable(desk, pending, slow) from error
-        except UpstreamUnavailable as error:
-            raise trips.unavailable(desk, pending, error) from error
-        except (UpstreamRejected, AuthorizationLost) as error:
-            title = desk.upstreams[pending.upstream].title
-            rejected = UpstreamRejected(error.public if error.public != error.title else "")
-            raise UpstreamPage(
-                trips.said(rejected, title),
-                private=error.private,
-                links=trips.again(desk, pending),
-            ) from error
-
-    async def _must_be_its(self, pending: PendingRequest, params: Parameters) -> None:
-        """Refuse an answer that names another issuer than the one that was asked (RFC 9207)."""
-        upstream = self._desk.upstreams[pending.upstream]
-        if not isinstance(upstream, IssuerUpstream):
-            return
-        try:
-            if not await upstream.answered(params.one("iss")):
-                raise BadCallback(private="iss is not that of the upstream (RFC 9207)")
-        except UpstreamUnavailable as error:
-            raise trips.unavailable(self._desk, pending, error) from error
-
-    async def _read(self, pending: PendingRequest, code: str, client: Client) -> Arrival | None:
-        upstream, access = self._desk.upstreams[pending.upstream], self._desk.access
-        needs, began = access.needs(client), self._desk.clock.now()
-        signed_in = await upstream.fetch(code=code, verifier=pending.verifier)
-        granted = signed_in.authorization
-        if granted is None or not isinstance(upstream, CommunityUpstream):
-            return Arrival(signed_in, began, asked_later=client.upstream_token)
-        if upstream.lacks(granted.scope, needs) and not pending.asked_again:
-            return None
-        # An address that the person keeps to themselves is no hindrance, unless a policy says so.
-        if upstream.lacks(granted.scope, replace(needs, email=False)):
-            await self._note_too_little(client)
-            raise GrantedTooLittle(links=trips.again(self._desk, pending))
-        if not needs.membership:
-            return Arrival(signed_in, began, asked_later=client.upstream_token)
-        community = await upstream.community(granted.access_token, needs, waiting=True)
-        community = await access.recheck.ours(community, client.guilds)
-        return Arrival(signed_in, began, community, asked_later=True)
-
-    async def _note_too_little(self, client: Client) -> None:
-        desk, detail = self._desk, {"reasons": GrantedTooLittle.code}
-        event = AuditEvent(
-            "access.refused", desk.clock.now(), "person", None, client.client_id, detail
-        )
-        await note(desk.audit, event)
-
     async def _keep(self, pending: PendingRequest, arrival: Arrival, account_id: str) -> None:
         """Keep the authorization where upstream may have to be asked again; else it is let go.
 
@@ -231,29 +133,6 @@ class Callback:
         kept = await desk.authorizations.get(account_id, name)
         if kept is None or kept.lost or not _wider(kept.authorization, granted):
             await desk.authorizations.keep(account_id, name, granted, now=desk.clock.now())
-
-    async def _refused_upstream(self, pending: PendingRequest, params: Parameters) -> None:
-        """An error in place of a code (RFC 6749 §4.1.2.1) goes on to the client."""
-        desk, request, error = self._desk, pending.request, params.one("error")
-        if error is None:
-            return
-        await desk.requests.finish(pending.request_id)
-        if request.inward is not None:
-            why = f"{pending.upstream} answered with error {error[:40]!r}"
-            raise Declined(private=why, links=(desk.back_link(pending),))
-        denied = error == AccessDenied.code
-        if denied:
-            await deny(desk, request)
-            event = AuditEvent(
-                "sign_in.declined", desk.clock.now(), "person", None, request.client_id
-            )
-            await note(desk.audit, event)
-        await desk.client_of(pending)  # nobody is sent to where the client is no more
-        if denied:
-            raise refusal(request, AccessDenied())
-        kind = TemporarilyUnavailable if error == TemporarilyUnavailable.code else ServerError
-        cause = kind(private=f"upstream answered with error {error[:40]!r}")
-        raise refusal(request, cause)
 
     async def _open_session(
         self,
