@@ -1,8 +1,11 @@
 """Every page there is, as ``tests/gallery`` lists them: axe finds nothing, none is too wide.
 
 A template that none of these walks shows is a failure: whoever adds a page adds it to the gallery.
+In the gate axe looks at each template, and at the main pages in every language and light;
+``BROKER_TEST_LONG=1`` has it look at every state of every page in all of them.
 """
 
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +23,7 @@ from tests.browser.operating import Site, shared, site
 from tests.gallery import console, demo
 from tests.gallery.__main__ import people
 from tests.gallery.camera import SCHEMES, Camera, light, opened
-from tests.gallery.people import ERRORS, LOOK, PAGES, ROOMS, Room
+from tests.gallery.people import DOCS, ERRORS, LOOK, PAGES, ROOMS, Room
 from tests.gallery.showing import showing
 from tests.gallery.world import Past
 from tests.protocol.harness import Shelf
@@ -29,6 +32,7 @@ __all__ = ["shared", "site"]
 
 pytestmark = [pytest.mark.chromium, pytest.mark.slow]
 
+LONG: Final = os.environ.get("BROKER_TEST_LONG") == "1"
 BROKER: Final = Path(__file__).parents[2] / "broker"
 PHONE: Final = {"width": 360, "height": 740}
 WIDER: Final = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -92,7 +96,7 @@ def newly(shown: set[str]) -> Callable[[], bool]:
     def new() -> bool:
         found = shown - seen
         seen.update(shown)
-        return bool(found)
+        return LONG or bool(found)
 
     return new
 
@@ -171,6 +175,22 @@ async def test_every_page_of_people(chromium: Browser, shown: set[str]) -> None:
 
     await walk(chromium, rooms, languages.ENGLISH, "light", seen)
     assert templates("web/pages") - shown - {DOOR} == set()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("tag", languages.tags())
+async def test_every_state_in_every_language_and_light(
+    chromium: Browser, tag: str, scheme: str
+) -> None:
+    """Errors and guides too."""
+    if not LONG:
+        pytest.skip("hundreds of pages: BROKER_TEST_LONG=1")
+    rooms = (*ROOMS, *DOCS) if tag == languages.ENGLISH else ROOMS
+
+    async def all_of_them(page: Page, room: Room) -> None:
+        await look(page, f"{room.name}, {tag}, {scheme}")
+
+    await walk(chromium, rooms, tag, scheme, all_of_them)
 
 
 async def test_every_page_of_operators(
