@@ -32,7 +32,8 @@ from broker.upstream.budget import ProcessBudget
 from broker.upstream.outbound import Outbound
 from broker.upstream.pacing import NoTally, Wire
 from broker.web.app import build
-from broker.web.services import Console, EdgeConfig
+from broker.web.edge_config import EdgeConfig
+from broker.web.services import Console
 from keys.errors import KeyRecordCorrupt, KeysError, KeyStoreUnavailable
 from keys.keyring import Keyring
 

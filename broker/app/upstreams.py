@@ -19,7 +19,7 @@ from broker.upstream.github import SITE, GitHub, GitHubSettings
 from broker.upstream.line import Line
 from broker.upstream.oidc import SCOPES, OpenIdProvider, ProviderSettings
 from broker.upstream.pacing import NoTally, Wire
-from broker.web.services import Provider
+from broker.web.edge_config import Provider
 
 FOLLOWED: Final = 600.0  # seconds between two looks at discovery documents
 # Hosts of issuers whose mark we draw; any other has its initial.

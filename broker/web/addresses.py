@@ -5,8 +5,8 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from starlette.requests import Request
 
+from broker.web.edge_config import EdgeConfig
 from broker.web.middleware import Network, client_address
-from broker.web.services import EdgeConfig
 
 
 def asker(request: Request, config: EdgeConfig) -> str:

@@ -7,9 +7,10 @@ from broker.web.dispatch import Dispatch
 from broker.web.docs.render import Docs
 from broker.web.documents import Documents
 from broker.web.edge import Edge
+from broker.web.edge_config import EdgeConfig
 from broker.web.middleware import Frame
 from broker.web.routes import ROUTES
-from broker.web.services import EdgeConfig, Services
+from broker.web.services import Services
 from broker.web.shelf import Shelf
 from broker.web.shortcut import Shortcut
 

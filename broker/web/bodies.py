@@ -6,8 +6,8 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from broker.core.errors import InvalidClientMetadata, InvalidRequest
+from broker.web.edge_config import EdgeConfig
 from broker.web.forms import header, read_body
-from broker.web.services import EdgeConfig
 
 JSON: Final = "application/json"
 

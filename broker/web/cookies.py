@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from broker.core.outcomes import SIGNED_OUT, Browser
 from broker.web.answers import Header
-from broker.web.services import EdgeConfig
+from broker.web.edge_config import EdgeConfig
 
 MAX_DEVICE: Final = 200
 _VALUE: Final = re.compile(r"[A-Za-z0-9_\-.~]{1,1024}")

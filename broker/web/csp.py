@@ -4,8 +4,8 @@ import re
 from typing import Final
 
 from broker.core import redirects
+from broker.web.edge_config import EdgeConfig
 from broker.web.faces import scheme
-from broker.web.services import EdgeConfig
 
 # A source that may stand in a Content-Security-Policy: nothing in it can end the directive.
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\-]+(:\d{1,5})?")

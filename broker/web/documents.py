@@ -13,7 +13,8 @@ from starlette.requests import Request
 
 from broker.web.answers import CLOSED_CSP, JSON, Answer, Header
 from broker.web.branding import Look, accented, readable
-from broker.web.services import Document, EdgeConfig, Services
+from broker.web.edge_config import EdgeConfig
+from broker.web.services import Document, Services
 
 IMMUTABLE: Final = b"public, max-age=31536000, immutable"
 _TYPES: Final = {

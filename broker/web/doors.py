@@ -6,7 +6,7 @@ from typing import Final
 
 from broker.core.account.outcomes import AccountPage, Notice
 from broker.core.texts import Text
-from broker.web.services import Provider
+from broker.web.edge_config import Provider
 
 NOTICES: Final[dict[Notice, str]] = {
     Notice.LINKED: Text("Linked: from now on you can sign in through it too."),

@@ -9,7 +9,8 @@ from broker.web.answers import Answer, redirect_answer
 from broker.web.cookies import Cookies
 from broker.web.docs.render import Docs
 from broker.web.documents import Documents
-from broker.web.services import EdgeConfig, Services
+from broker.web.edge_config import EdgeConfig
+from broker.web.services import Services
 from broker.web.shelf import Shelf
 
 

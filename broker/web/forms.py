@@ -17,8 +17,8 @@ from broker.core.dpop import Presented
 from broker.core.errors import InvalidDpopProof, InvalidRequest, MissingToken
 from broker.core.parameters import Parameters
 from broker.web.addresses import asker
+from broker.web.edge_config import EdgeConfig
 from broker.web.problems import BodyTooLarge, BodyTooSlow, ClientGone, QueryTooLong
-from broker.web.services import EdgeConfig
 from broker.web.trace import trace_of
 
 FORM: Final = "application/x-www-form-urlencoded"

@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from broker.core.ports import Entropy
 from broker.log import structlog
 from broker.web.answers import CLOSED_CSP
-from broker.web.services import EdgeConfig, Observe
+from broker.web.edge_config import EdgeConfig
+from broker.web.services import Observe
 from broker.web.trace import Trace, begin
 
 HSTS: Final = (b"strict-transport-security", b"max-age=31536000")

@@ -36,10 +36,10 @@ from broker.web.answers import Answer, Header, html_answer
 from broker.web.csp import Policies, leads_on
 from broker.web.documents import SHEET, coloured, static_files
 from broker.web.doors import NOTICES, Doors
+from broker.web.edge_config import EdgeConfig
 from broker.web.faces import App, Faces
 from broker.web.knowledge import learned, permitted
 from broker.web.languages import Speech
-from broker.web.services import EdgeConfig
 
 _BY_LANGUAGE: Final = (b"vary", b"accept-language")
 

@@ -3,8 +3,8 @@
 from starlette.requests import Request
 
 from broker.web import languages
+from broker.web.edge_config import EdgeConfig
 from broker.web.render import Compiled, Pages
-from broker.web.services import EdgeConfig
 
 
 class Shelf:

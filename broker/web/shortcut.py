@@ -12,8 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from broker.web.cors import ANY, EXPOSE
 from broker.web.documents import Documents, Prebuilt
+from broker.web.edge_config import EdgeConfig
 from broker.web.middleware import common_headers
-from broker.web.services import EdgeConfig, Observe
+from broker.web.services import Observe
 
 BODY: Final = "http.response.body"
 _Messages = tuple[Message, Message]

@@ -27,7 +27,7 @@ from broker.core.texts import Listed, Moment, Text
 from broker.web import problems as p
 from broker.web.branding import Look
 from broker.web.docs.stacks import STACKS
-from broker.web.services import Provider
+from broker.web.edge_config import Provider
 
 NOW: Final = 1_800_000_000.0
 HOUR, DAY = 3600, 86400

@@ -24,8 +24,9 @@ from broker.core.parameters import Parameters
 from broker.core.policy.model import Reason
 from broker.core.policy.words import Obstacle, Obstacles
 from broker.web.docs.manual import Manual
+from broker.web.edge_config import EdgeConfig, Provider
 from broker.web.problems import NoSuchPath
-from broker.web.services import Check, EdgeConfig, Provider, Services
+from broker.web.services import Check, Services
 from keys.jwks import JwksDocument
 
 ISSUER = "https://id.example"

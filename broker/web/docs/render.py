@@ -14,7 +14,7 @@ from broker.web.docs import claims
 from broker.web.docs.manual import Manual
 from broker.web.docs.stacks import API, APP, STACKS
 from broker.web.documents import Prebuilt, prebuilt, static_files
-from broker.web.services import EdgeConfig
+from broker.web.edge_config import EdgeConfig
 
 CACHE: Final = b"public, max-age=60"
 _SUFFIX: Final = ".jinja"
