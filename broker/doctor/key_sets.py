@@ -95,7 +95,8 @@ def usable(key: Key) -> Any | None:
 def bits(key: Key) -> int | None:
     """Return the size of a key: an RSA modulus', or a curve's; None where unknown."""
     if key.get("kty") != "RSA":
-        return SIZES.get(str(key.get("crv")))
+        curve = key.get("crv")
+        return SIZES.get(curve) if isinstance(curve, str) else None
     found = usable(key)
     if found is None:
         return None

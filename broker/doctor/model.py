@@ -216,7 +216,10 @@ def printable(text: str) -> str:
 
 def quoted(text: object) -> str:
     """Return a stranger's text, shortened, in quotes."""
-    plain = printable(str(text))
+    try:
+        plain = printable(str(text))
+    except RecursionError:  # what JSON can just be read may be nested too deeply to be written
+        plain = "nested too deeply to be shown"
     return f'"{plain[:LONGEST_QUOTE]}…"' if len(plain) > LONGEST_QUOTE else f'"{plain}"'
 
 

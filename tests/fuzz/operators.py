@@ -29,17 +29,21 @@ from broker.core import documents
 from broker.core.community import mapping
 from broker.core.operators import Operator, Passkey
 from broker.core.policy import reading
-from broker.doctor import caching, key_sets, places
-from broker.doctor.checks import provider, token
-from broker.doctor.model import Answer
 from broker.stores.redis import connect
 from broker.stores.sql import engine
 from tests.core.helpers import NOW, Counted
-from tests.fuzz.far_side import CACHING, DISCORD_USER, Given, answers
-from tests.fuzz.given import addresses, anything, bodies, deep, objects, sound_but, texts, tokens
+from tests.fuzz.far_side import DISCORD_USER
+from tests.fuzz.given import (
+    addresses,
+    anything,
+    bodies,
+    deep,
+    sound_but,
+    texts,
+)
 from tests.fuzz.given import documents as written
-from tests.fuzz.parser import Parser, each, whatever
-from tests.fuzz.protocol import ISSUER, OURS, SIGNS, jwk_sets
+from tests.fuzz.parser import Parser, whatever
+from tests.fuzz.protocol import ISSUER, SIGNS
 
 POLICY: Final = {
     "guilds": [{"id": "1", "any_role": ["2"], "not_pending": True}],
@@ -156,19 +160,6 @@ def typed(given: tuple[Any, str]) -> Any:
     return console_fields._taken(FormData({"name": text}), field, None, {})
 
 
-def looked_at(given: Given) -> Any:
-    status, headers, body = given
-    found = Answer(ISSUER, status, tuple(headers), body, at=NOW)
-    control = caching.control_of(found)
-    told = (control, control and control.contradicts, caching.lifetime(found), caching.age(found))
-    return [told, key_sets.keys_in(found)]
-
-
-def as_discord_takes_it(text: str) -> Any:
-    found = places.configured(text)
-    return [judge(found) for judge in (provider.form, provider.host, provider.scheme)]
-
-
 def fixture(user: dict[str, Any], social: dict[str, Any], data: Any) -> list[dict[str, Any]]:
     other = SOCIAL | {"extra_data": data}
     objects = [("auth.user", user), *((account_import.SOCIAL, one) for one in (social, other))]
@@ -261,22 +252,5 @@ PARSERS: Final[dict[str, Parser]] = {
         lambda text: PASSKEYS.used(text, b"c", OPERATOR),
         written(sound_but(USED)),
         (PasskeyRefused,),
-    ),
-    "what the doctor sees": Parser(looked_at, answers(jwk_sets, *CACHING), judge=whatever),
-    "keys that the doctor sees": Parser(
-        each(key_sets.usable, key_sets.kid_of, key_sets.bits),
-        sound_but(SIGNS.jwk) | sound_but(OURS.jwk) | objects("kty", "crv", "kid"),
-        judge=whatever,
-    ),
-    "tokens to judge": Parser(
-        token.parse,
-        tokens("iss"),
-        (token.NotATokenError,),
-        whatever,
-        (SIGNS.sign({"iss": ISSUER}), f"Bearer {SIGNS.sign({})}", SIGNS.sign("[" * 5000)),
-    ),
-    "issuers to look at": Parser(places.issuer_of, addresses, (places.NotAnAddressError,)),
-    "issuers as Discord takes them": Parser(
-        as_discord_takes_it, addresses, (places.NotAnAddressError,), whatever
     ),
 }

@@ -9,10 +9,14 @@ import os
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tests.fuzz import edge, far_side, operators, protocol
+from tests.fuzz import edge, far_side, looks, operators, protocol
 from tests.fuzz.parser import Parser
 
-PARSERS = edge.PARSERS | protocol.PARSERS | far_side.PARSERS | operators.PARSERS
+PARSERS = {
+    name: parser
+    for module in (edge, protocol, far_side, operators, looks)
+    for name, parser in module.PARSERS.items()
+}
 LONG = os.environ.get("BROKER_TEST_LONG") == "1"
 EXAMPLES = int(os.environ.get("BROKER_TEST_EXAMPLES", "5000")) if LONG else 40
 

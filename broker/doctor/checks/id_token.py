@@ -51,8 +51,8 @@ def judge(
 
 def kind(token: Token) -> Finding:
     """Judge `typ`: an access token is not what Discord takes."""
-    typ = str(token.header.get("typ", "")).lower().removeprefix("application/")
-    if typ == "at+jwt":
+    typ = token.header.get("typ", "")
+    if isinstance(typ, str) and typ.lower().removeprefix("application/") == "at+jwt":
         cure = "give Discord the id_token of the answer: the app asks for the scope openid"
         return fail("typ", "an access token", cure)
     return ok("typ", "an ID token")

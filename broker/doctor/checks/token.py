@@ -96,7 +96,8 @@ def algorithm(token: Token) -> Finding:
 
 def kind(token: Token) -> Finding:
     """Judge `typ`: an API takes access tokens alone (RFC 9068 §4)."""
-    typ = str(token.header.get("typ", "")).lower().removeprefix("application/")
+    said = token.header.get("typ", "")
+    typ = said.lower().removeprefix("application/") if isinstance(said, str) else said
     if typ == "at+jwt":
         return ok("typ", "an access token (at+jwt)")
     cure = "an API must refuse it: only at+jwt is for it; an ID token is for the app that asked"
@@ -133,8 +134,11 @@ def known(token: Token, evidence: Evidence) -> Finding:
 def fits(token: Token, key: Key) -> Finding:
     """Judge that the token's algorithm is its key's (RFC 8725 §3.1)."""
     alg, wanted = token.header.get("alg"), key.get("alg")
-    if wanted is None or alg == wanted or {alg, wanted} == {"EdDSA", "Ed25519"}:
-        return ok("alg of the key", str(wanted or "not said by the key"))
+    if wanted is None:
+        return ok("alg of the key", "not said by the key")
+    words = isinstance(alg, str) and isinstance(wanted, str)
+    if words and (alg == wanted or {alg, wanted} == {"EdDSA", "Ed25519"}):
+        return ok("alg of the key", str(wanted))
     cure = "refuse it: a token that names another algorithm than its key's is forged"
     return fail(
         "alg of the key", f"the key is for {quoted(wanted)}, the token says {quoted(alg)}", cure
