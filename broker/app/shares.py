@@ -8,12 +8,14 @@ gone, and nobody leaves a connection to it.
 import mmap
 import os
 import tempfile
+from collections.abc import Iterable
 from typing import Final
 
 SEATS: Final = 256  # processes that can share, those that are about to end included
 HERE: Final = SEATS - 2  # of the server, where it serves itself
 NOWHERE: Final = SEATS - 1  # of a process that serves nobody
 FRESH: Final = 0.5  # seconds since its last look in which a process counts as awake
+LEARN: Final = 0.1  # seconds until a process that came new is heard of
 AHEAD: Final = 2  # connections more than another has, with which a process lets that one go first
 AHEAD_PART: Final = 16  # where many are open, a sixteenth of them
 _ENTRY: Final = 8  # bytes
@@ -52,6 +54,8 @@ class Share:
         self._counts = counts
         self._looks = looks
         self._seat = seat
+        self._known: list[int] = []  # the seats of those that take connections
+        self._known_at = 0.0
 
     def tell(self, count: int, now: float) -> None:
         """Write how many connections this process has.
@@ -69,9 +73,15 @@ class Share:
 
     def others_first(self, now: float) -> bool:
         """Return whether another process that is awake has so few that the next is its own."""
+        if not 0 <= now - self._known_at < LEARN:
+            looks: list[int] = self._looks.tolist()
+            self._known = [seat for seat, look in enumerate(looks) if look]
+            self._known_at = now
         awake = int((now - FRESH) * 1000)
-        pairs = zip(self._counts.tolist(), self._looks.tolist(), strict=True)
-        fewest: int = min((count for count, look in pairs if look > awake), default=0)
+        counts: Iterable[int] = (
+            self._counts[seat] for seat in self._known if self._looks[seat] > awake
+        )
+        fewest = min(counts, default=0)
         return self._counts[self._seat] >= fewest + max(AHEAD, fewest // AHEAD_PART)
 
 
