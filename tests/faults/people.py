@@ -139,15 +139,19 @@ class Load:
         issuer: the broker.
         lines: who refreshes.
         keep_alive: whether connections are used again.
+        rest: seconds between an answer and the next request of a line.
     """
 
-    def __init__(self, issuer: str, lines: list[Line], *, keep_alive: bool = True) -> None:
+    def __init__(
+        self, issuer: str, lines: list[Line], *, keep_alive: bool = True, rest: float = 0.0
+    ) -> None:
         kept = None if keep_alive else 0
         limits = httpx2.Limits(max_connections=100, max_keepalive_connections=kept)
         self._http = httpx2.AsyncClient(
             base_url=issuer, timeout=SLOW, limits=limits, trust_env=False, verify=False
         )
         self.lines = lines
+        self._rest = rest
         self._tasks: list[asyncio.Task[None]] = []
         self._over = False
 
@@ -163,6 +167,7 @@ class Load:
     async def _go(self, line: Line) -> None:
         while not self._over:
             await line.once(self._http)
+            await asyncio.sleep(self._rest)
 
     async def reaches(self, answers: int, seconds: float = 20.0) -> None:
         """Wait until every line has got that many more tokens."""

@@ -35,7 +35,7 @@ class Visitors:
     async def __aenter__(self) -> Self:
         kept, new = self._counts
         # Of those that keep one, each rests a while of its own between two requests.
-        visits = [self._keep(0.01 * (1 + number)) for number in range(kept)]
+        visits = [self._keep(0.02 * (1 + number)) for number in range(kept)]
         visits += [self._open() for _ in range(new)]
         self._tasks = [asyncio.create_task(visit) for visit in visits]
         return self
