@@ -58,8 +58,6 @@ ELSEWHERE = {
     ("broker/doctor/fetching.py", "resolve"): KNOWN,
     ("broker/doctor/gathering.py", "_looks"): KNOWN,
     ("broker/doctor/places.py", "is_loopback"): KNOWN,
-    ("broker/doctor/places.py", "is_safe"): KNOWN,
-    ("broker/doctor/places.py", "origin"): KNOWN,
     ("broker/stores/embedded/locks.py", "Lock.read"): "tests/stores/test_embedded.py",
     ("broker/stores/redis/codec.py", "_part"): OURS,
     ("broker/stores/redis/codec.py", "_with_community"): OURS,
