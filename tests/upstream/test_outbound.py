@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import threading
 import time
 
 import pytest
@@ -221,6 +222,24 @@ async def test_json_is_read_over_tls_from_the_address_that_was_judged(tmp_path):
     assert f"host: {HOST}:{port}" in head
     assert "accept-encoding: identity" in head
     assert "cookie" not in head
+
+
+async def test_certificates_are_read_once_and_aside(monkeypatch, tmp_path):
+    """Reading a hundred authorities holds up nobody else, and is done for the first call alone."""
+    tls, trust = certified(tmp_path)
+    read = []
+
+    def reading():
+        read.append(threading.current_thread())
+        return trust
+
+    monkeypatch.setattr("broker.upstream.outbound.caller.httpx2.create_ssl_context", reading)
+    async with receiving(answer(b"{}"), tls=tls) as (port, _):
+        outbound = loopback()
+        for _ in range(3):
+            await outbound.get_json(f"https://{HOST}:{port}/jwks", limit=100)
+    assert len(read) == 1
+    assert read[0] is not threading.main_thread()
 
 
 async def test_a_certificate_of_another_name_is_refused(tmp_path):

@@ -118,7 +118,7 @@ class Outbound:
         target = self._target(url)
         addresses = await self._addresses(target)
         transport = httpx2.AsyncHTTPTransport(
-            verify=self._trusted() if target.scheme == "https" else False,
+            verify=await self._trusted() if target.scheme == "https" else False,
             trust_env=False,
             limits=httpx2.Limits(max_keepalive_connections=0),
         )
@@ -186,9 +186,9 @@ class Outbound:
         _must_be_public(target, found)
         return found
 
-    def _trusted(self) -> ssl.SSLContext:
-        if self._trust is None:
-            self._trust = httpx2.create_ssl_context()  # reads files: on the first call alone
+    async def _trusted(self) -> ssl.SSLContext:
+        if self._trust is None:  # on the first call alone, and aside: it reads a hundred of them
+            self._trust = await asyncio.to_thread(httpx2.create_ssl_context)
         return self._trust
 
 
