@@ -11,11 +11,11 @@ from typing import Any, Final
 import hiredis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import DataError, RedisError, ResponseError
 
 from broker.core.deadlines import Deadline
 
-Call = tuple[tuple[str | int, ...], "asyncio.Future[Any]"]
+Call = tuple[bytes, "asyncio.Future[Any]"]  # a command as it goes over the wire, and its answer
 WIDTH: Final = 2  # batches under way at once: one is being answered while the next is written
 LONGEST: Final = 64  # commands in a batch, so that nobody waits for very many others
 
@@ -39,10 +39,11 @@ class Lanes:
         """Run one command; return its answer, or raise as the client would.
 
         A caller that is cancelled cannot know: a command not yet sent is dropped, another is done.
+        What cannot be written as a command fails here, and not those that would travel with it.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
-        self._waiting.append((words, answer))
+        self._waiting.append((_packed(words), answer))
         if self._running < WIDTH:
             self._running += 1
             task = loop.create_task(self._drain())
@@ -75,22 +76,47 @@ class Lanes:
         return None
 
     async def _send(self, calls: Sequence[Call], connection: Any) -> Any:
+        if connection is not None and await _disturbed(connection):
+            await self._give_up(connection)
+            connection = None
         if connection is None:
             connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
         try:
-            # As the client would, in a tenth of its time: it packs in Python.
-            packed = b"".join(hiredis.pack_command(words) for words, _ in calls)  # type: ignore[arg-type]
-            await connection.send_packed_command(packed)
+            await connection.send_packed_command(b"".join([packed for packed, _ in calls]))
             for _, answer in calls:
                 await _receive(connection, answer)
         except BaseException:
             # Answers may be under way that nobody will read.
-            try:
-                await connection.disconnect(nowait=True)
-            finally:
-                await self._pool.release(connection)
+            await self._give_up(connection)
             raise
         return connection
+
+    async def _give_up(self, connection: Any) -> None:
+        try:
+            await connection.disconnect(nowait=True)
+        finally:
+            await self._pool.release(connection)
+
+
+def _packed(words: tuple[str | int, ...]) -> bytes:
+    """Return a command as the client would, in a tenth of its time: it packs in Python."""
+    try:
+        packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:  # no text of UTF-8, or no text at all
+        raise DataError(repr(type(error))) from None
+    return packed
+
+
+async def _disturbed(connection: Any) -> bool:
+    """Tell whether the far side has hung up since the last batch, or said what nobody asked for.
+
+    The pool looks at this whenever it hands a connection out: such an answer would be taken for
+    that of the next command, and every later one for somebody else's.
+    """
+    try:
+        return bool(await connection.can_read())
+    except (RedisError, OSError):
+        return True
 
 
 async def _receive(connection: Any, answer: "asyncio.Future[Any]") -> None:
