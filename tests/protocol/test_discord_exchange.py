@@ -150,6 +150,22 @@ async def test_it_ends_as_everything_ends(world: World) -> None:
         await world.advance(1)
 
 
+async def test_a_launch_that_was_revoked_leaves_no_session(world: World, browser: Browser) -> None:
+    """Revoking its refresh or its access token ends what no browser could come back to."""
+    await browser.tokens(world.app(FRONT))
+    account = await world.account_of(ADA)
+    app = await activity(world)
+    for kind in ("refresh_token", "access_token"):
+        launched = [await given(app, discord_token(world)) for _ in range(2)]
+        own = [claims_of(body["id_token"])["sid"] for body in launched]
+        await app.revoke(launched[0][kind])
+        sessions, _ = await world.broker.stores.redis.accounts.living(account, now=world.clock.at)
+        assert len(sessions) == 2  # the browser's, and that of the other launch
+        assert own[0] not in {one.sid for one in sessions}
+        assert own[1] in {one.sid for one in sessions}
+        await app.revoke(launched[1]["refresh_token"])
+
+
 async def test_it_is_in_the_audit_log(world: World) -> None:
     """Who, which app, whose token it was; nothing of the token."""
     app, token = await bot(world), discord_token(world)

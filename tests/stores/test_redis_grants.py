@@ -7,7 +7,7 @@ import pytest
 
 from broker.core.model import Facts
 from broker.core.ports import GrantAlive, GrantRefused, Refusal, Rotation
-from tests.stores.redis_world import ACCOUNT, CLIENT, OTHER, World
+from tests.stores.redis_world import ACCOUNT, CLIENT, OTHER, SID, World
 
 
 async def test_the_current_token_rotates(world: World) -> None:
@@ -146,6 +146,31 @@ async def test_revocation_is_the_clients_own(world: World) -> None:
     assert await world.stores.grants.end(ACCOUNT, gid, CLIENT)
     assert await world.stores.grants.end(ACCOUNT, gid, CLIENT)
     assert await world.look(gid) == GrantRefused(Refusal.UNKNOWN)
+
+
+@pytest.mark.parametrize("scope", ["openid profile", "openid offline_access"])
+@pytest.mark.parametrize("way", ["revoked", "stolen", "withdrawn"])
+async def test_a_session_of_one_grant_ends_with_it(world: World, way: str, scope: str) -> None:
+    """One that bears the grant's name was opened for it alone; another's session stays."""
+    await world.sign_in(sid=SID)
+    other = await world.grant()
+    own = "0f" * 16
+    world.now += 1
+    since = world.now
+    await world.sign_in(sid=own, created_at=since)
+    gid = await world.grant(scope=scope, grant_id=own)
+    if way == "revoked":
+        assert await world.stores.grants.end(ACCOUNT, gid, CLIENT)
+    elif way == "stolen":
+        await world.refresh(gid)
+        world.now += 11
+        assert isinstance(await world.refresh(gid), GrantRefused)
+    else:
+        accounts = world.stores.accounts
+        await accounts.end_access(ACCOUNT, world.facts, CLIENT, until=since, consented=False)
+    sessions, grants = await world.stores.accounts.living(ACCOUNT, now=world.now)
+    assert [one.sid for one in sessions] == [SID]
+    assert [one.grant_id for one in grants] == ([] if way == "withdrawn" else [other])
 
 
 async def test_a_client_that_may_not_outlive_sessions_any_more(world: World) -> None:

@@ -12,7 +12,9 @@ order:
 4. *sign in*: as at the end of a trip to Discord: the account, a session of its own, the policies
    that hold for the client;
 5. *grant*: a code is written in that session and redeemed at once, by the steps of every sign-in.
-   A crash before the redemption leaves a session that no browser knows of, and no grant.
+   A crash before the redemption leaves a session that no browser knows of, and no grant. The grant
+   is named as the session: by that the steps know that the session is there for it alone, and
+   end it with the grant.
 
 Nobody is asked for consent on a page of ours, for there is no browser: an operator has given the
 client this way, and the person has let our application in at Discord.
@@ -230,7 +232,7 @@ class UpstreamExchange:
             client_id=client.client_id,
             redirect_uri=_PLACE,
             code_challenge=None,
-            grant_id=counter.entropy.token(16).hex(),
+            grant_id=session.sid,
             now=counter.clock.now(),
             grant_lifetime=client.grant_lifetime or counter.lifetimes.grant,
             grant_idle=client.grant_idle or counter.lifetimes.grant_idle,

@@ -32,6 +32,7 @@ for _, member in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
   if kind == 'g' then
     if client == ARGV[1] and before(base .. 'grant:' .. id, G.CREATED) then
       notice(sid, client, sub)
+      end_own_session(KEYS[2], id, sid)
       if drop(KEYS[2], member) then
         ended[#ended + 1] = id
         ended[#ended + 1] = client

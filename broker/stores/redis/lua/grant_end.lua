@@ -3,7 +3,8 @@
 -- KEYS  1 index  2 grant
 -- ARGV  1 grant_id  2 client_id  3 whether to mark the ending (1 or 0)
 -- Answers 1 when it is gone, 0 when it is another client's.
--- Invariant: idempotent; another client's grant is untouched.
+-- Invariant: idempotent; another client's grant is untouched. A session opened for the grant alone
+-- ends in the same step.
 --@include records
 --@include index
 --@include facts

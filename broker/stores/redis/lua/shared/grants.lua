@@ -12,10 +12,19 @@ local G = {
   IDLE = 9, SEEN = 10, GENERATION = 11, SPENT = 12, JKT = 13, CLAIMS = 14, AUTH = 15,
 }
 
+-- A session with the id of a grant was opened for that grant alone: no browser knows of it, so
+-- nothing can come of it any more once that one is over.
+local function end_own_session(index, id, sid)
+  if sid == id then
+    drop(index, 's:' .. sid)
+  end
+end
+
 -- Ends a grant; its session remembers that the client took part, and tells it of its own end.
 local function end_grant(index, key, id, grant)
   redis.call('DEL', key)
   leave(index, grant_member(id, grant[G.SID], grant[G.OFFLINE], grant[G.CLIENT]))
+  end_own_session(index, id, grant[G.SID])
   local session_ends = redis.call('ZSCORE', index, 's:' .. grant[G.SID])
   if session_ends then
     redis.call('ZADD', index, session_ends, 'p:' .. grant[G.SID] .. ':' .. grant[G.CLIENT])
