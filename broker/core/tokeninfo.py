@@ -41,7 +41,7 @@ class TokenInfo:
 
         One Redis round trip: the grant must still be alive, and its account. A token that was asked
         for with ``resource`` is for those services (RFC 8707 §2): they learn no more by it than
-        they are told in it.
+        they are told in it. What was taken from its client since is left out.
 
         Raises:
             InvalidToken: the token is no living access token of ours (RFC 6750 §3.1).
@@ -53,10 +53,13 @@ class TokenInfo:
         if v.SCOPE_OPENID not in access.scope:
             raise InsufficientScope(v.SCOPE_OPENID)
         client, alive = await self._alive(access, proof)
-        grant, facts = alive.grant, await self._counter.told(client, access.scope, alive)
+        scope = tuple(word for word in access.scope if word in client.scopes)
+        if v.SCOPE_OPENID not in scope:
+            raise InsufficientScope(v.SCOPE_OPENID)
+        grant, facts = alive.grant, await self._counter.told(client, scope, alive)
         found = {
             "sub": subject_for(client, grant.account_id, facts.sub),
-            **released(facts.claims, access.scope),
+            **released(facts.claims, scope),
         }
         found |= named(facts.claims, grant.claims or {}, USERINFO, client)
         return await self._counter.mint.userinfo(client, found)
@@ -97,6 +100,7 @@ class TokenInfo:
                     now=counter.clock.now(),
                     proof=proof,
                     community=counter.access.wanted(client),
+                    offline=v.SCOPE_OFFLINE in client.scopes,
                 ),
             )
         except InvalidGrant as error:

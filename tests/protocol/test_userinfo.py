@@ -56,6 +56,20 @@ async def test_userinfo(world: World, browser: Browser, app: App) -> None:
         }
 
 
+async def test_what_was_taken_from_the_client_is_not_told(world: World, browser: Browser) -> None:
+    """A scope is gone at once, not when the token is over; so is life beyond the session."""
+    app = await world.new_app(BACK, scopes=("openid", "email", "offline_access"))
+    tokens = await browser.tokens(app, scope="openid email offline_access")
+    await world.edit(app, scopes=("openid", "offline_access"))
+    assert (await world.userinfo(tokens["access_token"])).json().keys() == {"sub"}
+    await browser.http.get("/logout", params={"id_token_hint": tokens["id_token"]})
+    assert (await world.userinfo(tokens["access_token"])).status_code == 200
+    await world.edit(app, scopes=("openid",))
+    is_challenge(await world.userinfo(tokens["access_token"]))
+    await world.edit(app, scopes=("email", "offline_access"))
+    is_challenge(await world.userinfo(tokens["access_token"]), "insufficient_scope", 403)
+
+
 async def test_a_token_signed_by_the_test_is_accepted(
     world: World, browser: Browser, app: App
 ) -> None:
