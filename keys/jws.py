@@ -28,6 +28,8 @@ MAX_KID_LENGTH: Final = 128
 
 _MEMBERS: Final = frozenset({"alg", "kid", "typ"})
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+# What is no JSON value is refused, not written as if it were one.
+_PLAIN: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _strict: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -126,7 +128,7 @@ def _header(alg: str, kid: str, typ: str) -> bytes:
 def _encode(claims: Mapping[str, Any]) -> bytes:
     """Return JSON in UTF-8 without blanks, members in their order."""
     try:
-        text = orjson.dumps(claims)
+        text = orjson.dumps(claims, option=_PLAIN)
     except TypeError:  # an integer of more than 64 bits, a deep nesting
         return _strict(claims).encode()
     # orjson writes a number that is not finite as null, and says nothing.

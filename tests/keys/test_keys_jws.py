@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import warnings
+from datetime import UTC, datetime
 
 import jwt as pyjwt
 import pytest
@@ -80,6 +81,13 @@ def test_a_number_json_does_not_have_is_not_signed():
     """NaN and infinity never reach a token."""
     with pytest.raises(ValueError, match="JSON"):
         at_once(sign_jwt(SIGNER, "JWT", {"exp": float("nan")}))
+
+
+@pytest.mark.parametrize("odd", [KEY, datetime(2024, 1, 1, tzinfo=UTC), {1}, b"x"])
+def test_what_is_no_json_value_is_not_signed(odd):
+    """A record or a moment never reaches a token by mistake, field by field."""
+    with pytest.raises(TypeError, match="JSON"):
+        at_once(sign_jwt(SIGNER, "JWT", {"odd": odd}))
 
 
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "", None, 1, ["RS256"], "HS256", "RS512"])
