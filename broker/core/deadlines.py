@@ -37,28 +37,30 @@ class Deadline:
         """
         loop = asyncio.get_running_loop()
         task = cast("asyncio.Task[Any]", asyncio.current_task(loop))  # a task awaits this
-        self._due[task] = loop.time() + self._seconds
+        cancelled = task.cancelling()  # by whom else: such a task may still tidy up in time
+        due = loop.time() + self._seconds
         if self._watched is not loop:
-            self._watched = loop
+            self._watched, self._due = loop, {}  # of a loop that was closed nobody is left
             loop.call_later(self._seconds, self._look, loop)
+        self._due[task] = due
         try:
             return await work
         except asyncio.CancelledError:
             # As asyncio.timeout does: who else cancels the task is heard.
-            if self._over(task):
+            if self._over(task, cancelled):
                 raise TookTooLong from None
             raise
         finally:
             self._due.pop(task, None)
             if self._given_up:
-                self._over(task)
+                self._over(task, cancelled)
 
-    def _over(self, task: asyncio.Task[Any]) -> bool:
+    def _over(self, task: asyncio.Task[Any], cancelled: int) -> bool:
         """Take our cancelling back; return whether it was ours, and nobody else's too."""
         if task not in self._given_up:
             return False
         self._given_up.discard(task)
-        return task.uncancel() == 0
+        return task.uncancel() <= cancelled
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()

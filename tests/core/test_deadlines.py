@@ -82,6 +82,27 @@ async def test_a_cancelled_request_stays_cancelled():
         await both
 
 
+async def test_what_a_cancelled_task_does_last_has_its_time_too():
+    """Tidying up after a cancelling takes too long, and not: was cancelled; as asyncio.timeout."""
+    deadline, told = Deadline(TIME), []
+
+    async def tidying() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            try:
+                await deadline.within(asyncio.sleep(60))
+            except TookTooLong:
+                told.append("late")
+
+    task = asyncio.create_task(tidying())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert told == ["late"]
+
+
 async def test_work_that_ends_well_all_the_same_is_not_thrown_away():
     """A result that came in spite of the cancelling counts; the task is not left cancelled."""
     deadline = Deadline(TIME)
@@ -110,3 +131,21 @@ def test_a_second_event_loop_has_a_timer_of_its_own():
 
     asyncio.run(quick())  # its timer dies with it
     asyncio.run(slow())
+
+
+def test_what_a_closed_event_loop_left_behind_is_nobodys():
+    """A task that died with its event loop keeps no other from being given up."""
+    deadline = Deadline(TIME)
+    loop = asyncio.new_event_loop()
+    left = loop.create_task(deadline.within(asyncio.sleep(60)))
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+
+    async def slow() -> None:
+        with pytest.raises(TookTooLong):
+            async with asyncio.timeout(10 * TIME):
+                await deadline.within(asyncio.sleep(60))
+
+    asyncio.run(slow())
+    assert not left.done()
+    left._log_destroy_pending = False  # type: ignore[attr-defined]
