@@ -6,13 +6,16 @@ them answers: it adds up what they write into a directory, and drops the gauges 
 This module loads the metrics library: import it where metrics are wanted and not before.
 """
 
+import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from threading import Lock
+from typing import Any, Final, Self
 
 from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from broker.app.addresses import host_and_port
@@ -20,6 +23,8 @@ from broker.app.problems import Problem, Refused
 from broker.app.settings import Settings
 from broker.app.sources import METRICS_DIRECTORY, variable
 from broker.log import structlog
+
+ENDED: Final = "0"  # stands for the number of all processes that ended
 
 _log = structlog.get_logger("broker.server")
 
@@ -63,6 +68,7 @@ class Numbers(AbstractContextManager["Numbers"]):
         self._settings = settings
         self._own = own
         self._folder: Path | None = None
+        self._sum: Sum | None = None
         self._answering = ExitStack()
         self._kept = ExitStack()
 
@@ -89,8 +95,8 @@ class Numbers(AbstractContextManager["Numbers"]):
 
     def living(self, pids: Collection[int]) -> None:
         """Drop the gauges of processes that no longer serve."""
-        if self._folder is not None:
-            forget_dead(self._folder, pids)
+        if self._sum is not None:
+            self._sum.forget(pids)
 
     def add_up(self) -> None:
         """Answer for others instead of this process. What this one counted begins anew."""
@@ -101,8 +107,8 @@ class Numbers(AbstractContextManager["Numbers"]):
             _log.error("metrics.not_answered", reason=str(error))
 
     def _add_up(self) -> None:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry, str(self._made()))  # type: ignore[no-untyped-call]
+        self._sum, registry = Sum(self._made()), CollectorRegistry()
+        registry.register(self._sum)
         self._answering.enter_context(answering(self._settings, registry))
 
     def _made(self) -> Path:
@@ -120,14 +126,57 @@ class Numbers(AbstractContextManager["Numbers"]):
         return self._folder
 
 
-def forget_dead(folder: Path, living: Collection[int]) -> None:
-    """Drop the gauges of processes that no longer serve; what they counted stays.
+class Sum(MultiProcessCollector):
+    """Adds up what processes wrote, those that ended included.
+
+    Each process has files of its own. Those of processes that ended are added to one and removed:
+    servers live long, and every reload leaves some.
 
     Args:
-        folder: where the processes write.
-        living: the numbers of those that serve.
+        folder: where they write.
     """
-    written = {path.stem.rpartition("_")[2] for path in folder.glob("gauge_live*_*.db")}
-    for pid in written - {str(number) for number in living}:
-        with suppress(OSError):  # wrong numbers for a while, but nobody's server ends over them
-            mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(None, str(folder))  # type: ignore[no-untyped-call]
+        self._folder = folder
+        self._folding = Lock()  # nobody reads while a number is in two files, or in none
+
+    def collect(self) -> Any:
+        """Return what all have counted."""
+        with self._folding:
+            return super().collect()  # type: ignore[no-untyped-call]
+
+    def forget(self, living: Collection[int]) -> None:
+        """Drop the gauges of processes that no longer serve; what they counted stays.
+
+        Args:
+            living: the numbers of those that serve. Others may still be about to end.
+        """
+        numbers = {str(number) for number in living}
+        written = {path.stem.rpartition("_")[2]: path for path in self._folder.glob("*_*.db")}
+        for pid in written.keys() - numbers - {ENDED}:
+            with suppress(OSError):  # wrong for a while, but nobody's server ends over it
+                mark_process_dead(pid, str(self._folder))  # type: ignore[no-untyped-call]
+                if not _lives(int(pid)):
+                    self._fold(pid)
+
+    def _fold(self, pid: str) -> None:
+        with self._folding:
+            for path in self._folder.glob(f"[!g]*_{pid}.db"):  # no gauges: they are no sums
+                kind = path.stem.rpartition("_")[0]
+                ended = MmapedDict(str(self._folder / f"{kind}_{ENDED}.db"))  # type: ignore[no-untyped-call]
+                for key, value, moment, _ in MmapedDict.read_all_values_from_file(str(path)):  # type: ignore[no-untyped-call]
+                    before, _ = ended.read_value(key)  # type: ignore[no-untyped-call]
+                    ended.write_value(key, before + value, moment)  # type: ignore[no-untyped-call]
+                ended.close()  # type: ignore[no-untyped-call]
+                path.unlink()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's: the number is in use again
+    return True
