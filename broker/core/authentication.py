@@ -60,10 +60,11 @@ def in_vain(pending: PendingRequest, session: Handle | None) -> bool:
 def least(request: AuthorizationRequest, now: float) -> float:
     """Return the earliest ``auth_time`` that will do for a request; ``UNKNOWN`` for any.
 
-    Where it is an essential claim (Core §5.5.1), any will do that is known.
+    Where it is an essential claim (Core §5.5.1), any will do that is known; with a ``max_age``,
+    however great, it has to be known too, for then it is told (§2).
     """
     if request.max_age is not None:
-        return now - request.max_age
+        return max(now - request.max_age, KNOWN)
     return KNOWN if AUTH_TIME in (request.claims or {}) else UNKNOWN
 
 

@@ -52,6 +52,15 @@ async def test_a_pass_is_never_recent(browser: Browser, app: App, hint: dict[str
     assert (await told(app, await browser.arrive(app, max_age="600", **hint)))["auth_time"]
 
 
+async def test_an_age_beyond_all_time(browser: Browser, app: App) -> None:
+    """Core §2: whoever names a ``max_age``, however great, is told the time it counts from."""
+    answered(await browser.arrive(app, **DISCORD), app)
+    age = "9999999999"
+    answer = await browser.authorize(app, prompt="none", max_age=age)
+    is_refusal(answer, app, "login_required")
+    assert "auth_time" in await told(app, await browser.arrive(app, max_age=age, **DISCORD))
+
+
 async def test_a_pass_keeps_the_older_time(world: World, browser: Browser, app: App) -> None:
     """Another tab's trip into the same session, without a page, is no newer sign-in."""
     tab = await browser.authorize(app, **DISCORD)
