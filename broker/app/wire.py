@@ -20,6 +20,8 @@ LENGTH: Final = b"content-length"
 # What decides about the connection is uvicorn's business.
 _THEIRS: Final = frozenset({b"connection", b"transfer-encoding"})
 _NAME: Final = re.compile(rb"[a-z0-9-]+")
+# What may stand in a head: printable characters, tabs, and what ends its lines.
+_FINE: Final = bytes({*range(0x20, 0x7F), *range(0x80, 0x100), *b"\t\r\n"})
 _known: set[bytes] = set()  # names of headers that were looked at; they are ours, and few
 
 
@@ -85,6 +87,8 @@ def _whole(start: Message, body: Message, cycle: RequestResponseCycle) -> bytes 
     length = None
     for name, value in headers:
         if name == LENGTH:
+            if length is not None:  # whose end is where depends on who reads it
+                return None
             length = value
         elif name not in _known:
             if name in _THEIRS or not _NAME.fullmatch(name):
@@ -93,6 +97,7 @@ def _whole(start: Message, body: Message, cycle: RequestResponseCycle) -> bytes 
     if length is None or length != b"%d" % len(content):
         return None
     block = b"".join([b"%b: %b\r\n" % header for header in headers])
-    if block.count(b"\n") != len(headers) or block.count(b"\r") != len(headers) or b"\0" in block:
+    odd = block.translate(None, _FINE)
+    if odd or block.count(b"\n") != len(headers) or block.count(b"\r") != len(headers):
         raise RuntimeError("Invalid HTTP header value.")
     return b"".join((STATUS_LINE[start["status"]], block, b"\r\n", content))
