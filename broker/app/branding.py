@@ -38,8 +38,8 @@ def look_faults(settings: Settings) -> Iterator[tuple[str, str]]:
         return
     try:
         body = settings.brand_logo.read_bytes()
-    except OSError as error:
-        yield "brand_logo", f"cannot be read: {error.strerror}"
+    except (OSError, ValueError) as error:  # the second: no path at all
+        yield "brand_logo", f"cannot be read: {getattr(error, 'strerror', error)}"
         return
     if len(body) > LARGEST_LOGO:
         yield "brand_logo", f"is larger than {LARGEST_LOGO // 1024} kB"

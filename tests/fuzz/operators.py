@@ -191,7 +191,12 @@ PARSERS: Final[dict[str, Parser]] = {
         setting_read,
         st.tuples(settings, texts | addresses),
         (Refused,),
-        seeds=(("issuer", "A://["), ("pkcs11_module", "a" * 3000), ("keys_dir", "a" * 3000)),
+        seeds=(
+            ("issuer", "A://["),
+            ("pkcs11_module", "a" * 3000),
+            ("keys_dir", "a" * 3000),
+            ("brand_logo", "\0"),
+        ),
     ),
     "BROKER_UPSTREAMS": Parser(
         lambda text: setting_read(("upstreams", text)),
