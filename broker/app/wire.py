@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 START: Final = "http.response.start"
+BODY: Final = "http.response.body"
 LENGTH: Final = b"content-length"
 # What decides about the connection is uvicorn's business.
 _THEIRS: Final = frozenset({b"connection", b"transfer-encoding"})
@@ -75,14 +76,15 @@ def _whole(start: Message, body: Message, cycle: RequestResponseCycle) -> bytes 
         RuntimeError: a header would be the beginning of another, or of a body.
     """
     if (
-        body.get("more_body", False)
+        body["type"] != BODY
+        or body.get("more_body", False)
         or cycle.disconnected
         or cycle.flow.write_paused
         or not cycle.keep_alive
         or cycle.scope["method"] == "HEAD"
     ):
         return None
-    headers = [*cycle.default_headers, *start["headers"]]
+    headers = [*cycle.default_headers, *start.get("headers", ())]
     content = body.get("body", b"")
     length = None
     for name, value in headers:

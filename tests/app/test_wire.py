@@ -60,6 +60,13 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["path"] == "/raises":
         await send({"type": "http.response.start", "status": 200, "headers": [_length(b"x")]})
         raise RuntimeError("after the head")
+    if scope["path"] == "/twice":
+        for _ in range(2):
+            await send({"type": "http.response.start", "status": 200, "headers": [_length(b"")]})
+    if scope["path"] == "/bare":
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"hello"})
+        return
     status, headers, parts = ANSWERS[scope["path"]]
     if status:
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -82,7 +89,13 @@ def ports() -> Iterator[tuple[int, int]]:
     for protocol in (WholeAnswers, HttpToolsProtocol):
         port = free_port()
         config = uvicorn.Config(
-            application, port=port, http=protocol, lifespan="off", log_config=None, access_log=False
+            application,
+            port=port,
+            http=protocol,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=1,
         )
         server = Server(config)
         thread = threading.Thread(target=server.run, daemon=True)
@@ -142,6 +155,10 @@ def test_it_is_what_uvicorn_writes(ports: tuple[int, int], path: str, method: st
         b"GET /usual HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
         asks("/usual", more=b"connection: close\r\n"),
         asks("/usual", "POST", body=b"a" * 200_000) + LAST,
+        asks("/bare") + LAST,
+        asks("/twice") + LAST,
+        asks("/usual", more=b"connection: upgrade\r\nupgrade: h2c\r\n") + LAST,
+        asks("/usual") + b"no request\r\n\r\n",
     ],
 )
 def test_connections_are_kept_as_uvicorn_keeps_them(ports: tuple[int, int], sent: bytes):
