@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from broker.app import signals
 from broker.app.handover import END, MODULE, RETIRE, Handover, understood
 from broker.app.shares import HERE, NOWHERE, Table
 
@@ -43,14 +44,17 @@ class Child:
         self._line = line
         self._table = table
         self.seat: Final = handover.seat
-        self._process: Final = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, *_options(), "-m", MODULE, handover.written()],
-            env=environment,
-            pass_fds=handover.files,
-            stdin=subprocess.DEVNULL,
-        )
+        with signals.kept_from_children():
+            self._process: Final = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, *_options(), "-m", MODULE, handover.written()],
+                env=environment,
+                pass_fds=handover.files,
+                stdin=subprocess.DEVNULL,
+            )
         self._started_at: Final = asyncio.get_running_loop().time()
         self._answer: Final = asyncio.create_task(self._told())
+        # Where all end nobody asks any more: no reason to write a traceback.
+        self._answer.add_done_callback(lambda told: told.cancelled() or told.exception())
 
     @property
     def pid(self) -> int:
@@ -98,15 +102,17 @@ class Child:
                 said += more
         return said
 
-    def hangs(self, now: float) -> bool:
+    def hangs(self, now: float, since: float) -> bool:
         """Return whether it has not looked around for long, or takes too long to start.
 
         Args:
             now: seconds of the loop's clock.
+            since: since when that is watched; nothing before counts.
         """
         if not self._answer.done():
-            return now > self._started_at + START
-        return 0 < self._table.looked(self.seat) < now - HANGS
+            return now > max(since, self._started_at) + START
+        looked = self._table.looked(self.seat)
+        return looked > 0 and max(since, looked) < now - HANGS
 
     def gone(self) -> bool:
         """Return whether it has ended; what it held is given back then."""
@@ -121,12 +127,15 @@ class Child:
         self._say(RETIRE)
 
     def end(self) -> None:
-        """Tell it to end."""
+        """Tell it to end; at once where it serves nobody yet."""
         self._say(END)
+        if self.seat != NOWHERE and not self.ready:
+            self._process.terminate()
 
     def kill(self) -> None:
         """End it at once."""
         self._process.kill()
+        self._table.share(self.seat).leave()  # it hangs no more, and nobody waits for it
 
     def _say(self, word: bytes) -> None:
         with suppress(OSError):  # it is gone, or about to be

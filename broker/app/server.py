@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -56,8 +55,7 @@ def serve(settings: Settings, announce: Announce, *, console: MakeConsole | None
     refuse_demo(settings.data_dir)
     with listening(settings) as doors, redis_of(settings) as redis_url:
         asyncio.run(make_ready(settings, redis_url))
-        with _signals_survived():
-            _run(settings, redis_url, doors, partial(announce, _where(settings, doors)), console)
+        _run(settings, redis_url, doors, partial(announce, _where(settings, doors)), console)
 
 
 @contextmanager
@@ -151,15 +149,3 @@ def _where(settings: Settings, doors: Doors) -> str:
     if settings.metrics_address:
         said += f", its metrics are on http://{settings.metrics_address}/metrics"
     return said if settings.workers == 1 else f"{said}, with {settings.workers} processes"
-
-
-@contextmanager
-def _signals_survived() -> Iterator[None]:
-    """Outlive the signal that ended the server, so that what it stood on is ended in order."""
-    ours = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda *_: None) for number in ours}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -14,16 +14,16 @@ serve, and looks after that from then on.
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
+from broker.app import signals
 from broker.app.answering import GRACE, KEEP_ALIVE, Server
 from broker.app.children import START, Child, NotStarted, Nursery
 from broker.log import structlog
 
 LOOK: Final = 0.2  # seconds between two looks at the processes
+STOPPED: Final = 2.0  # seconds between two looks that mean that this process itself did not run
 SOON: Final = 1.0  # seconds before one that did not start is started again
 LATE: Final = 30.0  # the longest time before that, where it goes on failing
 LOOKING: Final = 600.0  # seconds that what comes before serving may take: migrations do
@@ -46,11 +46,14 @@ class Supervisor:
         self._handed_over = handed_over
         self._patience = patience
         self._here: Server | None = None
+        self._serving_here: asyncio.Task[None] | None = None
         self._handed = False
         self._wanted = 0
         self._serving: list[Child] = []
         self._coming: set[Child] = set()
         self._leaving: dict[Child, float] = {}  # and when at the latest
+        self._looked_at = 0.0
+        self._looking_since = 0.0
         self._start_at = 0.0
         self._pause = SOON
         self._replacing: asyncio.Task[None] | None = None
@@ -72,12 +75,13 @@ class Supervisor:
         """Serve by this process until a signal ends it, or replaces it by others."""
         self._here = server
         work = asyncio.create_task(self._look_after())
-        serving = asyncio.create_task(self._serve_or_end(server, work))
+        self._serving_here = asyncio.create_task(self._serve_or_end(server, work))
         await self._until_told(work)
-        await serving
+        await self._serving_here
 
     async def _until_told(self, work: "asyncio.Task[None]") -> None:
-        with _handling(self._signals(work)):
+        loop = asyncio.get_running_loop()
+        with signals.handled(self._signals(work), loop.call_soon_threadsafe):
             try:
                 await asyncio.wait({work})
             finally:
@@ -96,7 +100,7 @@ class Supervisor:
         self._wanted = workers
         for _ in range(workers):
             self._serving.append(self._start())
-        for child in self._serving:
+        for child in tuple(self._serving):  # a copy: a reload may come meanwhile
             await child.answer(START)
         announce()
         await self._look_after()
@@ -106,15 +110,15 @@ class Supervisor:
             self._keep_up(asyncio.get_running_loop().time())
             await asyncio.sleep(LOOK)
 
-    def _signals(self, work: "asyncio.Task[None]") -> dict[int, Callable[[], object]]:
-        terminal = _terminal()
+    def _signals(self, work: "asyncio.Task[None]") -> signals.Handlers:
+        with_terminal = signals.ends_with_terminal()
 
         def interrupt() -> None:
             if not work.cancel():
                 self._hurry()  # the second time
 
         def replace() -> None:
-            if terminal and not _terminal():
+            if with_terminal and not signals.terminal():
                 work.cancel()  # its terminal was closed
             else:
                 self._replace_soon()
@@ -129,13 +133,16 @@ class Supervisor:
 
     def _keep_up(self, now: float) -> None:
         """Replace processes that died, and kill those that hang."""
+        if now - self._looked_at > STOPPED:
+            self._looking_since = now  # so were the others, as likely as not: give them time
+        self._looked_at = now
         self._coming = {child for child in self._coming if not child.gone()}
         self._leaving = {child: end for child, end in self._leaving.items() if not child.gone()}
         for child, end in self._leaving.items():
             if now > end:
                 child.kill()
         for child in list(self._serving):
-            if child.hangs(now):
+            if child.hangs(now, self._looking_since):
                 _log.error("worker.hangs", pid=child.pid)
                 child.kill()
             if child.gone():
@@ -224,6 +231,8 @@ class Supervisor:
             if asyncio.get_running_loop().time() > until:
                 self._hurry()
             await asyncio.sleep(0.05)
+        if self._serving_here is not None:
+            await asyncio.wait({self._serving_here})
 
     def _hurry(self) -> None:
         """End at once, whatever is under way."""
@@ -231,26 +240,3 @@ class Supervisor:
             self._here.force_exit = True
         for child in self._all():
             child.kill()
-
-
-@contextmanager
-def _handling(handlers: dict[int, Callable[[], object]]) -> Iterator[None]:
-    """Handle signals in the loop until the block ends."""
-    loop = asyncio.get_running_loop()
-    before: dict[int, Any] = {}
-    try:
-        for number, handler in handlers.items():
-            before[number] = signal.signal(
-                number, lambda *_, handler=handler: loop.call_soon_threadsafe(handler)
-            )
-        yield
-    finally:
-        for number, former in before.items():
-            signal.signal(number, former)
-
-
-def _terminal() -> bool:
-    """Return whether this process has a terminal that can end it by closing."""
-    with suppress(OSError), Path("/dev/tty").open("rb"):
-        return True
-    return False

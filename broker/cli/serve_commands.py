@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from broker.app import signals
 from broker.cli.running import Exit, Failure, reported
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def serve(
     SQLite and a secret of its own are made in the data directory. BROKER_ISSUER, BROKER_REDIS_URL,
     BROKER_DATABASE_URL and BROKER_SECRETS make it a service; options here go before settings.
     """
-    with reported():
+    with reported(), signals.heeded():
         from broker.app.checks import check_serving
         from broker.app.loading import load
 

@@ -47,6 +47,16 @@ class Served:
         self.process = None
 
     def start(self, handed=None):
+        """Start it and wait until it answers."""
+        self.launch(handed)
+        until = time.monotonic() + START
+        while self.get("/livez")[0] != 200:
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < until, "it does not start"
+            time.sleep(0.05)
+        return self
+
+    def launch(self, handed=None):
         """Start it; where a listening socket is handed over, as systemd does it."""
         command, files = [sys.executable, "-m", "broker", "serve"], ()
         if handed is not None:
@@ -59,13 +69,8 @@ class Served:
             stderr=subprocess.PIPE,
             text=True,
             pass_fds=files,
+            start_new_session=True,
         )
-        until = time.monotonic() + START
-        while self.get("/livez")[0] != 200:
-            assert self.process.poll() is None, self.process.communicate()
-            assert time.monotonic() < until, "it does not start"
-            time.sleep(0.05)
-        return self
 
     def get(self, path):
         """Return status and JSON; 0 where nothing answers."""

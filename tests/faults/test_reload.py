@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -149,3 +150,19 @@ def processes_by_metrics(broker: RunningBroker) -> float:
     address = f"http://{broker.environment['BROKER_METRICS_ADDRESS']}/metrics"
     found = httpx2.get(address, trust_env=False).text.splitlines()
     return sum(float(one.split()[1]) for one in found if one.startswith("token_broker_processes "))
+
+
+@pytest.mark.skipif(not LONG, reason="it takes twelve seconds: BROKER_TEST_LONG=1")
+def test_a_pause_of_all_is_nobodys_fault(two: RunningBroker) -> None:
+    """A machine or container that was suspended goes on with the processes that it had."""
+    before = settled(two)
+    everybody = [psutil.Process(two.pid), *two.workers()]
+    for process in everybody:
+        process.suspend()
+    time.sleep(12)
+    for process in everybody:  # the server first: it looks before they can
+        process.resume()
+        time.sleep(0.5)
+    time.sleep(1)
+    assert pids(two) == before
+    assert not logged(two, "worker.hangs")
