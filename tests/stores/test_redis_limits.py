@@ -163,6 +163,24 @@ async def test_the_index_is_capped(stores: RedisStores) -> None:
     assert len(records) == 9
 
 
+async def test_launches_do_not_push_people_out_of_their_browsers(stores: RedisStores) -> None:
+    """Of a program's grants with a session each the oldest go, whole, before anything else."""
+    names = stores.sessions._names
+    world = World(RedisStores(stores.client, prefix=names.prefix, index_cap=10))
+    await world.sign_in()
+    browser, mine = world.session, await world.grant()
+    launched = [f"{n:032x}" for n in range(0xA00, 0xA14)]
+    for own in launched:
+        world.now += 1
+        await world.sign_in(sid=own, created_at=world.now, expires_at=world.now + 90 * 86400)
+        await world.grant(grant_id=own)
+    sessions, grants = await world.stores.accounts.living(ACCOUNT, now=world.now)
+    kept = launched[-4:]
+    assert {one.sid for one in sessions} == {browser.sid, *kept}
+    assert {one.grant_id for one in grants} == {mine, *kept}
+    assert len((await world.everything())[world.key("index")]) == 10
+
+
 async def test_a_full_index_still_issues_codes(stores: RedisStores) -> None:
     """A code is nearest to its end of all, and yet not dropped the moment it is made."""
     names = stores.sessions._names

@@ -59,8 +59,25 @@ local function drop(index, member)
   return kind ~= 'p' and redis.call('DEL', base .. KINDS[kind] .. id) == 1
 end
 
+-- Drops grants that have a session to themselves (it bears their name), and that session, until
+-- the cap is kept; the nearest to their end go first. Returns how many members are still over.
+local function drop_launches(index, cap, member)
+  local over = redis.call('ZCARD', index) - cap
+  for _, each in ipairs(over > 0 and redis.call('ZRANGE', index, 0, -1) or {}) do
+    local kind, id, sid = parts_of(each)
+    if over > 0 and kind == 'g' and id == sid and each ~= member then
+      drop(index, each)
+      drop(index, 's:' .. sid)
+      over = redis.call('ZCARD', index) - cap
+    end
+  end
+  return over
+end
+
 -- Enters a member, drops some that are long over, and keeps the index within its cap: those
--- nearest to their end go first, but never this one nor the session it is made in.
+-- nearest to their end go first, but never this one nor the session it is made in. Before all
+-- others go grants with a session to themselves: a program can make any number of those, and is
+-- not to sign people out of their browsers by it.
 local function enter(index, member, expires, now, cap, session_member)
   redis.call('ZADD', index, expires, member)
   prolong(index, expires - now + SLACK)
@@ -68,7 +85,7 @@ local function enter(index, member, expires, now, cap, session_member)
   for _, each in ipairs(old) do
     drop(index, each)
   end
-  local over = redis.call('ZCARD', index) - cap
+  local over = drop_launches(index, cap, member)
   if over <= 0 then
     return
   end
