@@ -1,7 +1,7 @@
 """A broker that breaks one rule about its keys, to see that the run notices.
 
 ``python -m tests.clients.rotation.broken console|serve``; ``ROTATION_BREAKS`` names the rule. The
-workers of a server import this module as theirs, so that they break it too.
+workers of a server run this module as well, so that they break it too.
 """
 
 import os
@@ -38,6 +38,11 @@ if os.environ.get(RULE) == UNPUBLISHED:
 if __name__ == "__main__":
     if sys.argv[1] == "console":
         from tests.clients.rotation.console import main
+    elif sys.argv[1].startswith("{"):  # what a worker is handed
+        from broker.app.worker import main
     else:
+        from broker.app import children
         from broker.cli import main
+
+        children.MODULE = "tests.clients.rotation.broken"  # type: ignore[misc]
     main()
