@@ -59,8 +59,8 @@ def _handed() -> list[socket.socket]:
 
 
 def _taken(number: int) -> socket.socket:
-    os.set_inheritable(number, False)  # noqa: FBT003
     try:
+        os.set_inheritable(number, False)  # noqa: FBT003
         found = socket.socket(fileno=number)
         inet = found.family in {socket.AF_INET, socket.AF_INET6}
         if inet and found.type == socket.SOCK_STREAM:
@@ -72,15 +72,16 @@ def _taken(number: int) -> socket.socket:
 
 def _opened(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        found.bind((settings.host, settings.port))
-    except OSError as error:
-        found.close()
-        where = f"{settings.host} port {settings.port}"
-        reason = f"cannot listen on {where}: {error.strerror}"
-        raise Refused(Problem(variable("port"), reason)) from None
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind((settings.host, settings.port))
+        except OSError as error:
+            where = f"{settings.host} port {settings.port}"
+            reason = f"cannot listen on {where}: {error.strerror}"
+            raise Refused(Problem(variable("port"), reason)) from None
+        stack.pop_all()
     return found
 
 

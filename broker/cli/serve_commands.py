@@ -1,6 +1,7 @@
 """``broker serve`` and ``broker demo``."""
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,6 +35,7 @@ def serve(
     SQLite and a secret of its own are made in the data directory. BROKER_ISSUER, BROKER_REDIS_URL,
     BROKER_DATABASE_URL and BROKER_SECRETS make it a service; options here go before settings.
     """
+    _open_standard_files()
     with reported(), signals.heeded():
         from broker.app.checks import check_serving
         from broker.app.loading import load
@@ -60,6 +62,18 @@ def _console(settings: "Settings") -> "MakeConsole | None":
     from broker.admin.console import console_of
 
     return console_of
+
+
+def _open_standard_files() -> None:
+    """Open what was closed of standard input, output and error: a socket would get its number.
+
+    Whatever writes there, here or in a process that serves, would write to somebody's connection.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def _hand_on(given: dict[str, Any]) -> None:

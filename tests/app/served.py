@@ -46,9 +46,9 @@ class Served:
         self.environment = environment(data_dir, self.port, **settings)
         self.process = None
 
-    def start(self, handed=None):
+    def start(self, **how):
         """Start it and wait until it answers."""
-        self.launch(handed)
+        self.launch(**how)
         until = time.monotonic() + START
         while self.get("/livez")[0] != 200:
             assert self.process.poll() is None, self.process.communicate()
@@ -56,9 +56,9 @@ class Served:
             time.sleep(0.05)
         return self
 
-    def launch(self, handed=None):
+    def launch(self, handed=None, launcher=()):
         """Start it; where a listening socket is handed over, as systemd does it."""
-        command, files = [sys.executable, "-m", "broker", "serve"], ()
+        command, files = [*launcher, sys.executable, "-m", "broker", "serve"], ()
         if handed is not None:
             command = [sys.executable, "-c", HANDED, str(handed.fileno()), *command]
             files = (handed.fileno(),)

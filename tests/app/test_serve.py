@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from broker.app import listening
+from broker.app.problems import Refused
 from broker.stores.embedded import find_binary
 from tests.app.served import Served
 
@@ -96,6 +98,25 @@ def test_a_socket_that_is_handed_over_outlives_a_restart(served):
             assert waiting.recv(12) == b"HTTP/1.1 200"
         said = served.stop()[1]
     assert f"listens on http://127.0.0.1:{served.port} " in said
+
+
+def test_a_file_that_was_not_handed_over_is_named(monkeypatch):
+    """Not a traceback."""
+    monkeypatch.setattr(listening, "FIRST", 4000)
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    with pytest.raises(Refused, match="LISTEN_FDS: file 4000 is no TCP socket"):
+        listening._handed()
+
+
+def test_it_serves_without_standard_files(tmp_path):
+    """As some start what runs in the background: no socket takes the numbers of those files."""
+    served = Served(tmp_path / "data", workers=2)
+    try:
+        served.start(launcher=("sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-'))
+        assert served.stop()[0] == 0
+    finally:
+        served.close()
 
 
 @pytest.mark.slow
