@@ -168,6 +168,12 @@ def test_connections_are_kept_as_uvicorn_keeps_them(ports: tuple[int, int], sent
     assert ours.startswith(b"HTTP/1.1 ")
 
 
+def test_who_asks_nothing_is_not_waited_for(ports: tuple[int, int]):
+    """A connection may be idle for so long before its first request as after one."""
+    with socket.create_connection(("127.0.0.1", ports[0]), timeout=10) as line:
+        assert line.recv(1) == b""
+
+
 def test_a_failure_after_the_head_is_told(ports: tuple[int, int]):
     """The head was held back, so there is room for an honest 500."""
     assert said(ports[0], asks("/raises") + LAST).startswith(b"HTTP/1.1 500")
