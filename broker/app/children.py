@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from broker.app import signals
 from broker.app.handover import END, MODULE, RETIRE, Handover, understood
+from broker.app.problems import Refused
 from broker.app.shares import HERE, NOWHERE, Table
 
 START: Final = 60.0  # seconds that a worker has to get ready
@@ -212,7 +213,7 @@ class Nursery:
                 )
                 ours.settimeout(0)
                 return Child(handover, ours, self._table, {**os.environ, **self._variables()})
-        except OSError as error:
+        except (OSError, Refused) as error:  # the latter: no directory for its metrics
             raise NotStarted(f"the machine does not start a process: {error}") from None
 
 
