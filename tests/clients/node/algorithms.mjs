@@ -42,7 +42,9 @@ try {
     subject: tokens.claims().sub,
     refreshedSubject: refreshed.claims().sub,
     apiSaw: { sub: payload.sub, alg: protectedHeader.alg },
-    person: await client.fetchUserInfo(config, refreshed.access_token, payload.sub),
+    atUserinfo: await client
+      .fetchUserInfo(config, refreshed.access_token, payload.sub)
+      .catch((error) => error.cause.map((challenge) => challenge.parameters.error)),
   })
 } catch (error) {
   say({ refused: error.cause?.message ?? error.message })
