@@ -15,6 +15,17 @@ for api in (async_api, sync_api):
     api.expect.set_options(timeout=20_000)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave long tests for whoever asks for them."""
+    if os.environ.get("BROKER_TEST_LONG") == "1":
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave a test out, or fail it, before its fixtures start when a program is missing."""

@@ -177,14 +177,13 @@ async def test_every_page_of_people(chromium: Browser, shown: set[str]) -> None:
     assert templates("web/pages") - shown - {DOOR} == set()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("tag", languages.tags())
 async def test_every_state_in_every_language_and_light(
     chromium: Browser, tag: str, scheme: str
 ) -> None:
     """Errors and guides too."""
-    if not LONG:
-        pytest.skip("hundreds of pages: BROKER_TEST_LONG=1")
     rooms = (*ROOMS, *DOCS) if tag == languages.ENGLISH else ROOMS
 
     async def all_of_them(page: Page, room: Room) -> None:

@@ -1,6 +1,5 @@
 """Time tells nobody at the token endpoint what was wrong (``BROKER_TEST_LONG=1``, ``-s`` shows)."""
 
-import os
 import random
 from collections.abc import Sequence
 from time import perf_counter_ns
@@ -13,9 +12,8 @@ from tests.protocol.known import BACK, SECRET
 from tests.protocol.test_token_requests import basic
 from tests.timing.measuring import RUNS, Seen, compared, leaks
 
-LONG = os.environ.get("BROKER_TEST_LONG") == "1"
 ROUNDS = 2500  # of each class, in each run
-pytestmark = pytest.mark.skipif(not LONG, reason="BROKER_TEST_LONG=1 measures")
+pytestmark = pytest.mark.long
 
 LETTERS = "ABCDEFGHIJ"
 Form = tuple[dict[str, str], dict[str, str]]

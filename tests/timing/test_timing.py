@@ -19,9 +19,7 @@ from tests.timing.secrets_checked import (
     in_constant_time,
 )
 
-LONG = os.environ.get("BROKER_TEST_LONG") == "1"
 SAMPLES = int(os.environ.get("BROKER_TEST_SAMPLES", "20000"))  # of each class, in each run
-long = pytest.mark.skipif(not LONG, reason="BROKER_TEST_LONG=1 measures")
 
 
 def runs_of(check: Check, name: str) -> list[Seen]:
@@ -43,7 +41,7 @@ def test_every_guess_is_wrong(name: str) -> None:
             assert not check.call(guess)
 
 
-@long
+@pytest.mark.long
 @pytest.mark.parametrize("name", CHECKS)
 def test_nearly_right_takes_as_long_as_wrong(name: str) -> None:
     """No run after run says, on the same side, that one of them is the slower."""
@@ -51,14 +49,14 @@ def test_nearly_right_takes_as_long_as_wrong(name: str) -> None:
     assert not leaks(seen)
 
 
-@long
+@pytest.mark.long
 def test_what_tells_is_found() -> None:
     """The measure is fine enough: ``==`` on 43 bytes tells, by a few nanoseconds."""
     for make in (by_equality, by_character):
         assert leaks(runs_of(make(), make.__name__)), make
 
 
-@long
+@pytest.mark.long
 def test_what_does_not_tell_is_not() -> None:
     """``compare_digest`` itself, measured as finely."""
     assert not leaks(runs_of(in_constant_time(), "compare_digest"))
