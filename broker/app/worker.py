@@ -8,8 +8,6 @@ import os
 import signal
 import socket
 import sys
-import threading
-import time
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -73,9 +71,7 @@ def _server(settings: Settings, handover: Handover, line: socket.socket) -> Serv
 
 
 async def _serve(server: Server, line: socket.socket, patience: float) -> None:
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, server.end, patience)
-    threading.Thread(target=_outlive, args=(os.getppid(), loop, server), daemon=True).start()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.end, patience)
     reader, writer = await asyncio.open_connection(sock=line)
     listening = asyncio.create_task(_obey(server, reader, patience))
     try:
@@ -87,22 +83,13 @@ async def _serve(server: Server, line: socket.socket, patience: float) -> None:
 
 async def _obey(server: Server, reader: asyncio.StreamReader, patience: float) -> None:
     """End as the server wants it, or when it is gone, however that ended."""
-    while said := await reader.readline():
-        server.end(KEEP_ALIVE if said == RETIRE else patience)
+    with suppress(ConnectionError):  # a server that was killed may leave a reset behind
+        while said := await reader.readline():
+            server.end(KEEP_ALIVE if said == RETIRE else patience)
     _log.error("server.gone")
     server.end()
     # Whatever may keep this process from ending in order: nobody else would end it.
     asyncio.get_running_loop().call_later(LATEST, os._exit, LEFT)
-
-
-def _outlive(parent: int, loop: asyncio.AbstractEventLoop, server: Server) -> None:
-    """End when the server is gone, also where its line does not tell: in a thread of its own."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    with suppress(RuntimeError):  # the loop has ended
-        loop.call_soon_threadsafe(server.end)
-    time.sleep(LATEST)
-    os._exit(LEFT)
 
 
 if __name__ == "__main__":
