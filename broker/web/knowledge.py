@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from broker.core import vocabulary as v
 from broker.core.client import Client
+from broker.core.community.registry import UNNAMED
 from broker.core.texts import Listed, Text
 from broker.web.tongues import Tongue
 
@@ -71,7 +72,13 @@ def _beside(claims: Mapping[str, Any], names: Sequence[str]) -> str:
     parts = {name: str(claims[name]) for name in names}
     if "locale" in parts:
         parts["locale"] = Tongue(parts["locale"])
-    message = " · ".join(f"%({name})s" for name in names)
+    return _in_a_row(list(parts.values()))
+
+
+def _in_a_row(values: Sequence[str]) -> str:
+    """Return values side by side; those that are texts are said in the page's language."""
+    parts = {f"part{number}": value for number, value in enumerate(values)}
+    message = " · ".join(f"%({name})s" for name in parts)
     return Text(message, **parts)
 
 
@@ -99,9 +106,9 @@ def _guilds(claims: Mapping[str, Any]) -> list[Learned]:
     note = Text("Your nickname and roles there, and when you joined")
     if there == []:
         note = Text("You are in none of its servers at the moment")
-    names = [str(guild.get("name") or guild["id"]) for guild in there or ()]
+    names = dict.fromkeys(guild.get("name") or UNNAMED for guild in there or ())
     label = Text("Which of its Discord servers you are in")
-    return [Learned("people", label, " · ".join(names), note)]
+    return [Learned("people", label, _in_a_row(list(names)), note)]
 
 
 def _roles(claims: Mapping[str, Any]) -> list[Learned]:

@@ -12,10 +12,12 @@ import pytest_asyncio
 
 from broker.app.compose import compose
 from broker.core.account.deletion import delete_due
+from broker.core.community.registry import Guild
 from broker.core.federation import UpstreamAuthorization
 from tests.core.helpers import Hands
 from tests.protocol.actors import Browser
 from tests.protocol.checks import answered, hidden, is_challenge, is_page, is_token_error
+from tests.protocol.communities import HALL, SCOPE, hall
 from tests.protocol.harness import Shelf, World, begin, settings_for
 from tests.protocol.known import ADA, BACK, BEN, FRONT, THIRD
 from tests.protocol.test_languages import in_korean
@@ -412,3 +414,20 @@ async def test_without_a_grace(hasty: World) -> None:
     assert await hasty.sql.accounts.page() == ()
     (event,) = await hasty.audit("account.deleted")
     assert event.event.actor == "person"
+
+
+async def test_servers_by_names_that_people_know(world: World, browser: Browser) -> None:
+    """The operator's, or else Discord's own; where neither is known that is said, and no id."""
+    unnamed = "A server that this service has no name for"
+    await browser.tokens(await hall(world, role_mapping=None), scope=SCOPE)
+    page = await shown(browser)
+    assert unnamed in page.text
+    assert HALL not in page.text
+    many = tuple(world.discord.add_guild(f"Guild {number}").id for number in range(5))
+    await browser.tokens(await hall(world, guilds=(HALL, *many), role_mapping=None), scope=SCOPE)
+    page = await shown(browser)
+    assert "<b>The Lighthouse</b>" in page.text
+    assert unnamed not in page.text
+    await world.sql.guilds.add(Guild(HALL, "Our Hall"), now=world.clock.at)
+    await world.advance(0)
+    assert "<b>Our Hall</b>" in (await shown(browser)).text

@@ -143,8 +143,13 @@ async def test_the_consent_page_tells_of_tokens_of_discord() -> None:
         (("things",), {}, [("Permission", "things")]),
         (
             ("guilds",),
-            {"guilds": [{"id": "1", "name": "Hall"}, {"id": "2"}]},
-            [("Which of its Discord servers you are in", "Hall · 2")],
+            {"guilds": [{"id": "1", "name": "Hall"}, {"id": "2"}, {"id": "3"}]},
+            [
+                (
+                    "Which of its Discord servers you are in",
+                    "Hall · A server that this service has no name for",
+                )
+            ],
         ),
         (("roles",), {"roles": ["admin", "staff"]}, [("Your roles in this app", "admin · staff")]),
         (("groups",), {}, [("Your groups in this app", "")]),

@@ -27,7 +27,7 @@ class Place:
     """What was last read of a person in a guild.
 
     Attributes:
-        name: as the operator calls the guild; its id where it is not registered any more.
+        name: as the operator calls the guild, or else Discord; ``UNNAMED`` where neither did.
         read_at: when, UTC seconds.
         member: whether the person was in it.
         nick: nickname there, or None.

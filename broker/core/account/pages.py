@@ -12,6 +12,7 @@ from broker.core.account.outcomes import (
     Notice,
     Place,
 )
+from broker.core.community.registry import UNNAMED
 from broker.core.desk import Desk
 from broker.core.errors import BadForm, InvalidRequest, RequestUnknown, StoreUnavailable
 from broker.core.identities import Identity
@@ -160,14 +161,17 @@ class AccountPages:
         return LeavePage(csrf, desk.clock.now(), desk.lifetimes.deletion_grace)
 
     async def _places(self, known: Facts) -> tuple[Place, ...]:
-        """Return what was last read of the person in guilds, as the operator calls them."""
+        """Return what was last read of the person in guilds, by the names that people know."""
         standings = known.community.standings.values()
         if not standings:
             return ()
         guilds = await self._desk.access.guilds.registered()
+        listed = known.community.listed
+        names = {one.guild_id: one.name for one in listed.guilds} if listed else {}
+        names |= {guild_id: guild.name for guild_id, guild in guilds.items()}
         return tuple(
             Place(
-                guilds[one.guild_id].name if one.guild_id in guilds else one.guild_id,
+                names.get(one.guild_id, UNNAMED),
                 one.read_at,
                 member=one.member,
                 nick=one.nick,

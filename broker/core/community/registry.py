@@ -2,7 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
+
+from broker.core.texts import Text
+
+UNNAMED: Final = Text("A server that this service has no name for")
+"""What a person reads in place of a guild's id, where neither operator nor Discord named it."""
 
 
 @dataclass(frozen=True, slots=True)
