@@ -181,3 +181,13 @@ async def test_a_session_is_told_by_its_browser_and_place(desk: Desk) -> None:
     assert 'data-label="Through">Discord<' in shown
     assert re.search(r'data-label="Signed in">(not seen|now|\d\d? s ago)<', shown)
     assert re.search(r'data-label="Browser" title="python-httpx2?/[^"]*">python-httpx', shown)
+
+
+async def test_the_log_is_told_in_words(desk: Desk) -> None:
+    """A deletion under a ban: no value as a program writes it."""
+    at = desk.world.clock.at
+    detail = {"banned": True, "operator": desk.account}
+    await desk.world.sql.audit.record(AuditEvent("account.deleted", at, "operator", detail=detail))
+    shown = (await desk.get("/audit")).text
+    assert "the ban:</span> outlives the account" in shown
+    assert "True" not in shown

@@ -33,7 +33,7 @@ class AuditLog(Page):
             request,
             "audit.html",
             "Audit log",
-            latest=await lines(found, self.sql),
+            latest=await lines(found, self.sql, self.provider),
             asked=asked,
             fields=_FIELDS,
             more=more,

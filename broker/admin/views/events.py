@@ -1,19 +1,13 @@
 """Audit events as pages list them: people and apps by their names, moments as moments."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
 
-from broker.admin.views.moments import stamp
-from broker.core.model import AuditEvent, JsonValue
+from broker.admin.views import details
+from broker.admin.views.details import Names
+from broker.core.model import AuditEvent
 from broker.stores.sql.facade import SqlStores
 from broker.stores.sql.records import AuditEntry
-
-# Parts of an event's detail that are something else than a text.
-_ACCOUNT: Final = "operator"
-_MOMENT: Final = "at"
-_KEYS: Final = ("kid", "signing")
-_SHORT: Final = 8  # characters by which an operator knows a key
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,60 +35,41 @@ class EventLine:
     more: tuple[tuple[str, str], ...]
 
 
-async def lines(entries: Iterable[AuditEntry], sql: SqlStores) -> tuple[EventLine, ...]:
-    """Return events as pages list them; two reads of SQL, however many they are.
+async def lines(
+    entries: Iterable[AuditEntry], sql: SqlStores, provider: Callable[[str], str]
+) -> tuple[EventLine, ...]:
+    """Return events as pages list them; three reads of SQL, however many they are.
 
     Args:
         entries: the events.
         sql: where names are looked up; whoever is gone keeps the beginning of their identifier.
+        provider: returns what people call an upstream.
 
     Raises:
         StoreUnavailable: SQL does not answer.
     """
     events = [entry.event for entry in entries]
-    people = await sql.accounts.names({name for one in events for name in _people(one)})
-    apps = await sql.clients.names({one.client_id for one in events if one.client_id})
-    return tuple(_line(one, people, apps) for one in events)
+    people = {name for one in events for name in (one.account_id, *details.people(one)) if name}
+    apps = {name for one in events for name in (one.client_id, *details.apps(one)) if name}
+    names = Names(
+        await sql.accounts.names(people),
+        await sql.clients.names(apps),
+        await sql.guilds.registered(),
+        provider,
+    )
+    return tuple(_line(one, names) for one in events)
 
 
-def in_words(kind: str) -> str:
-    """Return an event's dotted name as words: ``operator signed in``."""
-    return kind.replace(".", " ").replace("_", " ").replace("-", " ")
-
-
-def _people(event: AuditEvent) -> Iterator[str]:
-    if event.account_id:
-        yield event.account_id
-    if isinstance(operator := event.detail.get(_ACCOUNT), str):
-        yield operator
-
-
-def _line(event: AuditEvent, people: Mapping[str, str], apps: Mapping[str, str]) -> EventLine:
+def _line(event: AuditEvent, names: Names) -> EventLine:
     account_id, client_id = event.account_id or "", event.client_id or ""
     return EventLine(
         event.at,
         event.kind,
-        in_words(event.kind),
+        details.in_words(event.kind),
         event.actor,
         account_id,
-        _called(account_id, people),
+        names.person(account_id) if account_id else "",
         client_id,
-        apps.get(client_id, client_id),
-        tuple((in_words(name), _told(name, value, people)) for name, value in event.detail.items()),
+        names.app(client_id),
+        details.told(event, names),
     )
-
-
-def _called(account_id: str, people: Mapping[str, str]) -> str:
-    if not account_id:
-        return ""
-    return people.get(account_id) or f"{account_id[:_SHORT]}…"
-
-
-def _told(name: str, value: JsonValue, people: Mapping[str, str]) -> str:
-    if name == _ACCOUNT and isinstance(value, str):
-        return _called(value, people)
-    if name == _MOMENT and isinstance(value, int | float):
-        return stamp(value)
-    if name in _KEYS and isinstance(value, str):
-        return value[:_SHORT]
-    return str(value)

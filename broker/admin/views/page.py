@@ -63,7 +63,7 @@ class Page(CustomView):
         self, wanted: AuditFilter = EVERYTHING, limit: int = PAGE_SIZE
     ) -> tuple[EventLine, ...]:
         """Return the newest events that fit, as pages list them."""
-        return await lines(await self.sql.audit.page(wanted, limit), self.sql)
+        return await lines(await self.sql.audit.page(wanted, limit), self.sql, self.provider)
 
     def provider(self, upstream: str) -> str:
         """Return what people call an upstream; its name where it is not used any more."""
