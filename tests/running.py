@@ -10,6 +10,7 @@ For tests that need the whole thing over HTTP: independent clients, browsers, fa
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -30,6 +31,12 @@ ROOT: Final = Path(__file__).parent.parent
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 15.0
 REDIS_PROGRAMS: Final = ("redis-server", "valkey-server")
+HANDED: Final = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+os.execv(sys.argv[2], sys.argv[2:])
+"""  # hands a socket over to the command that follows its number
 # Key changes are seen within a second, so that tests need not wait for them.
 # A few people stand for very many, and ask as often.
 QUICK: Final = {
@@ -63,6 +70,7 @@ class RunningBroker:
         discord: a simulator to use, one of its own unless given.
         launcher: words before the command, such as ``("taskset", "-c", "1")``.
         port: where to listen; a free one unless given.
+        handed: a listening socket that is handed over, as systemd does it; it stays the caller's.
 
     Attributes:
         program: the module that is run.
@@ -78,15 +86,17 @@ class RunningBroker:
         discord: SimulatedDiscord | None = None,
         launcher: tuple[str, ...] = (),
         port: int | None = None,
+        handed: socket.socket | None = None,
     ) -> None:
         self.data_dir = folder / "data"
         self.log = folder / "broker.log"
-        self.port = port or free_port()
+        self.port = handed.getsockname()[1] if handed else port or free_port()
         self.issuer = f"http://127.0.0.1:{self.port}"
         self.discord = discord or SimulatedDiscord()
         self.discord_origin = ""
         self._extra = dict(settings or {})
         self._launcher = launcher
+        self._handed = handed
         self._process: subprocess.Popen[bytes] | None = None
         self._left: set[psutil.Process] = set()
         self._stack = ExitStack()
@@ -136,6 +146,10 @@ class RunningBroker:
     def launch(self) -> None:
         """Start the server's process and return at once."""
         command = [*self._launcher, sys.executable, "-m", self.program, "serve"]
+        files: tuple[int, ...] = ()
+        if self._handed is not None:
+            files = (self._handed.fileno(),)
+            command = [sys.executable, "-c", HANDED, str(*files), *command]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -145,6 +159,7 @@ class RunningBroker:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                pass_fds=files,
                 start_new_session=True,
             )
 

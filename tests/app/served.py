@@ -12,14 +12,9 @@ import urllib.request
 from pathlib import Path
 
 from tests.ports import free_port
+from tests.running import HANDED
 
 ROOT = Path(__file__).resolve().parents[2]
-HANDED = """
-import os, sys
-os.dup2(int(sys.argv[1]), 3)
-os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
-os.execv(sys.argv[2], sys.argv[2:])
-"""
 START = 60.0  # seconds; the machine may be busy
 
 

@@ -43,8 +43,11 @@ class Verifier:
         try:
             answer = await self._http.get("/.well-known/jwks.json")
             kids = {key["kid"] for key in answer.raise_for_status().json()["keys"]}
-        except (httpx2.HTTPError, *GONE):
+        except (httpx2.HTTPError, *GONE) as error:
+            failed = Record(What.JWKS, Outcome.UNKNOWN, asked, time.time(), said=repr(error))
+            self._history.add(failed)
             return False
+        self._history.add(Record(What.JWKS, Outcome.OK, asked, time.time()))
         control = answer.headers["cache-control"]
         age = int(control.partition("max-age=")[2].partition(",")[0])
         self._kids, self._until = kids, asked + age
@@ -111,7 +114,9 @@ class Crowd:
         began = time.time()
         try:
             found = await asyncio.to_thread(Person(self.issuer, name).tokens)
-        except (httpx2.HTTPError, AssertionError, KeyError, ValueError):
+        except (httpx2.HTTPError, AssertionError, KeyError, ValueError) as error:
+            failed = Record(What.BORN, Outcome.UNKNOWN, began, time.time(), said=repr(error))
+            self.history.add(failed)
             await asyncio.sleep(0.5)
             return None
         line = Line(self, found)
@@ -213,7 +218,7 @@ class Line:
             given=None if given is None else generation(given),
             got=generation(found["refresh_token"]) if found else None,
             kid=kid_of(found["access_token"]) if found else "",
-            said=said if outcome in {Outcome.WRONG, Outcome.REFUSED} else "",
+            said=said,
         )
 
     def _add(self, what: What, outcome: Outcome, began: float, **more: Any) -> None:

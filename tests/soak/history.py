@@ -10,15 +10,18 @@ from pathlib import Path
 class What(StrEnum):
     """What was done."""
 
-    BORN = "born"  # a code was redeemed; ``got`` is the first generation
+    BORN = "born"  # a code was redeemed; ``got`` is the first generation; no line where it failed
     REFRESH = "refresh"  # ``given`` was presented; ``got`` came back
     USERINFO = "userinfo"
     REVOKE = "revoke"
     SIGN_OUT = "sign-out"  # of this line, with all others of the account
+    JWKS = "jwks"  # a copy was fetched
     VERIFY = "verify"  # by a verifier with a copy of the JWKS; refused: its kid was unknown
     ADOPTED = "adopted"  # of the audit log: a generation above the stored one was presented
     KEY_REVOKED = "key-revoked"
     FAIL_OVER = "fail-over"  # from when writes may be lost until all is whole again
+    UNNOTICED = "unnoticed"  # all that was done meanwhile, ``said``, no request may notice
+    MENDED = "mended"  # ``said`` is what mended itself; wrong: it has not, in time
 
 
 class Outcome(StrEnum):
@@ -43,7 +46,7 @@ class Record:
         given: the generation that was presented.
         got: the generation that was answered.
         kid: the key of the access token that was answered, or that was revoked.
-        said: the answer, where it was wrong.
+        said: the answer, or why there was none; or what was done.
     """
 
     what: What

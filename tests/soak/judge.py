@@ -12,6 +12,7 @@ from tests.soak.history import History, Outcome, Record, What
 
 SLACK = 0.5  # seconds: rounding, and clocks of one machine read at two places
 LINGER = 5.0  # seconds for which a request that was given up may still be under way
+REQUESTS = {What.BORN, What.REFRESH, What.USERINFO, What.REVOKE, What.JWKS}
 
 
 @dataclass(slots=True)
@@ -36,9 +37,9 @@ def judge(history: History) -> Verdict:
     for record in history.records:
         lines[record.line].append(record)
         if record.outcome is Outcome.WRONG:
-            verdict.breaches.append(f"wrong answer to {record.what}: {record.said}")
+            verdict.breaches.append(f"{record.what}, wrong: {record.said}")
     fail_overs = [one for one in lines.pop("", []) if one.what is What.FAIL_OVER]
-    verdict.breaches += [*_unknown_keys(history), *_revoked_keys(history)]
+    verdict.breaches += [*_unknown_keys(history), *_revoked_keys(history), *_noticed(history)]
     for name, records in lines.items():
         line = _Line(name, records, history.grace, fail_overs)
         for rule in (line.twice, line.backwards, line.after_its_end, line.signed_out, line.adopted):
@@ -69,6 +70,20 @@ def _revoked_keys(history: History) -> Iterator[str]:
             continue
         if one.began > revoked[one.kid] + history.bound + SLACK:
             yield f"{one.line}: revoked key {one.kid} signed after its bound"
+
+
+def _noticed(history: History) -> Iterator[str]:
+    """Every request is answered that begins and ends while nothing was done but what none notices.
+
+    An answer that asks to come again (503) is none here.
+    """
+    for span in history.records:
+        if span.what is not What.UNNOTICED:
+            continue
+        for one in history.records:
+            within = span.began <= one.began and one.ended <= span.ended
+            if within and one.what in REQUESTS and one.outcome is Outcome.UNKNOWN:
+                yield f"{one.what} was not answered, there was only {span.said}: {one.said}"
 
 
 class _Line:

@@ -1,6 +1,7 @@
 """Runs the soak: two workers on a Redis Cluster of six processes and PostgreSQL."""
 
 import asyncio
+import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -17,15 +18,15 @@ from tests.faults.elsewhere import Wire
 from tests.faults.people import ADA, BEN, SECRET
 from tests.faults.redis_groups import cluster
 from tests.postgresql import Cluster as PostgreSQL
-from tests.running import RunningBroker
 from tests.soak.crowd import PATIENCE, Crowd, Verifier
 from tests.soak.history import History, Outcome, Record, What
+from tests.soak.processes import CALM, Fault
 from tests.soak.proxy import proxied
-from tests.soak.trouble import LEAVER, Fault, Stage
+from tests.soak.server import WORKERS, Server
+from tests.soak.trouble import LEAVER, Stage
 
 POLL = 1  # seconds between two looks at the keys
 CACHE = 3  # seconds that a JWKS is kept
-CALM = 30.0  # seconds in which everybody is served again once nothing is hurt any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Plan:
         """The broker's."""
         return {
             "BROKER_SECRETS": SECRET,
-            "BROKER_WORKERS": "2",
+            "BROKER_WORKERS": str(WORKERS),
             "BROKER_REDIS_REPLICAS": "1",
             "BROKER_REFRESH_GRACE": str(self.grace),
             "BROKER_JWKS_CACHE": str(CACHE),
@@ -87,7 +88,8 @@ async def staged(plan: Plan, folder: Path, sql: PostgreSQL, random: Random) -> A
         await fill(database, data)
         through = database.replace(f":{sql.port}/", f":{wire.port}/")
         stores = {"BROKER_DATABASE_URL": through, "BROKER_REDIS_URL": redis.url}
-        broker = RunningBroker(folder / "broker", plan.settings | stores)
+        held = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=2048))
+        broker = Server(folder / "broker", plan.settings | stores, held)
         stack.callback(broker.stop)
         await asyncio.to_thread(broker.start)
         proxy = await stack.enter_async_context(proxied(broker.port))

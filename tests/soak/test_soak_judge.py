@@ -85,6 +85,10 @@ def history(records: list[Record]) -> History:
     return History(GRACE, BOUND, list(records))
 
 
+def unnoticed(began: float, ended: float) -> Record:
+    return Record(What.UNNOTICED, Outcome.OK, began, ended, said="a reload")
+
+
 @QUICK
 @given(STEPS)
 def test_a_sound_broker_is_cleared(steps: list[tuple[str, float]]) -> None:
@@ -170,9 +174,21 @@ def _adopted(broker: Sound) -> list[Record]:
     return broker.records
 
 
+def _unanswered(broker: Sound) -> list[Record]:
+    """A request is cut while there was only a reload."""
+    began = broker.now
+    broker.refresh(broker.newest, answered=False)
+    return [*broker.records, unnoticed(began, broker.now)]
+
+
+def _unmended(broker: Sound) -> list[Record]:
+    """A worker that was killed has no successor."""
+    return [*broker.records, Record(What.MENDED, Outcome.WRONG, broker.now, broker.now + 30)]
+
+
 PLANTED = (
     _again, _forgotten, _after_revocation, _after_sign_out, _risen, _backwards, _unknown_kid,
-    _revoked_key, _wrong, _adopted,
+    _revoked_key, _wrong, _adopted, _unanswered, _unmended,
 )  # fmt: skip
 SERVED = st.lists(
     st.tuples(st.sampled_from(("refresh", "lost")), st.floats(0, 15)), min_size=1, max_size=12
@@ -190,6 +206,21 @@ def test_what_is_planted_is_found(plant: Callable[[Sound], list[Record]]) -> Non
         assert judge(history(plant(broker))).breaches
 
     found()
+
+
+@pytest.mark.parametrize("what", [What.BORN, What.REFRESH, What.USERINFO, What.REVOKE, What.JWKS])
+def test_a_reload_answers_whatever_is_asked(what: What) -> None:
+    """No kind of request may go without an answer meanwhile."""
+    cut = Record(what, Outcome.UNKNOWN, 1001.0, 1002.0)
+    assert judge(history([unnoticed(1000.0, 1003.0), cut])).breaches
+
+
+@pytest.mark.parametrize(("began", "ended"), [(1001.5, 1003.0), (1000.0, 1001.5)])
+def test_what_a_reload_is_not_blamed_for(began: float, ended: float) -> None:
+    """What something else may have cut: a request that was begun before, or went on after it."""
+    broker = sound([])
+    broker.records.append(Record(What.REFRESH, Outcome.UNKNOWN, 1001.0, 1002.0, LINE, given=1))
+    assert judge(history([*broker.records, unnoticed(began, ended)])).breaches == []
 
 
 @pytest.mark.parametrize("plant", [_again, _adopted], ids=["again", "adopted"])

@@ -2,36 +2,34 @@
 
 import asyncio
 import contextlib
-import signal
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
 
-import psutil
 from redis.exceptions import RedisError
 
 from tests.faults.elsewhere import Wire
-from tests.faults.redis_groups import Cluster, Server
+from tests.faults.redis_groups import Cluster
+from tests.faults.redis_groups import Server as Node
 from tests.faults.waiting import eventually
 from tests.postgresql import Cluster as PostgreSQL
-from tests.running import CommandFailed, RunningBroker
+from tests.running import CommandFailed
 from tests.soak.crowd import Crowd
 from tests.soak.history import Outcome, Record, What
+from tests.soak.processes import Fault, Processes
 from tests.soak.proxy import Proxy
+from tests.soak.server import Server
 
 LAG = 1.0  # seconds before a fail-over whose writes a replica may not have had
 MEND = 60.0  # seconds in which a cluster is whole again
 LEAVER = "chiyo"  # whom the operator signs out
-
-Fault = Callable[[], Awaitable[None]]
 
 
 @dataclass
 class Stage:
     """All that can be hurt."""
 
-    broker: RunningBroker
+    broker: Server
     redis: Cluster
     sql: PostgreSQL
     sql_wire: Wire
@@ -42,11 +40,7 @@ class Stage:
 
     def faults(self) -> dict[str, Fault]:
         """Each fault by its name."""
-        return {
-            "kill a worker": self.kill_worker,
-            "hang a worker": self.hang_worker,
-            "kill the server": self.kill_server,
-            "restart in order": self.restart,
+        return self.processes.faults() | {
             "kill a primary": self.kill_primary,
             "hang a Redis node": self.hang_node,
             "cut Redis' connections": self.cut_redis,
@@ -61,27 +55,13 @@ class Stage:
             "sign an account out": self.sign_out,
         }
 
+    @property
+    def processes(self) -> Processes:
+        """Those of the broker."""
+        return Processes(self.broker, self.crowd.history, self.random)
+
     def some(self, least: float, most: float) -> float:
         return self.random.uniform(least, most)
-
-    async def kill_worker(self) -> None:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            self.random.choice(self.broker.workers()).kill()
-        await asyncio.to_thread(self.broker.wait_ready)
-
-    async def hang_worker(self) -> None:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            worker = self.random.choice(self.broker.workers())
-            worker.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(self.some(0.5, 3))
-            worker.send_signal(signal.SIGCONT)
-
-    async def kill_server(self) -> None:
-        await asyncio.to_thread(self.broker.kill9)
-        await asyncio.to_thread(self.broker.restart)
-
-    async def restart(self) -> None:
-        await asyncio.to_thread(self.broker.restart)
 
     async def kill_primary(self) -> None:
         victim = self.random.choice(await asyncio.to_thread(self.redis.primaries))
@@ -118,7 +98,7 @@ class Stage:
             await self._each("CONFIG", "SET", "maxmemory", "0")
 
     async def _each(self, *words: str) -> None:
-        def say(one: Server) -> None:
+        def say(one: Node) -> None:
             with contextlib.suppress(RedisError):
                 one.say(*words)
 
