@@ -41,6 +41,8 @@ EXCHANGES: Final = {
 }
 SUBJECTS: Final = {v.SUBJECT_PUBLIC: "the same for all apps", v.SUBJECT_PAIRWISE: "its own"}
 ANY: Final = {"": "any of ours"} | {alg: alg for alg in ALGORITHMS}
+FIRST: Final = 4
+"""So many groups are about what every app has to say; of the others most leave all as it is."""
 
 
 def client_fields(settings: Settings) -> Groups:
@@ -56,8 +58,8 @@ def client_fields(settings: Settings) -> Groups:
         "What it is": _WHAT,
         "How it proves who it is": _PROOF,
         "Where it is": _PLACES,
-        "How it asks": _REQUESTS,
         "What it may do": _RIGHTS,
+        "How it asks": _REQUESTS,
         "What it knows of communities, and who may use it": _communities(upstreams),
         "Its tokens": _tokens(on),
         "How long": _LENGTHS,
@@ -104,6 +106,16 @@ _PLACES: Final = (
     Field("backchannel_logout_session_required", "Is told which session", "Whether it has to know "
           "which of a person's sessions ended.", "flag"),
 )  # fmt: skip
+_RIGHTS: Final = (
+    Field("grant_types", "Gets tokens by", "At least one.", "several", GRANTS),
+    Field("exchange", "Exchanges", "Which tokens it may exchange for which; with “exchanging "
+          "tokens” above.", "several", EXCHANGES),
+    Field("scopes", "Scopes", "What it may ask for: ours, and those of registered APIs; separated "
+          "by blanks or lines. guilds, roles and groups tell of communities.", "lines"),
+    Field("resources", "APIs", "Resource indicators it may ask for, one a line.", "lines"),
+    Field("audience", "Tokens are for", "aud of its access tokens where it asks for no API. "
+          "Empty: its own identifier."),
+)  # fmt: skip
 _REQUESTS: Final = (
     Field("require_pkce", "Must use PKCE", "Only an app with a secret may be let off.", "flag"),
     Field("require_pushed_authorization_requests", "Must push its requests",
@@ -114,16 +126,6 @@ _REQUESTS: Final = (
           "requests, where they are signed.", "choice", ANY),
     Field("default_max_age", "Signed in lately", "How long ago people may have signed in, such as "
           "1h. Empty: any time.", "time"),
-)  # fmt: skip
-_RIGHTS: Final = (
-    Field("grant_types", "Gets tokens by", "At least one.", "several", GRANTS),
-    Field("exchange", "Exchanges", "Which tokens it may exchange for which; with “exchanging "
-          "tokens” above.", "several", EXCHANGES),
-    Field("scopes", "Scopes", "What it may ask for: ours, and those of registered APIs; separated "
-          "by blanks or lines. guilds, roles and groups tell of communities.", "lines"),
-    Field("resources", "APIs", "Resource indicators it may ask for, one a line.", "lines"),
-    Field("audience", "Tokens are for", "aud of its access tokens where it asks for no API. "
-          "Empty: its own identifier."),
 )  # fmt: skip
 
 

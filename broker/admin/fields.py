@@ -1,7 +1,7 @@
 """Forms: what a field is, what stands in it, and reading it. What may be is judged elsewhere."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -67,6 +67,57 @@ Groups = Mapping[str, tuple[Field, ...]]
 def each(groups: Groups) -> Iterable[Field]:
     """Return all fields."""
     return (field for group in groups.values() for field in group)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A group of a long form, which can be folded.
+
+    Attributes:
+        key: names it in the page.
+        title: its legend.
+        fields: what it asks for.
+        unusual: whether anything in it is not as it is for a new record.
+        open: whether it is shown unfolded.
+    """
+
+    key: str
+    title: str
+    fields: tuple[Field, ...]
+    unusual: bool
+    open: bool
+
+
+def sections(
+    groups: Groups,
+    values: Mapping[str, Any],
+    usual: Mapping[str, Any],
+    wrong: Container[str] = (),
+    *,
+    first: int,
+) -> tuple[Section, ...]:
+    """Return a form's groups, folded where nobody has to look.
+
+    Args:
+        groups: the fields.
+        values: what stands in each field.
+        usual: what stands there for a new record.
+        wrong: fields with something to correct.
+        first: so many groups are unfolded in any case.
+    """
+    found = []
+    for number, (title, asked) in enumerate(groups.items()):
+        unusual = any(_text(values.get(one.name)) != _text(usual[one.name]) for one in asked)
+        is_open = number < first or unusual or any(one.name in wrong for one in asked)
+        found.append(Section(f"section-{number + 1}", title, asked, unusual, is_open))
+    return tuple(found)
+
+
+def _text(value: Any) -> Any:
+    """Return what stands in a field, whether it was shown or came from a browser."""
+    if isinstance(value, str):
+        return value.replace("\r\n", "\n").strip()
+    return sorted(value) if isinstance(value, list | tuple) else value
 
 
 def shown(record: Any, groups: Groups) -> dict[str, Any]:

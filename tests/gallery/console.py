@@ -112,6 +112,7 @@ async def _refused(site: Site, page: Page) -> None:
     await page.get_by_label("client_id", exact=True).fill("shop")
     await page.get_by_label("Name", exact=True).fill("Shop")
     await page.get_by_label("Redirect URIs").fill("http://shop.example/cb")
+    await page.locator("summary", has_text="How long").click()
     await page.get_by_label("Access tokens").fill("soon")
     await page.get_by_role("button", name="Register").click()
 

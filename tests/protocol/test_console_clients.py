@@ -1,6 +1,8 @@
 """The console's form of apps: all that the command line can set, refused at the field it is of."""
 
+import html
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -166,3 +168,23 @@ async def test_a_public_app_without_origins_gets_those_it_returns_to(desk: Desk)
     )
     assert "is registered" in answer.text
     assert (await kept(desk, "spa")).origins == ("https://spa.example",)
+
+
+async def test_what_is_as_usual_is_folded(desk: Desk) -> None:
+    """A section is open where every app says something, something is set, or is wrong."""
+    await register(desk, client_id="plain", client_uri=None)
+    await register(desk, client_id="odd", client_uri=None, grant_idle=86400, brand_accent="#4752c4")
+    always = ["What it is", "How it proves who it is", "Where it is", "What it may do"]
+    assert unfolded((await desk.get("/clients/new")).text) == always
+    assert unfolded((await desk.get("/clients/plain/edit")).text) == always
+    odd = (await desk.get("/clients/odd/edit")).text
+    assert unfolded(odd) == [*always, "How long", "What people see"]
+    wrong = await desk.send("/clients/plain/edit", userinfo_signed_response_alg="none")
+    assert unfolded(wrong.text) == [*always, "Its tokens"]
+
+
+def unfolded(page: str) -> list[str]:
+    """The titles of the sections that are open; each is one that the list of them leads to."""
+    sections = re.findall(r'<details class="section" id="(.+?)"( open)?>.*?">(.+?)</span>', page)
+    assert [key for key, *_ in sections] == re.findall(r'<a href="#(section-\d+)">', page)
+    return [html.unescape(title) for _, is_open, title in sections if is_open]

@@ -11,7 +11,7 @@ from starlette_admin.flash import flash
 from starlette_admin.routing import route
 
 from broker.admin import fields
-from broker.admin.client_form import client_fields, taken
+from broker.admin.client_form import FIRST, client_fields, taken
 from broker.admin.views.page import Page, form_of, missing, number, text
 from broker.admin.views.policies import policy_said
 from broker.app.algorithms import unready
@@ -58,6 +58,7 @@ class Clients(Page):
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         self.fields = client_fields(parts.settings)
+        self.usual = fields.shown(Client("", "", auth_method=v.AUTH_BASIC), self.fields)
 
     @route("")
     async def index(self, request: Request) -> Response:
@@ -219,7 +220,9 @@ class Clients(Page):
             request,
             "client_form.html",
             title,
-            fields=self.fields,
+            sections=fields.sections(
+                self.fields, looked.values, self.usual, looked.wrong, first=FIRST
+            ),
             looked=looked,
             client=client,
             version=version,
