@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -12,13 +13,14 @@ from typing import Final, Self
 
 from broker.stores.embedded.binary import check_data, find_binary
 from broker.stores.embedded.errors import DataDirectoryBusy, EmbeddedRedisFailed
-from broker.stores.embedded.locks import Lock
+from broker.stores.embedded.locks import PAUSE, Lock
 from broker.stores.embedded.process import LONGEST_SOCKET, say, signal_server
 from broker.stores.embedded.watchdog import Watchdog
 
 FOLDER: Final = "redis"
 ORPHAN_WAIT: Final = 5.0  # seconds an orphaned server has to end by itself
 TOOL_WAIT: Final = 10.0  # seconds to wait for a command-line tool that owns the directory
+NOTE_WAIT: Final = 1.0  # seconds that whoever has just taken the directory has to say who it is
 
 
 def _silent(_: str) -> None:
@@ -131,14 +133,25 @@ class EmbeddedRedis:
     def _claim(self) -> None:
         """Take both locks; a living owner keeps them, an orphaned server is ended."""
         self._owner = Lock(self.directory / "owner.lock")
-        if not self._owner.take():
-            note = self._owner.read()
-            if not (note.get("temporary") and self._owner.take(TOOL_WAIT)):
-                raise DataDirectoryBusy(self.directory.parent, note.get("pid"))
+        if not (self._owner.take() or self._take_after(self._owner)):
+            raise DataDirectoryBusy(self.directory.parent, self._owner.read().get("pid"))
+        self._owner.write({"pid": os.getpid(), "temporary": self._temporary})
         self._server = Lock(self.directory / "server.lock")
         if not self._server.take():
             self._end_orphan(self._server)
-        self._owner.write({"pid": os.getpid(), "temporary": self._temporary})
+
+    def _take_after(self, lock: Lock) -> bool:
+        """Take the lock after a tool that has it now; say whether it was taken.
+
+        A note of a process that is gone is not the holder's: that one is about to write its own.
+        """
+        until = time.monotonic() + NOTE_WAIT
+        while not (note := lock.read()).get("temporary"):
+            if _lives(note.get("pid")) or time.monotonic() > until:
+                return False
+            if lock.take(PAUSE):
+                return True
+        return lock.take(TOOL_WAIT)
 
     def _end_orphan(self, lock: Lock) -> None:
         note = lock.read()
@@ -190,3 +203,13 @@ class EmbeddedRedis:
             return False
         self._address = address
         return True
+
+
+def _lives(pid: object) -> bool:
+    try:
+        os.kill(int(str(pid)), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
