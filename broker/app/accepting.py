@@ -13,10 +13,10 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from broker.app.listening import BACKLOG
 from broker.app.shares import Share
 from broker.log import structlog
 
-BACKLOG: Final = 2048
 PAUSE: Final = 0.001  # seconds until a process that let others go first looks again
 PATIENCE: Final = 0.03  # seconds it goes on letting them
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})

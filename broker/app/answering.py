@@ -9,7 +9,8 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from broker.app.accepting import BACKLOG, Accepting
+from broker.app.accepting import Accepting
+from broker.app.listening import BACKLOG
 from broker.app.shares import Share
 from broker.app.wire import WholeAnswers
 

@@ -4,6 +4,7 @@ systemd and others open sockets themselves and hand them over (``LISTEN_FDS``, s
 They stay open while one server ends and the next begins, so nobody is refused in between.
 """
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from broker.app.occupants import occupant
 from broker.app.problems import Problem, Refused
 from broker.app.settings import Settings
 from broker.app.sources import variable
 
+BACKLOG: Final = 2048
 FIRST: Final = 3  # the number of the first file handed over
 COUNT: Final = "LISTEN_FDS"
 MEANT_FOR: Final = "LISTEN_PID"
@@ -32,6 +35,21 @@ class Doors:
 
     sockets: tuple[socket.socket, ...]
     handed: bool
+
+    def open(self) -> None:
+        """Listen: from now on whoever comes waits for somebody who serves.
+
+        Two servers can bind one address as long as neither listens; the second to listen fails.
+
+        Raises:
+            Refused: another listens there.
+        """
+        for one in self.sockets:
+            try:
+                one.listen(BACKLOG)
+            except OSError as error:
+                host, port = one.getsockname()[:2]
+                raise _refused(host, port, error) from None
 
     def __str__(self) -> str:
         return ", ".join(_address(one) for one in self.sockets)
@@ -78,11 +96,16 @@ def _opened(settings: Settings) -> socket.socket:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             found.bind((settings.host, settings.port))
         except OSError as error:
-            where = f"{settings.host} port {settings.port}"
-            reason = f"cannot listen on {where}: {error.strerror}"
-            raise Refused(Problem(variable("port"), reason)) from None
+            raise _refused(settings.host, settings.port, error) from None
         stack.pop_all()
     return found
+
+
+def _refused(host: str, port: int, error: OSError) -> Refused:
+    reason = f"cannot listen on {host} port {port}: {error.strerror}"
+    if error.errno == errno.EADDRINUSE and (who := occupant(port)):
+        reason += f", by {who}"
+    return Refused(Problem(variable("port"), reason))
 
 
 def _address(sock: socket.socket) -> str:

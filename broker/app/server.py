@@ -55,6 +55,7 @@ def serve(settings: Settings, announce: Announce, *, console: MakeConsole | None
     refuse_demo(settings.data_dir)
     with listening(settings) as doors, redis_of(settings) as redis_url:
         asyncio.run(make_ready(settings, redis_url))
+        doors.open()
         _run(settings, redis_url, doors, partial(announce, _where(settings, doors)), console)
 
 

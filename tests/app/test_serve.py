@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from broker.app import listening
+from broker.app.loading import load
+from broker.app.occupants import occupant
 from broker.app.problems import Refused
 from broker.stores.embedded import find_binary
 from tests.app.served import Served
+from tests.ports import free_port
 
 PUBLIC = ("--public", "--redirect-uri", "https://app.example.org/cb")
 
@@ -177,11 +180,28 @@ def test_an_older_schema_is_a_refusal(tmp_path):
 
 
 def test_a_taken_port_is_named(served):
-    """Not a traceback."""
+    """Not a traceback: the setting, and who has the port."""
     served.start()
     answer = served.run("serve")
     assert answer.returncode == 4
     assert f"BROKER_PORT: cannot listen on 127.0.0.1 port {served.port}" in answer.stderr
+    assert f"Address already in use, by process {served.process.pid} (" in answer.stderr
+
+
+def test_whoever_listens_second_is_refused(monkeypatch):
+    """Two that start at one instant can both bind a port; then it is who listens first."""
+    monkeypatch.setenv("BROKER_PORT", str(free_port()))
+    settings = load()
+    with listening.listening(settings) as first, listening.listening(settings) as second:
+        second.open()
+        taken = f"port {settings.port}: Address already in use, by process {os.getpid()} "
+        with pytest.raises(Refused, match=f"BROKER_PORT: cannot listen on .* {taken}"):
+            first.open()
+
+
+def test_of_a_port_of_nobody_nobody_is_told():
+    """A port that was taken a moment ago may be free by now."""
+    assert occupant(free_port()) is None
 
 
 def test_keys_sealed_with_another_secret_are_a_refusal(tmp_path):

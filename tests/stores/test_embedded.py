@@ -203,9 +203,7 @@ def test_the_server_waits_for_a_tool(tmp_path: Path) -> None:
 
 
 def test_a_note_of_somebody_gone_is_not_the_holders(tmp_path: Path) -> None:
-    """A tool that took the directory a moment ago has not said yet that it is one: it is waited
-    for, whatever the note of a server before it says.
-    """
+    """A tool that has just taken the directory is waited for, whatever a former note says."""
     (tmp_path / "redis").mkdir()
     gone = subprocess.Popen(["true"])
     gone.wait()
