@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import OperationalError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from broker.core.apis import Api
@@ -322,3 +324,17 @@ async def test_what_was_acknowledged_outlives_kill_9(
         pass
     assert "" not in acknowledged
     assert set(acknowledged) <= carried
+
+
+def test_a_file_that_cannot_be_opened_leaves_no_thread(tmp_path: Path) -> None:
+    """A command that ends right after that says why, and no thread writes a traceback after it."""
+    before = threading.active_count()
+
+    async def attempt() -> int:
+        made = engine.create(f"sqlite:///{tmp_path}/none/x.db")
+        with pytest.raises(OperationalError, match="unable to open"):
+            await made.connect()
+        return threading.active_count() - before
+
+    for _ in range(20):
+        assert asyncio.run(attempt()) <= 1  # that which waited

@@ -4,14 +4,18 @@ A caller waits ``unit.DEADLINE`` seconds at the most; the limits here end the wo
 Errors name the statement without its parameters, which are people's profiles.
 """
 
+import asyncio
 from sqlite3 import OperationalError
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
+
+if TYPE_CHECKING:
+    import aiosqlite
 
 WAIT: Final = 1.2  # seconds for a connection, a lock or a statement
 PATIENT: Final = 120.0  # the same, while a schema is being changed
@@ -121,7 +125,8 @@ def _tls(url: URL) -> tuple[URL, dict[str, Any]]:
 def _sqlite(
     url: URL, wait: float, *, foreign_keys: bool = True, begin: str = "DEFERRED", **pool: Any
 ) -> AsyncEngine:
-    made = create_async_engine(url, connect_args={"timeout": wait}, hide_parameters=True, **pool)
+    arguments = {"timeout": wait, "async_creator_fn": _opened}
+    made = create_async_engine(url, connect_args=arguments, hide_parameters=True, **pool)
 
     @event.listens_for(made.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -160,3 +165,21 @@ def writer(engine: AsyncEngine) -> AsyncEngine:
     Else two that both read and then write would end with "database is locked" at once.
     """
     return engine.execution_options(sqlite_begin="IMMEDIATE")
+
+
+async def _opened(*words: Any, **named: Any) -> "aiosqlite.Connection":
+    """Open an SQLite file; where that fails, nothing of the attempt is left.
+
+    aiosqlite tells the thread of a connection that failed to end, and does not wait for it: one
+    that has the last word after the loop was closed writes a traceback to standard error.
+    """
+    import aiosqlite  # noqa: PLC0415 - PostgreSQL needs none of it
+
+    connection = aiosqlite.connect(*words, **named)
+    thread = connection._thread  # noqa: SLF001 - there is no other way to it
+    thread.daemon = True
+    try:
+        return await connection
+    except BaseException:
+        await asyncio.to_thread(thread.join, WAIT)
+        raise
