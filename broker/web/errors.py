@@ -131,7 +131,7 @@ def voice_for_unknown(request: Request) -> Voice:
 
 def plain(text: str) -> str:
     """Return the text with only what an error_description may hold (RFC 6749 §5.2)."""
-    return _UNSPEAKABLE.sub("'", text)
+    return _UNSPEAKABLE.sub("'", text.replace("§", "section "))
 
 
 def _refusal(error: e.AuthorizationRefused, request: Request, edge: Edge) -> Answer:

@@ -1,6 +1,6 @@
 """The authorization code grant (RFC 6749 §4.1.3, OpenID Connect Core §3.1.3, RFC 7636 §4.6)."""
 
-from typing import Any
+from typing import Any, Final
 
 from broker.core import dpop, pkce
 from broker.core.audit import note
@@ -10,6 +10,16 @@ from broker.core.handles import Kind
 from broker.core.model import AuditEvent, Client
 from broker.core.parameters import Parameters
 from broker.core.ports import CodeRedemption, GrantRefused, Proof, Refusal
+
+# What the client's own developer reads. It is told to the code's own client alone, and of use to
+# nobody else: who lacks the verifier cannot come by it.
+_TOLD: Final = {
+    Refusal.MISMATCH: "The redirect_uri or the code_verifier is missing, or not that of the request"
+    " which the code answers",
+    Refusal.EXPIRED: "The code has expired: redeem it as soon as it comes",
+    Refusal.REPLAYED: "The code was used before; the tokens that it led to have been revoked",
+}
+_MALFORMED: Final = "code_verifier must be 43 to 128 letters, digits or - . _ ~ (RFC 7636 §4.1)"
 
 
 class CodeGrant:
@@ -69,7 +79,7 @@ class CodeGrant:
             raise dpop.refusal(result.reason, proof) or (
                 InvalidTarget
                 if result.reason is Refusal.RESOURCE
-                else InvalidGrant(private=f"code: {result.reason}")
+                else InvalidGrant(_TOLD.get(result.reason, ""), f"code: {result.reason}")
             )
         grant = result.grant
         return await counter.mint.answer(
@@ -108,5 +118,5 @@ def _challenge(verifier: str | None) -> str | None:
         return None
     challenge = pkce.challenge_of(verifier)
     if challenge is None:
-        raise InvalidGrant(private="malformed code_verifier")
+        raise InvalidGrant(_MALFORMED, "malformed code_verifier")
     return challenge

@@ -22,6 +22,13 @@ from broker.core.policy.rules import Rules
 from broker.core.ports import GrantAlive, GrantRefused, Proof, RefreshRequest, Refusal, Rotation
 
 _SIGN_IN_AGAIN: Final = "What the app needs to know is not told any more: sign in again"
+# What the client's own developer reads; another client's token is as good as none.
+_TOLD: Final = {
+    Refusal.EXPIRED: "The refresh token has expired: sign in again",
+    Refusal.REUSED: "The refresh token was used before: all that came of it has been revoked; "
+    "keep the newest one",
+    Refusal.NO_SESSION: "The sign-in that it came from is over: sign in again",
+}
 
 
 class RefreshGrant:
@@ -136,7 +143,7 @@ class RefreshGrant:
             return InvalidTarget()
         if refused.reason is Refusal.REUSED:
             await self._note("grant.reused", client, handle)
-        return InvalidGrant(private=f"refresh token: {refused.reason}")
+        return InvalidGrant(_TOLD.get(refused.reason, ""), f"refresh token: {refused.reason}")
 
     async def _note(self, kind: str, client: Client, handle: Handle) -> None:
         counter = self._counter
