@@ -432,6 +432,7 @@ ROWS = (
             "::test_audiences_of_assertions",
             "::test_holder_of_key_required",
             "::test_request_uri_used_twice",
+            "::test_refresh_token",
             "clients/test_oauth4webapi.py::test_a_client_of_fapi",
         ),
     ),

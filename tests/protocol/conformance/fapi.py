@@ -186,6 +186,7 @@ async def register(world: World, browser: Browser, alg: str = "PS256", **fields:
             "id_token_signed_response_alg": alg,
             "require_pushed_authorization_requests": True,
             "dpop_bound_access_tokens": True,
+            "rotate_refresh_tokens": False,
             "first_party": True,
         }
         | fields,

@@ -130,12 +130,13 @@ async def test_scheme_is_case_insensitive(client: FapiClient, scheme: str) -> No
 
 
 async def test_refresh_token(client: FapiClient, other: FapiClient) -> None:
-    """…-refresh-token: bound to the client."""
+    """…-refresh-token: bound to the client, and not rotated (Security Profile §5.3.2.1)."""
     tokens = await client.tokens(scope="openid offline_access", prompt="consent")
     refused(await other.refresh(tokens["refresh_token"]), "invalid_grant")
     answer = await client.refresh(tokens["refresh_token"])
     assert answer.status_code == 200, answer.text
     assert (await client.resource(answer.json()["access_token"])).status_code == 200
+    assert answer.json()["refresh_token"] == tokens["refresh_token"]
     fields: dict[str, str | None] = {
         "grant_type": "refresh_token",
         "refresh_token": answer.json()["refresh_token"],
