@@ -1,6 +1,8 @@
 """``broker serve`` and ``broker demo``."""
 
 import os
+import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -96,6 +98,9 @@ def demo(
         Path | None,
         typer.Option(help="The demonstration's own data directory. Default: .broker-demo."),
     ] = None,
+    log: Annotated[
+        bool, typer.Option("--log", help="Print the broker's log: a line for each request.")
+    ] = False,
 ) -> None:
     """Run everything on this machine: a broker, a simulated Discord and a sample app.
 
@@ -109,7 +114,7 @@ def demo(
         from broker.demo.launch import run
 
         try:
-            run(port, data_dir, _invite)
+            run(port, data_dir, _invite, log=log)
         except OSError as error:
             reason = f"a port from {port} to {port + 2} is taken: {error.strerror}; try --port"
             raise Failure(Exit.FAILED, reason) from None
@@ -139,9 +144,17 @@ def _invite(ports: Any, data_dir: Path) -> None:
         f"Keys (JWKS)         {ports.issuer}/.well-known/jwks.json\n"
         f"Data                {data_dir}\n\n"
         f"Operate it from another terminal:\n"
-        f"  BROKER_DATA_DIR={data_dir} broker keys list\n\n"
+        f"  BROKER_DATA_DIR={data_dir} {_as_typed()} clients list\n\n"
         "Ctrl-C stops everything."
     )
     Console(highlight=False).print(
         Panel.fit(text, title="broker demo", subtitle="anybody can be anybody here")
     )
+
+
+def _as_typed() -> str:
+    """Return how this very command is called from the same directory: it may not be on the PATH."""
+    typed = sys.argv[0]
+    if Path(typed).name != "broker" or shutil.which("broker") == shutil.which(typed):
+        return "broker"
+    return shlex.quote(typed)

@@ -43,13 +43,14 @@ DATA_DIR: Final = Path(".broker-demo")
 Started = Callable[[DemoPorts, Path], None]
 
 
-def run(port: int, data_dir: Path | None, started: Started) -> None:
+def run(port: int, data_dir: Path | None, started: Started, *, log: bool = False) -> None:
     """Run the demonstration until SIGINT or SIGTERM.
 
     Args:
         port: the broker's; the simulated Discord and the sample app take the next two.
         data_dir: where the broker keeps its data; it is marked as a demonstration's.
         started: told when everything answers.
+        log: whether the broker's log is printed.
 
     Raises:
         Refused: the data directory is not a demonstration's.
@@ -66,7 +67,7 @@ def run(port: int, data_dir: Path | None, started: Started) -> None:
             await stop.wait()
 
     ports = DemoPorts.from_base(port)
-    with settings_for(ports, data_dir or DATA_DIR) as settings:
+    with settings_for(ports, data_dir or DATA_DIR, log=log) as settings:
         asyncio.run(work(ports, settings))
 
 
@@ -97,7 +98,7 @@ def run_check(data_dir: Path | None, report: Report) -> bool:
 
 
 @contextmanager
-def settings_for(ports: DemoPorts, data_dir: Path) -> Iterator[Settings]:
+def settings_for(ports: DemoPorts, data_dir: Path, *, log: bool = False) -> Iterator[Settings]:
     """Return a demonstration's settings, those of a real broker put out of sight.
 
     The operator's own database and Redis must never be a demonstration's.
@@ -116,7 +117,8 @@ def settings_for(ports: DemoPorts, data_dir: Path) -> Iterator[Settings]:
             discord_cdn_url=ports.discord_origin,
             discord_public_key=discord_application(ports.issuer).verify_key,
             outbound_allow=(f"{HOST}:{ports.sample}",),
-            log_level="warning",
+            registration="open",  # nobody but this machine gets here
+            log_level="info" if log else "warning",
         )
         check_serving(settings)
         logs.configure(settings)
