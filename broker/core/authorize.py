@@ -206,9 +206,9 @@ def asked_scope(
         InvalidScope: it is malformed, more than the client is registered for, or nothing is left.
     """
     asked = params.words("scope")
-    if not all(_SCOPE_TOKEN.match(word) for word in asked):
+    scope = tuple([word for word in asked if word in known])
+    if len(scope) < len(asked) and not all(_SCOPE_TOKEN.match(word) for word in asked):
         raise InvalidScope("The scope is malformed")
-    scope = tuple(word for word in asked if word in known)
     refused = [word for word in scope if word not in client.scopes]
     if refused:
         raise InvalidScope(f"This client is not registered for the scope {refused[0]}")

@@ -1,7 +1,6 @@
 """What a sign-in needs at hand, and what can be said of a request under way."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 from broker.core import facts, redirects
@@ -112,21 +111,13 @@ class Desk:
             found = await self.sessions.look(*place, now=self.clock.now())
         return found
 
-    @asynccontextmanager
-    async def telling(self, request: AuthorizationRequest) -> AsyncIterator[None]:
+    def telling(self, request: AuthorizationRequest) -> "Telling":
         """Have failures inside told as the app of a request wants: in its languages, its colour.
 
         Args:
             request: proven once, so its app is known.
         """
-        try:
-            yield
-        except BrokerError as error:
-            error.ui_locales = error.ui_locales or request.ui_locales
-            if request.inward is None:
-                with suppress(StoreUnavailable):
-                    error.client = error.client or await self.clients.find(request.client_id)
-            raise
+        return Telling(self.clients, request)
 
     def answer(self, request: AuthorizationRequest, client: Client, code: str) -> Redirect:
         """Return what carries a code to the client (RFC 6749 §4.1.2, RFC 9207 §2)."""
@@ -203,6 +194,29 @@ class Desk:
         if pending.request.inward is not None:
             return Way(Text("Your account"), "/account")
         return self.way_back(pending.request)
+
+
+class Telling:
+    """What ``Desk.telling`` returns: nearly every sign-in passes it, nearly none fails in it."""
+
+    __slots__ = ("_clients", "_request")
+
+    def __init__(self, clients: Clients, request: AuthorizationRequest) -> None:
+        self._clients = clients
+        self._request = request
+
+    async def __aenter__(self) -> None:
+        """Begin."""
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Say on a failure of ours whose it is; it goes on as it was raised."""
+        if not isinstance(error, BrokerError):
+            return
+        request = self._request
+        error.ui_locales = error.ui_locales or request.ui_locales
+        if request.inward is None:
+            with suppress(StoreUnavailable):
+                error.client = error.client or await self._clients.find(request.client_id)
 
 
 def same_browser(pending: PendingRequest, browser: Browser) -> None:

@@ -16,16 +16,22 @@ class Parameters:
         asker: returns whose request it is; few want to know, so it is not worked out for all.
     """
 
-    __slots__ = ("_asker", "_values")
+    __slots__ = ("_again", "_asker", "_values")
 
     def __init__(
         self, pairs: Iterable[tuple[str, str]], asker: Callable[[], str] | None = None
     ) -> None:
         self._asker = asker
         self._values: dict[str, list[str]] = {}
+        self._again: set[str] = set()  # names that came more than once
         for name, value in pairs:
-            if value:
-                self._values.setdefault(name, []).append(value)
+            if not value:
+                continue
+            if name in self._values:
+                self._values[name].append(value)
+                self._again.add(name)
+            else:
+                self._values[name] = [value]
 
     def one(self, name: str, *, longest: int = MAX_PARAMETER) -> str | None:
         """Return the value, or None when it is omitted.
@@ -40,7 +46,7 @@ class Parameters:
         values = self._values.get(name)
         if values is None:
             return None
-        if len(values) > 1:
+        if name in self._again:
             raise InvalidRequest(f"The parameter {name} was given twice")
         return _checked(name, values[0], longest)
 
@@ -58,11 +64,14 @@ class Parameters:
         Raises:
             InvalidRequest: as for ``one``.
         """
-        return tuple(dict.fromkeys((self.one(name) or "").split(" "))) if self.one(name) else ()
+        text = self.one(name)
+        return () if text is None else tuple(dict.fromkeys(text.split(" ")))
 
     def repeated(self, known: Iterable[str]) -> str | None:
         """Return the first of the ``known`` names that was given more than once."""
-        return next((name for name in known if len(self._values.get(name, ())) > 1), None)
+        if not self._again:
+            return None
+        return next((name for name in known if name in self._again), None)
 
     def asker(self) -> str:
         """Return whose request it is, for limits: an address or a network; empty where unknown."""
@@ -72,6 +81,7 @@ class Parameters:
         """Return the same parameters with this one in place of what was given for it."""
         found = Parameters((), self._asker)
         found._values = self._values | {name: [value]}
+        found._again = self._again - {name}
         return found
 
     def __contains__(self, name: str) -> bool:

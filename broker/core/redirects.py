@@ -7,7 +7,7 @@ ports of native apps), RFC 9207 (``iss`` in every answer).
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
-from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.parse import SplitResult, quote_plus, urlsplit
 
 from broker.core.errors import BadAuthorizationRequest
 from broker.core.model import Client
@@ -101,9 +101,10 @@ def origin(uri: str) -> str:
 def answer_url(redirect_uri: str, answer: Mapping[str, str | None]) -> str:
     """Return the redirect URI with the answer in its query, its own query kept (RFC 6749 §4.1.2).
 
-    Members that are None are left out.
+    Members that are None are left out; their names are ours, and need no encoding.
     """
-    query = urlencode([(name, value) for name, value in answer.items() if value is not None])
+    given = [(name, value) for name, value in answer.items() if value is not None]
+    query = "&".join([f"{name}={quote_plus(value)}" for name, value in given])
     if not query:
         return redirect_uri
     return f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{query}"

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from broker.core.outcomes import SIGNED_OUT, Browser
 from broker.web.answers import Header
 from broker.web.edge_config import EdgeConfig
+from broker.web.forms import header
 
 MAX_DEVICE: Final = 200
 _VALUE: Final = re.compile(r"[A-Za-z0-9_\-.~]{1,1024}")
@@ -35,14 +36,16 @@ class Cookies:
     def browser(self, request: Request) -> Browser:
         """Return what the browser brought; a cookie that came twice or malformed is ignored."""
         found: dict[str, list[str]] = {self.session_name: [], self.browser_name: []}
-        for header, value in request.scope["headers"]:
-            if header == b"cookie":
+        for name, value in request.scope["headers"]:
+            if name == b"cookie":
                 _collect(value.decode("latin-1"), found)
-        agent = request.headers.get("user-agent", "")
+        agent = header(request, b"user-agent").decode("latin-1")
+        if not agent.isprintable():
+            agent = "".join(filter(str.isprintable, agent))
         return Browser(
             key=_only(found[self.browser_name]),
             session=_only(found[self.session_name]),
-            device="".join(c for c in agent if c.isprintable())[:MAX_DEVICE],
+            device=agent[:MAX_DEVICE],
         )
 
     def changes(
@@ -68,8 +71,8 @@ class Cookies:
 def only_cookie(request: Request, name: str) -> str | None:
     """Return a cookie of ours by its name; one that came twice or malformed is ignored."""
     found: dict[str, list[str]] = {name: []}
-    for header, value in request.scope["headers"]:
-        if header == b"cookie":
+    for header_name, value in request.scope["headers"]:
+        if header_name == b"cookie":
             _collect(value.decode("latin-1"), found)
     return _only(found[name])
 

@@ -48,6 +48,13 @@ def test_repeated_names_the_first_known_repetition() -> None:
     assert found.repeated(("a",)) is None
 
 
+def test_a_value_put_in_place_of_two_stands_alone() -> None:
+    """What takes the place of a parameter that was given twice is given once; others stay."""
+    found = params(("x", "1"), ("x", "2"), ("y", "1"), ("y", "2")).joined("x", "3")
+    assert (found.one("x"), found.many("y")) == ("3", ("1", "2"))
+    assert found.repeated(("x", "y")) == "y"
+
+
 @pytest.mark.parametrize("bad", ["a\nb", "a\rb", "a\0b", "\x7f", "\u2028", "\u202e", "\x85"])
 def test_control_characters_are_refused(bad: str) -> None:
     """No line break, NUL, or character that turns text around gets further than here."""

@@ -2,12 +2,16 @@
 
 import asyncio
 import time
+from urllib.parse import parse_qsl
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from broker.core.errors import InvalidToken
+from broker.core.errors import InvalidRequest, InvalidToken
 from broker.core.outcomes import Redirect
 from broker.web.app import build
+from broker.web.forms import _parse
 from tests.web import fakes
 from tests.web.client import FORM, edge, part, raw
 
@@ -35,6 +39,18 @@ async def test_forms_are_read(content_type: str) -> None:
     assert answer.status_code == 200
     params = core.calls[0][1]
     assert (params.one("a"), params.one("b"), params.many("r")) == ("ü 1", None, ("1", "2"))
+
+
+@given(st.lists(st.sampled_from([*b"a=&%+;2cCfF3", 0xC3, 0xBC, 0]), max_size=30).map(bytes))
+def test_forms_are_read_as_python_reads_them(raw: bytes) -> None:
+    """Names and values are what ``parse_qsl`` makes of them; what it cannot decode is refused."""
+    try:
+        expected = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        with pytest.raises(InvalidRequest):
+            _parse(raw)
+    else:
+        assert _parse(raw) == expected
 
 
 @pytest.mark.parametrize("path", ["/token", "/revoke", "/authorize", "/interaction", "/logout"])
