@@ -77,7 +77,7 @@ async def arrived(desk: Desk, pending: PendingRequest, params: Parameters) -> Ar
         raise UpstreamPage(
             trips.said(rejected, title),
             private=error.private,
-            links=trips.again(desk, pending),
+            links=desk.ways_on(pending),
         ) from error
 
 
@@ -105,7 +105,7 @@ async def _read(desk: Desk, pending: PendingRequest, code: str, client: Client) 
     # An address that the person keeps to themselves is no hindrance, unless a policy says so.
     if upstream.lacks(granted.scope, replace(needs, email=False)):
         await _note_too_little(desk, client)
-        raise GrantedTooLittle(links=trips.again(desk, pending))
+        raise GrantedTooLittle(links=desk.ways_on(pending))
     if not needs.membership:
         return Arrival(signed_in, began, asked_later=client.upstream_token)
     community = await upstream.community(granted.access_token, needs, waiting=True)
@@ -127,7 +127,7 @@ async def _refused_upstream(desk: Desk, pending: PendingRequest, params: Paramet
     await desk.requests.finish(pending.request_id)
     if request.inward is not None:
         why = f"{pending.upstream} answered with error {error[:40]!r}"
-        raise Declined(private=why, links=(desk.back_link(pending),))
+        raise Declined(private=why, links=(desk.back_link(pending.request),))
     denied = error == AccessDenied.code
     if denied:
         await deny(desk, request)

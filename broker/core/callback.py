@@ -13,7 +13,6 @@ from broker.core.desk import Desk
 from broker.core.errors import (
     BadCallback,
     SignInRefused,
-    StoreUnavailable,
 )
 from broker.core.federation import (
     UpstreamAuthorization,
@@ -53,7 +52,7 @@ class Callback:
             IdentityTaken, IdentityOccupied, RequestUnknown: the identity cannot be linked.
         """
         pending = await self._spend(upstream, params, browser)
-        async with self._desk.telling(pending.request):
+        async with self._desk.telling(pending.request, pending):
             return await self._back(pending, params, browser)
 
     async def _back(
@@ -62,19 +61,14 @@ class Callback:
         """Go on with the request whose trip this answer has closed."""
         desk = self._desk
         desk.must_be_alive(pending)
-        try:
-            arrival = await arrived(desk, pending, params)
-            if arrival is None:
-                asked = replace(pending, asked_again=True)
-                place = desk.upstreams[pending.upstream]
-                return await trips.begin(desk, asked, browser, upstream=place, prompt="consent")
-            if pending.request.inward == LINK:
-                return await linking.complete(desk, pending, arrival.signed_in.profile, browser)
-            return await self._signed_in(pending, arrival, browser)
-        except StoreUnavailable as error:
-            raise StoreUnavailable(
-                error.public, error.private, error.retry_after, trips.again(desk, pending)
-            ) from error
+        arrival = await arrived(desk, pending, params)
+        if arrival is None:
+            asked = replace(pending, asked_again=True)
+            place = desk.upstreams[pending.upstream]
+            return await trips.begin(desk, asked, browser, upstream=place, prompt="consent")
+        if pending.request.inward == LINK:
+            return await linking.complete(desk, pending, arrival.signed_in.profile, browser)
+        return await self._signed_in(pending, arrival, browser)
 
     async def _signed_in(
         self, pending: PendingRequest, arrival: Arrival, browser: Browser
@@ -185,7 +179,7 @@ class Callback:
         )
         await note(desk.audit, event)
         await desk.requests.finish(pending.request_id)
-        return SignInRefused(private=why, links=(desk.back_link(pending),))
+        return SignInRefused(private=why, links=(desk.back_link(pending.request),))
 
     def _seen(self, pending: PendingRequest, arrival: Arrival) -> bool:
         """Whether the person was seen to authenticate on the trip."""

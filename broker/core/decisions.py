@@ -49,7 +49,7 @@ class Decisions:
                 before.
         """
         pending = await self._desk.under_way(params.one("request"))
-        async with self._desk.telling(pending.request):
+        async with self._desk.telling(pending.request, pending):
             return await self._taken(pending, params, browser)
 
     async def _taken(
@@ -91,7 +91,7 @@ class Decisions:
         except (StoreUnavailable, UpstreamUnavailable) as error:
             with suppress(StoreUnavailable):
                 await desk.requests.put(pending)
-            again = ((Text("Try again"), desk.page_url(pending)), desk.back_link(pending))
+            again = ((Text("Try again"), desk.page_url(pending)), desk.back_link(pending.request))
             raise type(error)(error.public, error.private, error.retry_after, again) from error
 
     async def _checked(

@@ -12,9 +12,11 @@ from broker.core.csrf import FormTokens, browser_digest
 from broker.core.device.model import Devices
 from broker.core.errors import (
     AccessDenied,
+    AuthorizationRefused,
     BrokerError,
     ForeignBrowser,
     InvalidGrant,
+    PageError,
     RequestExpired,
     RequestUnknown,
     StoreUnavailable,
@@ -111,13 +113,19 @@ class Desk:
             found = await self.sessions.look(*place, now=self.clock.now())
         return found
 
-    def telling(self, request: AuthorizationRequest) -> "Telling":
+    def telling(
+        self, request: AuthorizationRequest, pending: PendingRequest | None = None
+    ) -> "Telling":
         """Have failures inside told as the app of a request wants: in its languages, its colour.
+
+        What nobody has foreseen a way on from has one all the same: the request can be gone on
+        with, or its app be told that it did not happen.
 
         Args:
             request: proven once, so its app is known.
+            pending: its record, where it is stored.
         """
-        return Telling(self.clients, request)
+        return Telling(self, request, pending)
 
     def answer(self, request: AuthorizationRequest, client: Client, code: str) -> Redirect:
         """Return what carries a code to the client (RFC 6749 §4.1.2, RFC 9207 §2)."""
@@ -153,7 +161,7 @@ class Desk:
         pending = await self.requests.get(opened.item_id) if opened else None
         if pending is None:
             raise RequestUnknown
-        async with self.telling(pending.request):
+        async with self.telling(pending.request, pending):
             self.must_be_alive(pending)
         return pending
 
@@ -183,40 +191,52 @@ class Desk:
             RequestExpired: with a way back to the app.
         """
         if pending.expires_at <= self.clock.now():
-            raise RequestExpired(links=(self.back_link(pending),))
+            raise RequestExpired(links=(self.back_link(pending.request),))
 
-    def back_link(self, pending: PendingRequest) -> Way:
-        """Return the way by which a page leads back to the app, or to the page it is for."""
-        if pending.request.device is not None:
-            return Way(Text("Enter a code"), "/device")
-        if pending.request.inward == "console":
-            return Way(Text("Operator console"), "/admin")
+    def ways_on(self, pending: PendingRequest) -> tuple[Way, ...]:
+        """Return the ways by which a page leads on when a step of a request came to nothing."""
+        back = self.back_link(pending.request)
         if pending.request.inward is not None:
+            return (back,)
+        return (Way(Text("Try again"), self.page_url(pending)), back)
+
+    def back_link(self, request: AuthorizationRequest) -> Way:
+        """Return the way by which a page leads back to the app, or to the page it is for."""
+        if request.device is not None:
+            return Way(Text("Enter a code"), "/device")
+        if request.inward == "console":
+            return Way(Text("Operator console"), "/admin")
+        if request.inward is not None:
             return Way(Text("Your account"), "/account")
-        return self.way_back(pending.request)
+        return self.way_back(request)
 
 
 class Telling:
     """What ``Desk.telling`` returns: nearly every sign-in passes it, nearly none fails in it."""
 
-    __slots__ = ("_clients", "_request")
+    __slots__ = ("_desk", "_pending", "_request")
 
-    def __init__(self, clients: Clients, request: AuthorizationRequest) -> None:
-        self._clients = clients
+    def __init__(
+        self, desk: Desk, request: AuthorizationRequest, pending: PendingRequest | None
+    ) -> None:
+        self._desk = desk
         self._request = request
+        self._pending = pending
 
     async def __aenter__(self) -> None:
         """Begin."""
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Say on a failure of ours whose it is; it goes on as it was raised."""
+        """Say on a failure of ours whose it is, and the way on; it goes on as it was raised."""
         if not isinstance(error, BrokerError):
             return
-        request = self._request
+        desk, request, pending = self._desk, self._request, self._pending
         error.ui_locales = error.ui_locales or request.ui_locales
         if request.inward is None:
             with suppress(StoreUnavailable):
-                error.client = error.client or await self._clients.find(request.client_id)
+                error.client = error.client or await desk.clients.find(request.client_id)
+        if not error.links and not isinstance(error, PageError | AuthorizationRefused):
+            error.links = desk.ways_on(pending) if pending else (desk.back_link(request),)
 
 
 def same_browser(pending: PendingRequest, browser: Browser) -> None:

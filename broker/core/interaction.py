@@ -115,7 +115,7 @@ class SignIn:
             AuthorizationRefused: the answer to the client is an error.
         """
         pending = await self._desk.under_way(handle)
-        async with self._desk.telling(pending.request):
+        async with self._desk.telling(pending.request, pending):
             return await self._next(pending, browser, upstream)
 
     async def _next(self, pending: PendingRequest, browser: Browser, upstream: str | None) -> Step:
@@ -146,7 +146,7 @@ class SignIn:
         try:
             result = await self._try_code(request, client, session, pending)
         except UpstreamUnavailable as error:
-            raise self._unavailable(request, pending, error) from error
+            raise self._unavailable(request, error) from error
         if isinstance(result, Redirect):
             if pending is not None:
                 await desk.requests.finish(pending.request_id)
@@ -200,21 +200,16 @@ class SignIn:
         just_now = fresh(pending, desk.session_handle(browser))
         if upstream is None or (just_now and alive and alive.upstream == upstream.name):
             cause = UpstreamUnavailable(private="what was read at the sign-in is gone")
-            raise self._unavailable(pending.request, pending, cause)
+            raise self._unavailable(pending.request, cause)
         return await trips.begin(
             desk, pending, browser, upstream=upstream, prompt="none", known=known
         )
 
-    def _unavailable(
-        self,
-        request: AuthorizationRequest,
-        pending: PendingRequest | None,
-        error: UpstreamUnavailable,
-    ) -> Exception:
+    def _unavailable(self, request: AuthorizationRequest, error: UpstreamUnavailable) -> Exception:
         """Return what says that upstream would have to be asked, and does not answer."""
         if v.PROMPT_NONE in request.prompt:
             return refusal(request, TemporarilyUnavailable(private=error.private))
-        back = self._desk.back_link(pending or self._desk.new_pending(request))
+        back = self._desk.back_link(request)
         public = trips.said(error, choice.teller(self._desk))
         return UpstreamUnavailable(public, error.private, error.retry_after, (back,))
 

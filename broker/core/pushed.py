@@ -161,7 +161,9 @@ def _gone(
     try:
         wanted, state = params.one("redirect_uri"), params.one("state")
     except InvalidRequest:
-        return PushedRequestGone(private=why)
+        wanted, state = None, None
     if wanted is None or not redirects.registered(client, wanted, client.redirect_uris):
-        return PushedRequestGone(private=why)
+        gone = PushedRequestGone(private=why)
+        gone.client = client
+        return gone
     return AuthorizationRefused(wanted, state, cause(private=why))

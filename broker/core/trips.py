@@ -6,7 +6,7 @@ from broker.core.community.model import Community
 from broker.core.community.needs import Needs
 from broker.core.csrf import browser_digest
 from broker.core.desk import Desk
-from broker.core.errors import BrokerError, UpstreamUnavailable, Way
+from broker.core.errors import BrokerError, UpstreamUnavailable
 from broker.core.federation import Upstream
 from broker.core.handles import Handle, Kind
 from broker.core.model import Facts, PendingRequest
@@ -77,19 +77,12 @@ async def needs_of(desk: Desk, pending: PendingRequest) -> Needs:
     return Needs() if client is None else desk.access.needs(client)
 
 
-def again(desk: Desk, pending: PendingRequest) -> tuple[Way, ...]:
-    """Return the links by which a page leads on when a trip came to nothing."""
-    if pending.request.inward is not None:
-        return (desk.back_link(pending),)
-    return (Way(Text("Try again"), desk.page_url(pending)), desk.back_link(pending))
-
-
 def unavailable(
     desk: Desk, pending: PendingRequest, error: UpstreamUnavailable
 ) -> UpstreamUnavailable:
     """Return the failure of a trip as its page tells it: by name, and with ways on."""
     public = said(error, desk.upstreams[pending.upstream].title)
-    ways = again(desk, pending)
+    ways = desk.ways_on(pending)
     return UpstreamUnavailable(public, error.private, error.retry_after, ways)
 
 

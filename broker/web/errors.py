@@ -208,13 +208,11 @@ def _basic(issuer: str) -> bytes:
 def _view(failure: Failure, request: Request) -> ErrorView:
     error = failure.error
     advice: str = e.PageError.advice
-    links: tuple[e.Link, ...] = ()
     if isinstance(error, e.PageError):
-        advice, links = error.next_step, error.links
+        advice = error.next_step
     elif isinstance(error, e.Unavailable):
         wait = Wait(error.retry_after)
         advice = Text("Nothing is lost. Please try again in %(wait)s.", wait=wait)
-        links = error.links
     elif isinstance(error, e.TooManyRequests):
         wait = Wait(error.retry_after)
         advice = Text("Please wait %(wait)s, then try again.", wait=wait)
@@ -230,10 +228,31 @@ def _view(failure: Failure, request: Request) -> ErrorView:
         advice=advice,
         code=error.code,
         reference=failure.reference,
-        links=links,
+        links=error.links,
+        otherwise=_otherwise(request.url.path),
         client=error.client,
-        retry=isinstance(error, e.Unavailable) and _repeatable(request),
+        retry=_passing(failure) and _repeatable(request),
     )
+
+
+def _passing(failure: Failure) -> bool:
+    """Whether the same may go well a little later."""
+    passing = isinstance(failure.error, e.Unavailable | e.TooManyRequests)
+    return passing or not failure.foreseen
+
+
+def _otherwise(path: str) -> e.Way:
+    """Return where a page leads on to where nothing better is known: what the address is about."""
+    return next((way for start, way in _ABOUT.items() if path.startswith(start)), _START)
+
+
+_START: Final = e.Way(Text("Start page"), "/")
+_ABOUT: Final = {
+    "/account": e.Way(Text("Your account"), "/account"),
+    "/logout": e.Way(Text("Back to signing out"), "/logout"),
+    "/device": e.Way(Text("Enter a code"), "/device"),
+    "/admin": e.Way(Text("Operator console"), "/admin"),
+}
 
 
 def _repeatable(request: Request) -> bool:

@@ -13,7 +13,7 @@ from broker.core.translations import spoken
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A client as a page shows it."""
+    """A client as a page shows it; a sign-in ``begins`` at an address (Core §4)."""
 
     name: str
     initial: str
@@ -22,6 +22,7 @@ class App:
     policy: str | None
     terms: str | None
     support: str | None = None
+    begins: str | None = None
     accent: str | None = None
 
 
@@ -59,6 +60,7 @@ class Faces:
             policy=self.harmless(said("policy_uri")),
             terms=self.harmless(said("tos_uri")),
             support=self._help(said("support_uri")),
+            begins=self.harmless(client.initiate_login_uri),
             accent=client.brand_accent,
         )
 

@@ -30,7 +30,7 @@ from broker.core.outcomes import (
     SelectPage,
     SignedOutPage,
 )
-from broker.core.texts import Day, Listed, Moment
+from broker.core.texts import Day, Listed, Moment, Text
 from broker.web import own
 from broker.web.answers import Answer, Header, html_answer
 from broker.web.csp import Policies, leads_on
@@ -56,6 +56,7 @@ class ErrorView:
         kind: the same in general, for languages in which the title cannot be said.
         detail: what cannot be said, in English; empty for nothing.
         links: ways on.
+        otherwise: where to lead on to where there are none, and the app is not known either.
         client: the app on whose behalf it is said, or None.
         retry: whether to offer loading the same address again.
     """
@@ -67,6 +68,7 @@ class ErrorView:
     kind: str = ""
     detail: str = ""
     links: tuple[Link, ...] = ()
+    otherwise: Way | None = None
     client: Client | None = None
     retry: bool = False
 
@@ -137,6 +139,7 @@ class Pages:
         self._doors = Doors(config.providers)
         self._policies = Policies(config)
         self._csp = self._policies.plain
+        self._issuer = config.issuer
         self._faces = Faces(secure=config.secure, language=speech.tag)
         self._landing = self._render("landing.html", csp=self._csp, docs=docs)
 
@@ -272,13 +275,22 @@ class Pages:
         """Say what happened and what to do next."""
         if view.kind and not self._speech.knows(view.title):
             view = replace(view, title=view.kind, detail=view.title)
+        app = self._app(view.client)
         links = [Way(*link) for link in view.links if leads_on(link[1])]
+        if not links and not view.retry:
+            links = [way for way in (self._into(app) or view.otherwise,) if way is not None]
         posted = next((way.address for way in links if way.fields), None)
         csp = self._csp if posted is None else self._policies.posting(posted)
-        app = self._app(view.client)
         return self._render(
             "error.html", csp=csp, status=status, extra=extra, view=view, links=links, app=app
         )
+
+    def _into(self, app: App | None) -> Way | None:
+        """Return the way into an app from outside: where its sign-in begins, or its home page."""
+        if app is not None and app.begins:
+            begins = redirects.answer_url(app.begins, {"iss": self._issuer})
+            return Way(Text("Sign in again"), begins)
+        return Way(Text("Back to the app"), app.home) if app is not None and app.home else None
 
     def _app(self, client: Client | None) -> App | None:
         return None if client is None else self._faces.app(client)

@@ -56,12 +56,16 @@ def is_refusal(
 
 
 def is_page(answer: httpx2.Response, status: int = 400) -> str:
-    """PAGE: HTML for a person, that cannot be framed, kept or redirected; returns its text."""
+    """PAGE: HTML for a person, that cannot be framed, kept or redirected; returns its text.
+
+    One that tells of a failure has a button that leads on.
+    """
     assert answer.status_code == status, (answer.status_code, answer.headers, answer.text)
     assert answer.headers["content-type"].startswith("text/html")
     assert "location" not in answer.headers
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     assert answer.headers["cache-control"] == "no-store"
+    assert status < 400 or 'class="button' in answer.text or "<button" in answer.text
     return unescape(answer.text)
 
 

@@ -296,3 +296,9 @@ async def test_a_page_of_the_app_may_call_it(world: World, app: App) -> None:
     answer = await world.api.post("/par", data=app.asks(), headers=headers)
     assert answer.headers["access-control-allow-origin"] == "https://front.example"
     assert ISSUER.startswith("https://")
+
+
+async def test_the_page_leads_to_the_app(world: World, browser: Browser) -> None:
+    """The one that the link names, at the home page that it is registered with."""
+    text = is_page(await follow(browser, world.app(THIRD), f"{PREFIX}unknown"))
+    assert f'href="{THIRD.client_uri}"' in text

@@ -1,5 +1,6 @@
 """Signing in: what is asked of a person, when, and what a stranger can do about it."""
 
+import re
 from typing import Any
 
 import pytest
@@ -374,3 +375,15 @@ async def test_pages_cannot_be_framed_and_forms_go_where_they_should(
     assert "unsafe-inline" not in policy
     is_page(await browser.http.get("/"), 200)
     is_page(await browser.http.get("/no-such-page", headers={"accept": "text/html"}), 404)
+
+
+async def test_a_decision_that_is_none_can_be_taken_again(world: World, browser: Browser) -> None:
+    """The page leads to the question, which still waits, or back to the app."""
+    app = world.app(THIRD)
+    page = await browser.arrive(app)
+    text = is_page(await browser.decide(page, "perhaps"))
+    assert "The form holds no decision" in text
+    again, back = re.findall(r'<a class="button[^"]*" href="([^"]+)"', text)
+    assert back.startswith(f"{app.redirect_uri}?error=access_denied")
+    asked = await browser.http.get(again)
+    answered(await browser.go_on(await browser.decide(asked, "allow")), app)

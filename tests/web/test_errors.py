@@ -1,5 +1,9 @@
 """What HTTP makes of each failure."""
 
+import html
+import re
+from dataclasses import replace
+
 import pytest
 
 from broker.core import errors as e
@@ -165,3 +169,65 @@ async def test_websockets_are_closed() -> None:
 
     await build(fakes.services(fakes.Core()), fakes.config())({"type": "websocket"}, None, send)
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+def buttons(page: str) -> list[tuple[str, str]]:
+    """What the buttons of an error's page say, and where they lead."""
+    found = re.findall(r'<a class="button[^"]*" href="([^"]*)"[^>]*>(.*?)</a>', page)
+    return [(label, html.unescape(address)) for address, label in found]
+
+
+@pytest.mark.parametrize(("error", "status"), PERSON, ids=name)
+async def test_each_page_leads_on(error, status: int) -> None:
+    """A page that knows nothing better leads to the start page, or loads itself again."""
+    async with edge(fakes.Core(error)) as client:
+        spent = await client.get("/login/discord/callback?state=s")
+        sent = await client.post("/interaction", headers=FORM)
+        looked = await client.get("/interaction?request=r")
+    assert {spent.status_code, sent.status_code, looked.status_code} == {status}
+    assert buttons(spent.text) == buttons(sent.text) == [("Start page", "/")]
+    again = ("Try again", "") if status in {500, 503} else ("Start page", "/")
+    assert buttons(looked.text) == [again]
+
+
+@pytest.mark.parametrize(
+    ("path", "way"),
+    [
+        ("/account", ("Your account", "/account")),
+        ("/device", ("Enter a code", "/device")),
+        ("/logout", ("Back to signing out", "/logout")),
+        ("/nowhere", ("Start page", "/")),
+    ],
+)
+async def test_a_page_leads_to_what_its_address_is_about(path: str, way: tuple[str, str]) -> None:
+    """So that a form that went wrong is found again."""
+    async with edge(fakes.Core()) as client:
+        answer = await client.delete(path, headers={"accept": "text/html"})
+    assert answer.status_code in {404, 405}
+    assert buttons(answer.text) == [way]
+
+
+async def test_a_page_leads_into_the_app_that_it_speaks_of() -> None:
+    """To where its sign-in begins (OpenID Connect Core §4), or to its home page; https alone."""
+    error, told = e.ForeignBrowser(), []
+    begins = "https://lantern.example/login?x=1"
+    for app in (
+        fakes.APP,
+        replace(fakes.APP, initiate_login_uri=begins),
+        replace(fakes.APP, client_uri="javascript:alert(1)"),
+    ):
+        error.client = app
+        async with edge(fakes.Core(error)) as client:
+            told += buttons((await client.get("/interaction?request=r")).text)
+    assert told == [
+        ("Back to the app", "https://lantern.example/"),
+        ("Sign in again", f"{begins}&iss=https%3A%2F%2Fid.example"),
+        ("Start page", "/"),
+    ]
+
+
+async def test_who_asks_too_often_may_ask_again() -> None:
+    """The same address, after a while."""
+    async with edge(fakes.Core(e.TooManyRequests(42))) as client:
+        answer = await client.get("/account")
+    assert buttons(answer.text) == [("Try again", "")]

@@ -120,7 +120,7 @@ async def decide(
         await desk.states.put_facts(account_id, facts)
     upstream = desk.upstreams.get(pending.upstream)
     if upstream is None:
-        raise UpstreamUnavailable(links=(desk.back_link(pending),))
+        raise UpstreamUnavailable(links=(desk.back_link(pending.request),))
     stays = replace(pending, keeps=None)
     prompt = upstream_prompt(stays.request, browser)
     return await trips.begin(desk, stays, browser, upstream=upstream, prompt=prompt)

@@ -39,6 +39,7 @@ class BrokerError(Exception):
     Attributes:
         ui_locales: languages in which a person is to be told, as the app asked for; or None.
         client: the app on whose behalf a page says it, where that is known; or None.
+        links: ways on for a person, to addresses that were validated before.
     """
 
     code: ClassVar[str] = "server_error"
@@ -50,3 +51,4 @@ class BrokerError(Exception):
         self.private = private
         self.ui_locales: str | None = None
         self.client: Client | None = None
+        self.links: tuple[Link, ...] = ()
