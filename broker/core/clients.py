@@ -20,6 +20,9 @@ _NOBODY: Final = Client(
 )
 
 
+_SHOWN: Final = 8  # characters
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What a request claims of its client, unverified.
@@ -73,12 +76,31 @@ async def authenticate(
         if assertions is None:
             raise InvalidClient(private="client assertions are not taken here")
         return await assertions.client(params)
-    credentials = _credentials(params, authorization)
+    credentials, found = _credentials(params, authorization), None
     for client_id in credentials.client_ids:
         client = await clients.find(client_id)
         if _proven(client or _NOBODY, credentials.secrets, now) and client is not None:
             return client
-    raise InvalidClient(private="unknown client, wrong secret, or wrong method")
+        found = client or found
+    raise InvalidClient(private=_why(credentials, found))
+
+
+def _why(credentials: Credentials, client: Client | None) -> str:
+    """Return for the log why a client is not proven.
+
+    Of a name that is not known the beginning has to do: it may be a secret in the wrong place.
+    """
+    if client is None:
+        named = credentials.client_ids[0] if credentials.client_ids else None
+        return "no client is named" if named is None else f"unknown client {named[:_SHOWN]!r}…"
+    reasons = {
+        "is switched off": client.disabled,
+        "has to sign (private_key_jwt)": client.auth_method == v.AUTH_KEY,
+        "is public, yet a secret came": client.public,
+        "sent no secret": not credentials.secrets,
+    }
+    reason = next((reason for reason, holds in reasons.items() if holds), "wrong or expired secret")
+    return f"client {client.client_id}: {reason}"
 
 
 def digest(secret: str) -> str:

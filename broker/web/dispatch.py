@@ -7,7 +7,7 @@ from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
 from broker.core.deadlines import Deadline, TookTooLong
-from broker.core.errors import Unavailable
+from broker.core.errors import AuthorizationRefused, BrokerError, Unavailable
 from broker.core.limits import Kind
 from broker.log import structlog
 from broker.web import cors, errors
@@ -103,8 +103,7 @@ class Dispatch:
         self, error: Exception, entry: Entry | None, request: Request, trace: Trace
     ) -> Answer:
         failure = errors.judge(error, trace.request_id)
-        trace.error = failure.error.code or type(error).__name__
-        trace.detail = failure.error.private
+        _tell(trace, failure.error, error)
         if not failure.foreseen:
             self._log.error("failed", request_id=trace.request_id, exc_info=error)
         voice = entry.voice if entry else errors.voice_for_unknown(request)
@@ -112,3 +111,17 @@ class Dispatch:
         if entry is None:
             answer.raw_headers += NO_STORE
         return answer
+
+
+def _tell(trace: Trace, told: BrokerError, error: Exception) -> None:
+    """Note what the log is to say of a failure: its code, why, and whose app it met.
+
+    Args:
+        trace: of the request.
+        told: what stands for the failure outside.
+        error: as it was raised.
+    """
+    cause = told.cause if isinstance(told, AuthorizationRefused) else told
+    trace.error = cause.code or type(error).__name__
+    trace.detail = told.private or ("" if cause.public == cause.title else str(cause.public))
+    trace.app = "" if told.client is None else told.client.client_id

@@ -105,6 +105,8 @@ class Frame:
             facts["error"] = trace.error
         if trace.detail:
             facts["detail"] = trace.detail
+        if trace.app:
+            facts["app"] = trace.app
         self._log.info("request", **facts)
 
 

@@ -16,7 +16,8 @@ class Trace:
         request_id: 16 hexadecimal digits, made by us, also in the answer's ``X-Request-Id``.
         route: the path in the route table, or empty.
         error: code of the failure, or empty.
-        detail: the failure's private detail: for the log alone.
+        detail: the failure's private detail, for the log alone; without one, what it says outside.
+        app: identifier of the app that the failure met, or empty.
         reading: whether the body is still awaited.
     """
 
@@ -24,6 +25,7 @@ class Trace:
     route: str = ""
     error: str = ""
     detail: str = ""
+    app: str = ""
     reading: bool = False
 
 

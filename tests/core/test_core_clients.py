@@ -10,7 +10,8 @@ import pytest
 
 from broker.core import clients
 from broker.core.clients import authenticate, digest
-from broker.core.errors import InvalidClient, InvalidRequest
+from broker.core.errors import InvalidClient, InvalidRequest, UnsupportedGrantType
+from broker.core.grants import TokenEndpoint
 from broker.core.model import Client
 from tests.core.helpers import NOW, Known, kept, params
 
@@ -24,6 +25,7 @@ KNOWN = Known(
         secrets=(kept("new"), kept("old", NOW + 10), kept("older", NOW)),
     ),
     Client("bare", "Bare", auth_method="client_secret_post"),
+    Client("signs", "Signs", auth_method="private_key_jwt"),
     Client("off", "Off", auth_method="client_secret_post", secrets=(kept("x"),), disabled=True),
     Client("off-public", "Off", disabled=True),
 )  # fmt: skip
@@ -40,6 +42,36 @@ async def prove(authorization: str | None = None, /, **named: str) -> Client:
 async def test_a_public_client_names_itself() -> None:
     """RFC 6749 §3.2.1: ``client_id`` is all that a public client has."""
     assert (await prove(client_id="public")).client_id == "public"
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        ({}, "no client is named"),
+        ({"client_id": "a-secret-in-the-wrong-place"}, "unknown client 'a-secret'…"),
+        ({"client_id": "off", "client_secret": "x"}, "client off: is switched off"),
+        (
+            {"client_id": "signs", "client_secret": "x"},
+            "client signs: has to sign (private_key_jwt)",
+        ),
+        (
+            {"client_id": "public", "client_secret": "x"},
+            "client public: is public, yet a secret came",
+        ),
+        ({"client_id": "conf"}, "client conf: sent no secret"),
+        ({"client_id": "conf", "client_secret": "x"}, "client conf: wrong or expired secret"),
+        (
+            {"client_id": "turning", "client_secret": "older"},
+            "client turning: wrong or expired secret",
+        ),
+    ],
+)
+async def test_the_log_alone_says_why(sent: dict[str, str], why: str) -> None:
+    """An operator can help by the request's identifier; outside all failures read alike."""
+    with pytest.raises(InvalidClient) as refused:
+        await prove(**sent)
+    assert refused.value.private == why
+    assert refused.value.public == InvalidClient.title
 
 
 async def test_basic_raw_and_form_encoded() -> None:
@@ -153,3 +185,21 @@ def test_only_a_digest_is_kept() -> None:
     """A dump of SQL holds no client secret."""
     assert len(digest(SECRET)) == 64
     assert SECRET not in digest(SECRET)
+
+
+class _Desk:
+    """As much of a counter as a grant type that is not known needs."""
+
+    async def client(self, *_: object) -> Client:
+        return await prove(client_id="public")
+
+
+async def test_a_failure_says_whose_it_is() -> None:
+    """For the log: from the moment at which the client is proven."""
+    told: list[str] = []
+    endpoint = TokenEndpoint(_Desk(), {}, lambda *what: told.append(what[2]))  # type: ignore[arg-type]
+    with pytest.raises(UnsupportedGrantType) as refused:
+        await endpoint.answer(params(grant_type="password"), None)
+    assert refused.value.client is not None
+    assert refused.value.client.client_id == "public"
+    assert told == ["unsupported_grant_type"]

@@ -52,6 +52,23 @@ async def test_failures_are_logged_with_their_private_detail() -> None:
     assert (line["status"], line["error"], line["detail"]) == (400, "invalid_grant", "reused")
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "detail"),
+    [
+        (e.InvalidRequest("PKCE is required"), "invalid_request", "PKCE is required"),
+        (e.LoginRequired(), "login_required", None),
+        (e.LoginRequired(private="in vain"), "login_required", "in vain"),
+    ],
+)
+async def test_refusals_are_logged_as_the_app_is_told(error, code: str, detail: str | None) -> None:
+    """What goes back to an app has its own code in the log, the reason, and whose app it is."""
+    refused = e.AuthorizationRefused("https://lantern.example/", None, error)
+    refused.client = fakes.APP
+    (line,) = await lines(fakes.Core(refused), "GET", "/authorize")
+    assert (line["status"], line["error"], line.get("detail")) == (303, code, detail)
+    assert line["app"] == "lantern"
+
+
 async def test_the_unforeseen_is_logged_whole() -> None:
     """An unknown error is in the log with its traceback, under the reference the client got."""
     error = RuntimeError("boom")

@@ -157,8 +157,6 @@ class TokenEndpoint:
             StoreUnavailable: a store is out of reach.
             keys.errors.StaleKeyring, keys.errors.NoSigningKey: nothing can be signed now.
         """
-        if self._told is None:
-            return await self._answer(params, authorization, dpop, [])
         proven: list[Client] = []
         outcome = "failed"
         try:
@@ -166,11 +164,13 @@ class TokenEndpoint:
             outcome = "ok"
         except BrokerError as error:
             outcome = error.code or outcome
+            error.client = error.client or (proven[0] if proven else None)
             raise
         finally:
-            name = params.one("grant_type") or ""
-            known = name if name in self._grant_types else ""
-            self._told(known, proven[0] if proven else None, outcome)
+            if self._told is not None:
+                name = params.one("grant_type") or ""
+                known = name if name in self._grant_types else ""
+                self._told(known, proven[0] if proven else None, outcome)
         return answer
 
     async def _answer(
