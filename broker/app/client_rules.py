@@ -117,7 +117,9 @@ def _bad_redirect(uri: str, *, native: bool) -> str | None:
 
 def malformed(uri: str) -> str | None:
     """Return what is wrong with the form of an address, or None where it is well-formed."""
-    if len(uri) > MAX_URI or FORBIDDEN.search(uri) or not uri.isascii():
+    if not uri.isascii():
+        return "must be ASCII: an international host name in its xn-- form, a path in %-escapes"
+    if len(uri) > MAX_URI or FORBIDDEN.search(uri):
         return f"longer than {MAX_URI} characters, or with one that no address may hold"
     try:
         parts = urlsplit(uri)

@@ -198,6 +198,8 @@ def _must_be_possible(given: Document, found: Document) -> None:
     if types is None:
         return
     wanted = ["code"] if v.GRANT_CODE in found["grant_types"] else []
+    if isinstance(types, list) and any(one != "code" for one in types):
+        raise InvalidClientMetadata("response_types: only code is offered (RFC 9700 §2.1.2)")
     if types != wanted:
         raise InvalidClientMetadata(
             f"response_types: must be {wanted} for these grant_types (RFC 7591 §2.1)"

@@ -264,6 +264,19 @@ async def test_it_may_say_how_it_looks(world: World) -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"grant_types": ["implicit"], "response_types": ["token"]}, "only code is offered"),
+        ({"response_types": []}, "must be ['code']"),
+        ({"redirect_uris": ["https://läntern.example/cb"]}, "in its xn-- form"),
+    ],
+)
+async def test_what_is_told_helps(world: World, changes: dict, words: str) -> None:
+    """A developer reads what to write instead."""
+    assert words in (await register(world, **changes)).json()["error_description"]
+
+
+@pytest.mark.parametrize(
     "wrong",
     [{"client_name#": "x"}, {"client_name#k": "x"}, {"client_name#ko_KR": "x"},
      {"client_name#<b>": "x"}, {"client_name#ko#KR": "x"}, {"client_name#ko": {"x": "y"}},
