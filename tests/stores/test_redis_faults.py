@@ -230,9 +230,16 @@ async def test_sentinel_names_the_master(tmp_path: Path) -> None:
             await world.stores.close()
 
 
+@pytest.mark.parametrize(
+    ("where", "words"), [("initialize", ("GET", "any")), ("execute_command", ("PING",))]
+)
 @pytest.mark.parametrize("kind", [AttributeError, KeyError, IndexError, ValueError, RuntimeError])
 async def test_a_cluster_that_changes_under_a_step(
-    redis_cluster_url: str, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+    redis_cluster_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[Exception],
+    where: str,
+    words: tuple[str, ...],
 ) -> None:
     """What the client trips over in its own tables then is Redis away, not a fault of ours."""
     client = connect(redis_cluster_url)
@@ -240,8 +247,8 @@ async def test_a_cluster_that_changes_under_a_step(
     async def trip(*_: object) -> None:
         raise kind("nodes_cache")
 
-    monkeypatch.setattr(client, "execute_command", trip)
+    monkeypatch.setattr(client, where, trip)
     with pytest.raises(StoreUnavailable) as caught:
-        await Steps(client).command("GET", "any")
+        await Steps(client).command(*words)
     assert "nodes_cache" in caught.value.private
     await client.aclose()

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import DataError, RedisError
 
 from broker.stores.redis import connect, lanes
-from broker.stores.redis.lanes import Lanes
+from broker.stores.redis.lanes import Lanes, Pool
 from tests.stores.redis_servers import bundled, plain
 
 ODD = "odd"  # what a far side that misbehaves does so after
@@ -50,7 +50,7 @@ async def far_side() -> AsyncIterator[tuple[Lanes, Between]]:
         client = connect(address)
         assert isinstance(client, Redis)
         try:
-            yield Lanes(client, 1.5), between
+            yield Lanes(Pool(client.connection_pool), 1.5), between
         finally:
             await client.aclose()
             server.close()

@@ -12,9 +12,14 @@ with without("opentelemetry"):
     from redis.asyncio.retry import Retry
     from redis.asyncio.sentinel import SentinelConnectionPool
     from redis.backoff import NoBackoff
+    from redis.exceptions import RedisClusterException, RedisError
+    from redis.maint_notifications import MaintNotificationsConfig
 
 Client = Redis | RedisCluster
 """What the stores speak to; answers are text, nothing is retried."""
+
+FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""What goes wrong with a client."""
 
 SENTINEL: Final = ("redis+sentinel", "rediss+sentinel")
 HANGING: Final = 0.6  # of the time-out for connecting, after which a cluster's node is given up
@@ -58,6 +63,9 @@ def _options(timeout: float) -> dict[str, Any]:
         "socket_timeout": None,
         "socket_connect_timeout": timeout,
         "retry": Retry(NoBackoff(), 0),
+        # Else every new connection asks for them, and the pool no longer looks whether a
+        # connection brings an answer that nobody asked for.
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
 
 

@@ -6,8 +6,7 @@ from typing import Any
 from redis.asyncio import RedisCluster
 from redis.exceptions import NoPermissionError, ResponseError
 
-from broker.stores.redis.connect import Client
-from broker.stores.redis.scripts import FAILURES
+from broker.stores.redis.connect import FAILURES, Client
 
 KEEPS = "noeviction"
 

@@ -6,10 +6,10 @@ read for many of them, where a client would take a connection for each. Nothing 
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import hiredis
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError, RedisError, ResponseError
 
@@ -20,16 +20,29 @@ WIDTH: Final = 2  # batches under way at once: one is being answered while the n
 LONGEST: Final = 64  # commands in a batch, so that nobody waits for very many others
 
 
+class Place(Protocol):
+    """One Redis server, as what has connections to it: those of a client, which opens them."""
+
+    async def lend(self) -> Any:
+        """Return a connection of the client that nobody else uses."""
+
+    async def take_back(self, connection: Any) -> None:
+        """Take a connection that may be used again."""
+
+    async def give_up(self, connection: Any) -> None:
+        """Take a connection that failed, or on which answers may be under way: it is closed."""
+
+
 class Lanes:
-    """Sends commands in batches over connections of a client's pool.
+    """Sends commands in batches over connections to one place.
 
     Args:
-        client: a client of a single server or of Sentinels; a cluster has no one place to send to.
+        place: where they go.
         deadline: seconds in which a batch is answered or fails.
     """
 
-    def __init__(self, client: Redis, deadline: float) -> None:
-        self._pool = client.connection_pool
+    def __init__(self, place: Place, deadline: float) -> None:
+        self._place = place
         self._deadline = Deadline(deadline)
         self._waiting: list[Call] = []
         self._running = 0
@@ -63,7 +76,7 @@ class Lanes:
             # At once, not in a callback: whoever comes next must see that nobody drains any more.
             self._running -= 1
             if connection is not None:
-                await self._pool.release(connection)
+                await self._place.take_back(connection)
 
     async def _attempt(self, calls: Sequence[Call], connection: Any) -> Any:
         """Return the connection while it can be used for more, else None."""
@@ -76,22 +89,45 @@ class Lanes:
         return None
 
     async def _send(self, calls: Sequence[Call], connection: Any) -> Any:
-        if connection is not None and await _disturbed(connection):
-            await self._give_up(connection)
+        if connection is not None and connection.should_reconnect():
+            await self._place.take_back(connection)
+            connection = None
+        if connection is not None and await disturbed(connection):
+            await self._place.give_up(connection)
             connection = None
         if connection is None:
-            connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+            connection = await self._place.lend()
         try:
             await connection.send_packed_command(b"".join([packed for packed, _ in calls]))
             for _, answer in calls:
                 await _receive(connection, answer)
         except BaseException:
             # Answers may be under way that nobody will read.
-            await self._give_up(connection)
+            await self._place.give_up(connection)
             raise
         return connection
 
-    async def _give_up(self, connection: Any) -> None:
+
+class Pool:
+    """The place of a client that has one: a single server, or whom Sentinels name.
+
+    Args:
+        pool: of the client.
+    """
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool = pool
+
+    async def lend(self) -> Any:
+        """Return a connection, open and with nothing to read."""
+        return await self._pool.get_connection()  # type: ignore[no-untyped-call]
+
+    async def take_back(self, connection: Any) -> None:
+        """Put it back."""
+        await self._pool.release(connection)
+
+    async def give_up(self, connection: Any) -> None:
+        """Put it back closed."""
         try:
             await connection.disconnect(nowait=True)
         finally:
@@ -107,7 +143,7 @@ def _packed(words: tuple[str | int, ...]) -> bytes:
     return packed
 
 
-async def _disturbed(connection: Any) -> bool:
+async def disturbed(connection: Any) -> bool:
     """Tell whether the far side has hung up since the last batch, or said what nobody asked for.
 
     The pool looks at this whenever it hands a connection out: such an answer would be taken for

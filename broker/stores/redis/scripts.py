@@ -8,19 +8,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
 
 from broker.core.deadlines import Deadline
 from broker.core.errors import StoreUnavailable
-from broker.stores.redis.connect import Client
-from broker.stores.redis.lanes import Lanes
+from broker.stores.redis.connect import FAILURES, Client
+from broker.stores.redis.lanes import Lanes, Pool
+from broker.stores.redis.nodes import ClusterLanes
 from broker.stores.redis.replicas import evaluate_and_wait
 
 FOLDER: Final = Path(__file__).parent / "lua"
 INCLUDE: Final = "--@include "
-FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +58,7 @@ class Steps:
     """
 
     def __init__(self, client: Client, *, deadline: float = 1.5, replicas: int = 0) -> None:
-        self._execute: Callable[..., Awaitable[Any]] = (
-            Lanes(client, deadline).execute if isinstance(client, Redis) else in_turn(client)
-        )
+        self._execute = _way(client, deadline)
         self._client = client
         self._deadline = deadline
         self._time = Deadline(deadline)
@@ -136,26 +133,11 @@ class MakeSteps(Protocol):
         ...
 
 
-def in_turn(client: RedisCluster) -> Callable[..., Awaitable[Any]]:
-    """Return a cluster's way to run a command, for as many at once as a node has connections for.
-
-    The client refuses one more than that at once; here it waits for its turn, within its deadline.
-    """
-    turn = asyncio.Semaphore(int(client.connection_kwargs["max_connections"]))
-
-    async def execute(*words: str | int) -> Any:
-        async with turn:
-            try:
-                return await client.execute_command(*words)
-            except FAILURES:
-                raise
-            except Exception as error:
-                # When a node fails, the client closes its free connections, one that another task
-                # is just opening among them, and changes its tables under the hands of others:
-                # they find no stream to write to any more, or no node where one was.
-                raise RedisConnectionError(repr(error)) from error
-
-    return execute
+def _way(client: Client, deadline: float) -> Callable[..., Awaitable[Any]]:
+    """Return how a command of the client is run."""
+    if isinstance(client, Redis):
+        return Lanes(Pool(client.connection_pool), deadline).execute
+    return ClusterLanes(client, deadline).execute
 
 
 def _unavailable(what: str, error: BaseException) -> StoreUnavailable:

@@ -1,0 +1,184 @@
+"""Steps on a cluster: many share a connection, and each finds the node that serves its slot."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+
+import pytest
+from redis import Redis as Plain
+from redis.asyncio import RedisCluster
+
+from broker.core.errors import StoreUnavailable
+from broker.stores.redis import connect
+from broker.stores.redis.nodes import ClusterLanes
+from broker.stores.redis.scripts import Steps, script
+from tests.outer import need
+from tests.ports import free_port
+from tests.stores.redis_servers import ask, plain, wait_for
+
+pytestmark = pytest.mark.redis_server
+KEY = "{a}key"
+SLOT = 15495  # of what is in braces
+
+
+class Two:
+    """A cluster of two nodes; the first has the slot in the beginning."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self.ports = [self._start(free_port()) for _ in range(2)]
+        first, second = self.ports
+        ask(first, "CLUSTER ADDSLOTSRANGE 8192 16383")
+        ask(second, "CLUSTER ADDSLOTSRANGE 0 8191")
+        with Plain(port=second, decode_responses=True) as node:
+            bus = dict(node.config_get("cluster-port"))["cluster-port"]
+        ask(first, f"CLUSTER MEET 127.0.0.1 {second} {bus}")
+        self.names = [str(self.say(port, "CLUSTER", "MYID")) for port in self.ports]
+        for port in self.ports:  # each knows who has the slots
+            wait_for(lambda at=port: b"cluster_state:ok" in self._info(at))
+
+    def _start(self, port: int) -> int:
+        words = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+        self._stack.enter_context(plain(need("redis-server", "redis_server"), *words, port=port))
+        return port
+
+    def _info(self, port: int) -> bytes:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as line:
+            line.sendall(b"CLUSTER INFO\r\n")
+            return line.recv(65536)
+
+    def say(self, port: int, *words: str) -> object:
+        """Run a command on a node."""
+        with Plain(port=port, decode_responses=True) as node:
+            return node.execute_command(*words)
+
+    def connections(self) -> int:
+        """Return how many connections the first node has been asked for."""
+        with Plain(port=self.ports[0]) as node:
+            return int(node.info("stats")["total_connections_received"])
+
+    def hang_up(self) -> None:
+        """Close every connection of clients to the first node."""
+        self.say(self.ports[0], "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    def clear(self) -> None:
+        """Have nothing in it, and the first node serve the slot."""
+        for port in self.ports:
+            self.say(port, "FLUSHALL")
+            self.say(port, "CLUSTER", "SETSLOT", str(SLOT), "STABLE")
+        self.move(0)
+
+    def move(self, to: int) -> None:
+        """Give the slot, with nothing in it, to a node."""
+        for port in self.ports:
+            self.say(port, "CLUSTER", "SETSLOT", str(SLOT), "NODE", self.names[to])
+
+    def begin_to_move(self) -> None:
+        """Have the first node send for what it has not in the slot to the second."""
+        first, second = self.ports
+        self.say(second, "CLUSTER", "SETSLOT", str(SLOT), "IMPORTING", self.names[0])
+        self.say(first, "CLUSTER", "SETSLOT", str(SLOT), "MIGRATING", self.names[1])
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Two]:
+    """A cluster of this file's own."""
+    with ExitStack() as stack:
+        yield Two(stack)
+
+
+@pytest.fixture
+def two(pair: Two) -> Two:
+    """The same with nothing in it."""
+    pair.clear()
+    return pair
+
+
+@pytest.fixture
+async def client(two: Two) -> AsyncIterator[RedisCluster]:
+    """What has not connected yet, but for looking who serves which slot."""
+    made = connect(f"redis+cluster://127.0.0.1:{two.ports[0]}")
+    assert isinstance(made, RedisCluster)
+    yield made
+    await made.aclose()
+
+
+async def test_a_crowd_shares_two_connections(two: Two, client: RedisCluster) -> None:
+    """A connection for each, with its greetings, would keep the first of them waiting for long."""
+    steps = Steps(client)
+    await client.initialize()
+    before = two.connections()
+    keys = [f"{{a}}{n}" for n in range(60)]
+    await asyncio.gather(*(steps.command("SET", key, n) for n, key in enumerate(keys)))
+    answers = await asyncio.gather(*(steps.command("GET", key) for key in keys))
+    assert answers == [str(n) for n in range(60)]
+    assert two.connections() - before <= 2 + 1  # and this one
+
+
+async def test_a_slot_that_moved_is_found(two: Two, client: RedisCluster) -> None:
+    """The first that meets the old node follows; those after it go to the new one directly."""
+    steps = Steps(client)
+    assert await steps.command("GET", KEY) is None
+    two.move(1)
+    await asyncio.gather(*(steps.command("SET", KEY, "new") for _ in range(8)))
+    first, second = (client.get_node("127.0.0.1", port) for port in two.ports)
+    assert client.get_node_from_key(KEY) == second
+    assert first != second
+    assert await steps.command("GET", KEY) == "new"
+    assert two.say(two.ports[1], "GET", KEY) == "new"
+
+
+async def test_a_slot_that_is_moving_is_followed(two: Two, client: RedisCluster) -> None:
+    """What the old node has no more is asked of the new one, without taking it for the owner."""
+    steps = Steps(client)
+    guessed = script("guess_count")
+    await steps.run(guessed, (KEY,), "60", "1")
+    two.begin_to_move()
+    assert (await steps.run(guessed, (KEY,), "60", "1"))[0] == 2, "it has not moved"
+    answer = await steps.run(guessed, ("{a}other",), "60", "1")
+    assert answer[0] == 1
+    owner = client.get_node_from_key(KEY)
+    assert owner is not None
+    assert owner.port == two.ports[0]
+
+
+async def test_a_node_that_hung_up_is_asked_anew(two: Two, client: RedisCluster) -> None:
+    """At most those fail that were under way; what comes next finds a new connection."""
+    steps = Steps(client)
+    await steps.command("SET", KEY, "kept")
+    for _ in range(3):
+        two.hang_up()
+        await asyncio.sleep(0.05)  # it is heard of
+        assert await steps.command("GET", KEY) == "kept"
+
+
+async def test_a_failed_node_makes_the_client_look_again(two: Two, client: RedisCluster) -> None:
+    """Another may have its slots by now; what has nothing more to do with it would never hear."""
+    steps = Steps(client, deadline=0.4)
+    await steps.command("SET", KEY, "1")
+    two.say(two.ports[0], "CLIENT", "PAUSE", "600", "ALL")
+    with pytest.raises(StoreUnavailable):
+        await steps.command("GET", KEY)
+    await asyncio.to_thread(two.say, two.ports[0], "PING")  # it answers again
+    client.nodes_manager.slots_cache.clear()
+    assert await steps.command("GET", KEY) == "1", "the tables were read anew"
+
+
+async def test_an_answer_nobody_asked_for_is_nobodys(two: Two, client: RedisCluster) -> None:
+    """A connection that another has left with something to read is not used as it is."""
+    lanes = ClusterLanes(client, 1.5)
+    await lanes.execute("SET", KEY, "mine")
+    node = client.get_node_from_key(KEY)
+    assert node is not None
+    for connection in [node.acquire_connection() for _ in range(len(node._free))]:
+        await connection.connect()
+        await connection.send_command("ECHO", "somebody else's")
+        node.release(connection)
+    await asyncio.sleep(0.05)  # it is answered
+    assert await lanes.execute("GET", KEY) == "mine"
+
+
+async def test_what_has_no_key_is_run_by_the_client(two: Two, client: RedisCluster) -> None:
+    """Any node will do."""
+    assert await Steps(client).command("PING")
