@@ -5,9 +5,9 @@ from itertools import count
 
 import pytest
 
-from broker.stores.redis import RedisStores, connect
+from broker.stores.redis import RedisStores
 from tests.outer import need
-from tests.stores.redis_servers import bundled, cluster, embedded
+from tests.stores.redis_servers import bundled, cluster, embedded, serving
 from tests.stores.redis_world import World
 
 _numbers = count()
@@ -49,7 +49,7 @@ def redis_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def stores(redis_url: str) -> AsyncIterator[RedisStores]:
     """Empty stores: every test has a key prefix of its own."""
-    made = RedisStores(connect(redis_url), prefix=f"t{next(_numbers)}:")
+    made = RedisStores(await serving(redis_url), prefix=f"t{next(_numbers)}:")
     yield made
     await made.close()
 

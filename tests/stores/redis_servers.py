@@ -10,6 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from broker.stores.embedded import EmbeddedRedis, find_binary
+from broker.stores.redis import connect
+from broker.stores.redis.connect import Client
+from broker.stores.redis.health import health
 from tests.ports import free_port
 
 
@@ -72,6 +75,13 @@ def sentinel(binary: Path, settings: Path) -> Iterator[int]:
     finally:
         process.kill()
         process.wait()
+
+
+async def serving(url: str) -> Client:
+    """Return a client as one that serves has it: it has looked once whether all is well."""
+    client = connect(url)
+    assert await health(client, deadline=10) is None
+    return client
 
 
 def ask(port: int, command: str) -> str | None:

@@ -30,6 +30,7 @@ from broker.stores.redis.keys import Names
 from broker.stores.redis.scripts import Steps
 from broker.upstream.budget import ProcessBudget
 from tests.core.helpers import Hands
+from tests.stores.redis_servers import serving
 
 CALL = Call("discord", "token", OURS, Urgency.SIGN_IN)
 PERSON = Call("discord", "member", "ab" * 16, Urgency.KEEPING)
@@ -104,7 +105,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         clock = Hands()
         yield World(ProcessBudget(clock, FEW), clock)
         return
-    client = connect(request.getfixturevalue(request.param))
+    client = await serving(request.getfixturevalue(request.param))
     yield World(RedisBudget(Steps(client), Names(f"b{next(_numbers)}:"), FEW), None)
     await client.aclose()
 
