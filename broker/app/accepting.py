@@ -11,6 +11,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from broker.app.listening import BACKLOG
@@ -21,8 +22,25 @@ PAUSE: Final = 0.001  # seconds until a process that let others go first looks a
 PATIENCE: Final = 0.03  # seconds it goes on letting them
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 RELIEF: Final = 1.0  # seconds to wait for the machine to have file numbers or memory again
+FULL: Final = 0.1  # seconds to wait for room where no connection can be spared
+TOLD: Final = 60.0  # seconds between two words about that
 
 _log = structlog.get_logger("broker.server")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many connections a process may have.
+
+    Attributes:
+        most: of them.
+        taken: returns how many it has.
+        make: closes some that can be spared; says whether there were any.
+    """
+
+    most: int
+    taken: Callable[[], int]
+    make: Callable[[], bool]
 
 
 class Accepting:
@@ -31,7 +49,7 @@ class Accepting:
     Args:
         listeners: bound sockets; closed in the end. Other processes may hold them as well.
         share: what this process tells the others.
-        open_now: returns how many connections it has.
+        room: for how many there is room.
         protocol: makes what answers on a connection.
     """
 
@@ -39,16 +57,17 @@ class Accepting:
         self,
         listeners: Sequence[socket.socket],
         share: Share,
-        open_now: Callable[[], int],
+        room: Room,
         protocol: Callable[[], asyncio.Protocol],
     ) -> None:
         self._listeners = tuple(listeners)
         self._share = share
-        self._open_now = open_now
+        self._room = room
         self._protocol = protocol
         self._welcomes: set[asyncio.Task[None]] = set()
         self._deferring_since = 0.0
         self._deferred_at = 0.0
+        self._full_since = float("-inf")
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def begin(self) -> None:
@@ -63,7 +82,7 @@ class Accepting:
     def look(self) -> None:
         """Tell the others how many connections this process has, and that it is awake."""
         if self._loop is not None:
-            self._share.tell(self._open_now() + len(self._welcomes), self._loop.time())
+            self._share.tell(self._open_now(), self._loop.time())
 
     def end(self) -> None:
         """Take no more. What waits is left to the other processes."""
@@ -85,6 +104,9 @@ class Accepting:
         if self._others_first():
             self._rest(listener, PAUSE)
             return
+        if self._open_now() >= self._room.most and not self._make_room():
+            self._rest(listener, FULL)
+            return
         try:
             connection, _ = listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -99,6 +121,17 @@ class Accepting:
         task = asyncio.get_running_loop().create_task(self._welcome(connection))
         self._welcomes.add(task)
         task.add_done_callback(self._welcomes.discard)
+
+    def _open_now(self) -> int:
+        return self._room.taken() + len(self._welcomes)
+
+    def _make_room(self) -> bool:
+        """Say now and then that it is full; return whether there is room for one more now."""
+        now = asyncio.get_running_loop().time()
+        if now - self._full_since > TOLD:
+            self._full_since = now
+            _log.warning("connections.full", most=self._room.most)
+        return self._room.make()
 
     def _others_first(self) -> bool:
         now = asyncio.get_running_loop().time()

@@ -9,8 +9,10 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from broker.app.accepting import Accepting
+from broker.app.accepting import Accepting, Room
+from broker.app.lingering import Lingering
 from broker.app.listening import BACKLOG
+from broker.app.open_files import most_connections
 from broker.app.shares import Share
 from broker.app.wire import WholeAnswers
 
@@ -39,7 +41,9 @@ class Server(uvicorn.Server):
         started: Callable[[], None],
     ) -> None:
         super().__init__(config)
-        self._accepting = Accepting(listeners, share, self._open_now, self._protocol)
+        self._lingering = Lingering(self.server_state.connections, KEEP_ALIVE)  # type: ignore[arg-type]
+        room = Room(most_connections(), self._open_now, self._make_room)
+        self._accepting = Accepting(listeners, share, room, self._protocol)
         self._started = started
         self._patience = 0.0
 
@@ -63,7 +67,7 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Tell the other processes how it is; return whether to end."""
-        self._accepting.look()
+        self._look()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -78,8 +82,16 @@ class Server(uvicorn.Server):
         self.server_state.default_headers.append(CLOSE)
         loop = asyncio.get_running_loop()
         since = loop.time()
-        while self.server_state.connections and loop.time() - since < self._patience:  # noqa: ASYNC110 - uvicorn keeps that set
+        while self.server_state.connections and loop.time() - since < self._patience:
+            self._lingering.look(loop.time())
             await asyncio.sleep(0.05)
+
+    def _look(self) -> None:
+        self._accepting.look()
+        self._lingering.look(asyncio.get_running_loop().time())
+
+    def _make_room(self) -> bool:
+        return self._lingering.make_room(asyncio.get_running_loop().time())
 
     def _open_now(self) -> int:
         return len(self.server_state.connections)

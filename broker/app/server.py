@@ -17,6 +17,7 @@ from broker.app.compose import MakeConsole
 from broker.app.data_dir import prepare, refuse_demo
 from broker.app.handover import fixed
 from broker.app.listening import Doors, listening
+from broker.app.open_files import raise_limit
 from broker.app.problems import Problem, Refused
 from broker.app.settings import Settings
 from broker.app.shares import HERE, Table
@@ -51,6 +52,7 @@ def serve(settings: Settings, announce: Announce, *, console: MakeConsole | None
     logs.configure(settings)
     for name in unknown_variables(Settings):
         _log.warning("settings.unknown_variable", name=name)
+    raise_limit()
     prepare(settings.data_dir)
     refuse_demo(settings.data_dir)
     with listening(settings) as doors, redis_of(settings) as redis_url:

@@ -5,16 +5,13 @@ as much as all of our own handling of a small request. Nearly every answer of ou
 and says how long it is: such a one is put together here. Everything else goes uvicorn's way.
 """
 
-import asyncio
 import re
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from broker.app.connections import Connection
 
 START: Final = "http.response.start"
 BODY: Final = "http.response.body"
@@ -27,15 +24,8 @@ _FINE: Final = bytes({*range(0x20, 0x7F), *range(0x80, 0x100), *b"\t\r\n"})
 _known: set[bytes] = set()  # names of headers that were looked at; they are ours, and few
 
 
-class WholeAnswers(HttpToolsProtocol):
+class WholeAnswers(Connection):
     """A connection whose answers are written in one piece where they can be."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Close it, too, where nothing is ever asked over it; uvicorn would keep it open."""
-        super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         super()._start_asgi_task(cycle, _Writing(cycle, app))  # type: ignore[arg-type]

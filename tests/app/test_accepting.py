@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from broker.app.accepting import PATIENCE, Accepting
+from broker.app.accepting import FULL, PATIENCE, Accepting, Room
 from broker.app.shares import FRESH, Table
 
 
@@ -19,13 +19,25 @@ class Taker:
         table: what all see.
         seat: its place there.
         held: connections it has already.
+        most: that it may have.
     """
 
-    def __init__(self, listener: socket.socket, table: Table, seat: int, held: int = 0) -> None:
+    def __init__(
+        self, listener: socket.socket, table: Table, seat: int, held: int = 0, most: int = 1000
+    ) -> None:
         self.share = table.share(seat)
         self.held = held
+        self.spared = 0  # connections that can be closed to make room
         self.transports: list[asyncio.BaseTransport] = []
-        self.accepting = Accepting([listener.dup()], self.share, lambda: self.held, self._met)
+        room = Room(most, lambda: self.held, self._make_room)
+        self.accepting = Accepting([listener.dup()], self.share, room, self._met)
+
+    def _make_room(self) -> bool:
+        if not self.spared:
+            return False
+        self.spared -= 1
+        self.held -= 1
+        return True
 
     def _met(self) -> asyncio.Protocol:
         self.held += 1
@@ -108,3 +120,19 @@ async def test_who_takes_no_more_is_waited_for_by_nobody(listener: socket.socket
         assert not many.share.others_first(asyncio.get_running_loop().time())
         await come(listener, 5, many)
     assert (many.held, leaving.held) == (45, 0)
+
+
+async def test_who_is_full_closes_what_is_idle_or_waits(listener: socket.socket) -> None:
+    """No connection is let in for which there is no file number, and no turn is taken in vain."""
+    full = Taker(listener, Table(), 0, held=20, most=20)
+    full.spared = 2
+    with taking(full):
+        await come(listener, 2, full)
+        assert (full.held, full.spared) == (20, 0)
+        _, waiting = await asyncio.open_connection(*listener.getsockname())
+        await asyncio.sleep(3 * FULL)
+        assert full.held == 20
+        full.held -= 1
+        await asyncio.sleep(3 * FULL)
+        assert full.held == 20
+        waiting.transport.abort()
