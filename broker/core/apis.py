@@ -64,17 +64,15 @@ def known_scopes(apis: Mapping[str, Api], client: Client) -> frozenset[str]:
     return frozenset(found)
 
 
-def meaningful(
-    apis: Mapping[str, Api], audiences: tuple[str, ...], scope: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Return what of a scope means something to the audiences of one access token."""
-    understood = set(v.PERSONAL_SCOPES)
+def understood(apis: Mapping[str, Api], audiences: tuple[str, ...]) -> frozenset[str] | None:
+    """Return the scopes that mean something to the audiences of an access token; None for all."""
+    found = set(v.PERSONAL_SCOPES)
     for audience in audiences:
         api = apis.get(audience)
         if api is None:
-            return scope
-        understood.update(api.scopes)
-    return tuple(word for word in scope if word in understood)
+            return None
+        found.update(api.scopes)
+    return frozenset(found)
 
 
 def lifetime(

@@ -132,10 +132,14 @@ def _basic(authorization: str) -> Credentials:
     user, colon, password = pair.partition(":")
     if not colon or not user or not pair.isprintable():
         raise InvalidClient(private="malformed Basic header")
-    return Credentials(
-        tuple(dict.fromkeys((user, unquote_plus(user)))),
-        tuple(dict.fromkeys((password, unquote_plus(password)))) if password else (),
-    )
+    return Credentials(_readings(user), _readings(password) if password else ())
+
+
+def _readings(text: str) -> tuple[str, ...]:
+    """Return what half of a pair may mean: itself, and what it is form-decoded."""
+    if "%" not in text and "+" not in text:
+        return (text,)
+    return tuple(dict.fromkeys((text, unquote_plus(text))))
 
 
 def _proven(client: Client, secrets: tuple[str, ...], now: float) -> bool:
@@ -144,8 +148,9 @@ def _proven(client: Client, secrets: tuple[str, ...], now: float) -> bool:
     if client.public:
         return not secrets
     accepted = [s.digest for s in client.secrets if s.expires_at is None or s.expires_at > now]
+    offered = [digest(secret) for secret in secrets]
     # Every pair is compared, so that the time says nothing of which one matched.
-    return sum(_compare(known, digest(given)) for known in accepted for given in secrets) > 0
+    return True in [_compare(known, given) for known in accepted for given in offered]
 
 
 def _compare(known: str, given: str) -> bool:

@@ -56,7 +56,8 @@ class Parameters:
         Raises:
             InvalidRequest: one is too long or holds a control character.
         """
-        return tuple(dict.fromkeys(_checked(name, value) for value in self._values.get(name, ())))
+        values = self._values.get(name)
+        return () if values is None else tuple(dict.fromkeys([_checked(name, v) for v in values]))
 
     def words(self, name: str) -> tuple[str, ...]:
         """Return a space-separated list without repetitions (RFC 6749 §3.3).

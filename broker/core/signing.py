@@ -5,11 +5,13 @@ registered as an API gets RS256, which every verifier of JWT access tokens has t
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from broker.core.apis import Api, Apis
 from broker.core.errors import AlgorithmOff, InvalidTarget
 from broker.core.model import Client
+from broker.core.per_client import PerClient
 from keys.model import RS256
 
 
@@ -24,6 +26,9 @@ class SigningAlgorithms:
 
     apis: Apis
     on: Collection[str]
+    _needed: PerClient[frozenset[str]] = field(
+        default_factory=PerClient, init=False, repr=False, compare=False
+    )
 
     def of_id_token(self, client: Client) -> str:
         """Return the algorithm of a client's ID tokens.
@@ -55,11 +60,11 @@ class SigningAlgorithms:
             AlgorithmOff: it was switched off since the API was set to it.
             StoreUnavailable: the APIs are not known, and SQL does not answer.
         """
-        return self._one(await self.apis.registered(), audiences(client, resources))
+        return self.one(await self.apis.registered(), audiences(client, resources))
 
     async def needed(
         self, client: Client, resources: tuple[str, ...], *, id_token: bool
-    ) -> set[str]:
+    ) -> frozenset[str]:
         """Return the algorithms that an answer of the token endpoint will need.
 
         Where the request names no resource, those of its grant count. They are known only when
@@ -75,21 +80,30 @@ class SigningAlgorithms:
             AlgorithmOff: one was switched off since.
             StoreUnavailable: the APIs are not known, and SQL does not answer.
         """
-        apis = await self.apis.registered()
+        apis, asked = await self.apis.registered(), (resources, id_token)
+        return self._needed.of(client, apis, asked, partial(self._work_out, *asked))
+
+    def _work_out(
+        self, resources: tuple[str, ...], id_token: bool, client: Client, apis: Mapping[str, Api]
+    ) -> frozenset[str]:
         if resources:
             own = tuple(resource for resource in resources if resource in client.resources)
             if not own:
                 raise InvalidTarget
-            found = {self._one(apis, own)}
+            found = {self.one(apis, own)}
         else:
-            found = {self._one(apis, audiences(client, ()))}
-            found.update(self._one(apis, (resource,)) for resource in client.resources)
+            found = {self.one(apis, audiences(client, ()))}
+            found.update(self.one(apis, (resource,)) for resource in client.resources)
         if id_token:
             found.add(self.of_id_token(client))
-        return found
+        return frozenset(found)
 
-    def _one(self, apis: Mapping[str, Api], audiences: tuple[str, ...]) -> str:
-        """Return the one algorithm of these audiences."""
+    def one(self, apis: Mapping[str, Api], audiences: tuple[str, ...]) -> str:
+        """Return the one algorithm of access tokens for all of these audiences.
+
+        Raises:
+            InvalidTarget, AlgorithmOff: as ``of_access_token``.
+        """
         alg = algorithm_for(apis, audiences[0])
         if any(algorithm_for(apis, other) != alg for other in audiences[1:]):
             raise InvalidTarget(

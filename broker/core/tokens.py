@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from broker.core.handles import Handle, Kind
 from broker.core.minted import AccessToken, Hint
 from broker.core.model import Client, Facts, Grant
 from broker.core.own_tokens import Keys, OwnTokens
+from broker.core.per_client import PerClient
 from broker.core.pkce import encode
 from broker.core.ports import Proof
 from broker.core.signing import SigningAlgorithms, audiences
@@ -37,6 +39,23 @@ _TOKEN_HASHES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for access tokens of one client for the same resources.
+
+    Attributes:
+        alg: the JWS algorithm.
+        audience: ``aud``.
+        lifetime: seconds.
+        understood: the scopes that mean something to the audience; None for all.
+    """
+
+    alg: str
+    audience: str | list[str]
+    lifetime: int
+    understood: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Mint(OwnTokens):
     """Makes tokens; judging those that come back is ``OwnTokens``.
 
@@ -45,6 +64,9 @@ class Mint(OwnTokens):
     """
 
     signing: SigningAlgorithms
+    _terms: PerClient[Terms] = field(
+        default_factory=PerClient, init=False, repr=False, compare=False
+    )
 
     async def ready(self, client: Client, resources: tuple[str, ...], *, id_token: bool) -> None:
         """Refuse before anything is spent if the answer could not be signed.
@@ -137,15 +159,17 @@ class Mint(OwnTokens):
         Raises:
             InvalidTarget, AlgorithmOff: no one signature serves the audience.
         """
-        alg = await self.signing.of_access_token(client, resources)
-        known, meant = await self.signing.apis.registered(), audiences(client, resources)
+        known = await self.signing.apis.registered()
+        terms = self._terms.of(client, known, resources, partial(self._work_out, resources))
         now = self.clock.now()
-        begun, end = int(now), int(min(now + self._lifetime(client, known, meant), until))
-        told = " ".join(apis.meaningful(known, meant, scope))
+        begun, end = int(now), int(min(now + terms.lifetime, until))
+        if terms.understood is not None:
+            scope = tuple(word for word in scope if word in terms.understood)
+        told = " ".join(scope)
         claims = {
             "iss": self.issuer,
             "sub": sub,
-            "aud": audience(client, resources),
+            "aud": terms.audience,
             "client_id": client.client_id,
             "scope": told,
             "iat": begun,
@@ -153,7 +177,7 @@ class Mint(OwnTokens):
             **more,
             "jti": self.handles.make(Kind.ACCESS, handle),
         }
-        token = await sign_jwt(self.keys.signer(alg), v.TYP_ACCESS, claims)
+        token = await sign_jwt(self.keys.signer(terms.alg), v.TYP_ACCESS, claims)
         return {
             "access_token": token,
             "token_type": "DPoP" if "cnf" in more else "Bearer",
@@ -205,12 +229,19 @@ class Mint(OwnTokens):
         told = claims | {"iss": self.issuer, "aud": client.client_id}
         return await sign_jwt(self.keys.signer(alg), v.TYP_ID, told)
 
-    def _lifetime(
-        self, client: Client, known: Mapping[str, apis.Api], meant: tuple[str, ...]
-    ) -> int:
-        """Return seconds; retired keys stay published for the longest lifetime, no longer."""
+    def _work_out(
+        self, resources: tuple[str, ...], client: Client, known: Mapping[str, apis.Api]
+    ) -> Terms:
+        """Retired keys stay published for the longest lifetime, so no token lives longer."""
+        meant = audiences(client, resources)
         own, default = client.access_token_lifetime, self.lifetimes.access_token
-        return min(apis.lifetime(known, meant, own, default), self.lifetimes.longest_token)
+        lifetime = apis.lifetime(known, meant, own, default)
+        return Terms(
+            self.signing.one(known, meant),
+            audience(client, resources),
+            min(lifetime, self.lifetimes.longest_token),
+            apis.understood(known, meant),
+        )
 
 
 def audience(client: Client, resources: tuple[str, ...]) -> str | list[str]:

@@ -90,6 +90,18 @@ async def test_a_long_identifier(stores: SqlStores) -> None:
     assert (await stores.followed_apis.registered())[api.identifier] == api
 
 
+async def test_a_reading_that_tells_nothing_new_changes_nothing(stores: SqlStores) -> None:
+    """What was worked out for the records stays good: they are the same objects until an edit."""
+    followed = stores.followed_apis
+    await stores.apis.add(ORDERS, now=NOW)
+    first = await followed.registered()
+    await followed.read()
+    assert await followed.registered() is first
+    await stores.apis.remove(ORDERS.identifier, now=NOW)
+    await followed.read()
+    assert await followed.registered() == {}
+
+
 async def test_they_are_read_once(stores: SqlStores, clock: Hands) -> None:
     """Callers at the same time share a reading; while something follows, none asks again."""
     await stores.apis.add(ORDERS, now=NOW)

@@ -5,15 +5,17 @@ once, which takes the one round trip.) Its ``jti`` is a handle of nobody's accou
 ended by itself (RFC 7009), and introspection sees that.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from broker.core import vocabulary as v
-from broker.core.apis import known_scopes
+from broker.core.apis import Api, known_scopes
 from broker.core.errors import InvalidScope, InvalidTarget, UnauthorizedClient
 from broker.core.grants import Counter
 from broker.core.handles import NOBODY, Handle
 from broker.core.model import Client
 from broker.core.parameters import Parameters
+from broker.core.per_client import PerClient
 from broker.core.ports import Proof
 from broker.core.tokens import confirmation
 
@@ -27,6 +29,7 @@ class ClientCredentialsGrant:
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
+        self._usual: PerClient[tuple[str, ...]] = PerClient()
 
     def id_token(self, client: Client) -> bool:
         """Return False: there is nobody to speak of."""
@@ -50,8 +53,10 @@ class ClientCredentialsGrant:
         resources = params.many("resource")
         if not set(resources) <= set(client.resources):
             raise InvalidTarget
-        known = known_scopes(await counter.mint.signing.apis.registered(), client)
-        scope = _scope(client, params, known)
+        scope = _asked(client, params)
+        if not scope:
+            apis = await counter.mint.signing.apis.registered()
+            scope = self._usual.of(client, apis, None, _usual)
         handle = Handle(NOBODY, counter.entropy.token(16).hex())
         await counter.proofs.spend(proof)
         return await counter.mint.access_answer(
@@ -64,13 +69,17 @@ class ClientCredentialsGrant:
         )
 
 
-def _scope(client: Client, params: Parameters, known: frozenset[str]) -> tuple[str, ...]:
-    """RFC 6749 §3.3: what is asked for, or all that the client may have without a person."""
-    own = tuple(word for word in client.scopes if word not in v.PERSONAL_SCOPES)
+def _asked(client: Client, params: Parameters) -> tuple[str, ...]:
+    """Return the scope that is asked for, or nothing (RFC 6749 §3.3)."""
     asked = params.words("scope")
     if any(word in v.PERSONAL_SCOPES for word in asked):
         raise InvalidScope("Without a person there is no scope of OpenID Connect")
-    refused = [word for word in asked if word not in own]
-    if refused:
+    if any(word not in client.scopes for word in asked):
         raise InvalidScope("The scope is unknown, or this client is not registered for it")
-    return asked or tuple(word for word in own if word in known)
+    return asked
+
+
+def _usual(client: Client, apis: Mapping[str, Api]) -> tuple[str, ...]:
+    """Return all that the client may have without a person: what it gets without asking."""
+    known = known_scopes(apis, client)
+    return tuple(w for w in client.scopes if w in known and w not in v.PERSONAL_SCOPES)

@@ -100,7 +100,8 @@ class FollowedRegister(Generic[T]):
         turn, begun = self._begun, self._clock.now()
         found = await self._register.registered()
         if turn > self._adopted:  # else a reading that began later was quicker
-            self._known = MappingProxyType(dict(found))
+            if found != self._known:  # what was worked out for the same records stays good
+                self._known = MappingProxyType(dict(found))
             self._adopted, self._read_at = turn, begun
 
     async def _read_together(self) -> None:
