@@ -178,16 +178,19 @@ def queue(session: AsyncSession, kind: str, row: AccountRow, now: float, **more:
 
 def remember(session: AsyncSession, event: AuditEvent) -> None:
     """Put an event into the audit log, in the transaction that it tells of."""
-    session.add(
-        AuditEventRow(
-            kind=event.kind,
-            at=event.at,
-            actor=event.actor,
-            account_id=clean_or_none(event.account_id),
-            client_id=clean_or_none(event.client_id),
-            detail=_plain(event.detail),
-        )
-    )
+    session.add(AuditEventRow(**columns_of(event)))
+
+
+def columns_of(event: AuditEvent) -> dict[str, Any]:
+    """Return an event as its row has it."""
+    return {
+        "kind": event.kind,
+        "at": event.at,
+        "actor": event.actor,
+        "account_id": clean_or_none(event.account_id),
+        "client_id": clean_or_none(event.client_id),
+        "detail": _plain(event.detail),
+    }
 
 
 def _plain(detail: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -1,21 +1,31 @@
-"""The audit log."""
+"""The audit log.
 
+Events that happen together are written in one transaction: an event that comes while another is
+written waits for that and goes with the others that did. So however many there are, they cost
+the database a few transactions a second, and the process little.
+"""
+
+import asyncio
 import operator
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func
+from sqlalchemy import ColumnElement, delete, func, insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from broker.core.errors import StoreUnavailable
 from broker.core.model import AuditEvent
-from broker.stores.sql.account_rows import remember
+from broker.stores.sql.account_rows import columns_of
 from broker.stores.sql.records import AuditEntry
 from broker.stores.sql.tables import AuditEventRow
 from broker.stores.sql.unit import Units
 
 BATCH = 1000
+TOGETHER = 100  # events written in one transaction
+
+Told = tuple[AuditEvent, "asyncio.Future[None]"]  # an event, and whether it is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +57,50 @@ class SqlAudit:
 
     def __init__(self, units: Units) -> None:
         self._units = units
+        self._waiting: list[Told] = []
+        self._writing: asyncio.Task[None] | None = None
 
     async def record(self, event: AuditEvent) -> None:
-        """Keep the event."""
+        """Keep the event; a caller that is cancelled leaves it to be kept."""
+        loop = asyncio.get_running_loop()
+        kept: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((event, kept))
+        if self._writing is None:
+            self._writing = loop.create_task(self._write())
+        await kept
 
-        async def work(session: AsyncSession) -> None:
-            remember(session, event)
+    async def settle(self) -> None:
+        """Wait for what is being kept; call it before the connections are closed."""
+        while self._writing is not None:
+            await asyncio.wait({self._writing})
 
-        await self._units.write(work)
+    async def _write(self) -> None:
+        """Write as long as events wait."""
+        try:
+            while self._waiting:
+                told, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
+                await self._keep(told)
+        finally:
+            self._writing = None
+
+    async def _keep(self, told: Sequence[Told]) -> None:
+        try:
+            await self._units.write(lambda session: _add(session, [event for event, _ in told]))
+        except StoreUnavailable as error:
+            # Whoever waits behind has waited too: nobody waits for SQL twice.
+            told, self._waiting = [*told, *self._waiting], []
+            for one in told:
+                _fail(one, StoreUnavailable(private=error.private))
+        except Exception as error:  # noqa: BLE001 - one of them cannot be kept: the others can
+            if len(told) == 1:
+                _fail(told[0], error)
+                return
+            for one in told:
+                await self._keep([one])
+        else:
+            for _, kept in told:
+                if not kept.done():
+                    kept.set_result(None)
 
     async def page(
         self, wanted: AuditFilter = EVERYTHING, limit: int = 50, before: int | None = None
@@ -110,6 +156,15 @@ class SqlAudit:
         while (batch := await self._units.write(lambda session: _prune(session, before))) > 0:
             removed += batch
         return removed
+
+
+async def _add(session: AsyncSession, events: Sequence[AuditEvent]) -> None:
+    await session.exec(insert(AuditEventRow), params=[columns_of(event) for event in events])
+
+
+def _fail(told: Told, error: Exception) -> None:
+    if not told[1].done():
+        told[1].set_exception(error)
 
 
 async def _prune(session: AsyncSession, before: float) -> int:

@@ -122,5 +122,6 @@ class SqlStores:
 
     async def close(self) -> None:
         """Let unfinished writes end, then close every connection."""
+        await self.audit.settle()
         await self._units.settle()
         await self.engine.dispose()
