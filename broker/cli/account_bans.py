@@ -1,12 +1,11 @@
 """``broker accounts``: switching an account on again, and bans that have outlived theirs."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from broker.cli import show
 from broker.cli.account_commands import Who, found, put, say, tidy
+from broker.cli.paging import PAGE, After, Limit, tell_rest
 from broker.cli.running import Exit, Failure, with_stores
 
 if TYPE_CHECKING:
@@ -38,10 +37,8 @@ def enable(who: Who, json: show.Json = False) -> None:
 
 
 def bans(
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at the most.")] = 50,
-    after: Annotated[
-        str | None, typer.Option(help="The last account identifier of the page before.")
-    ] = None,
+    limit: Limit = PAGE,
+    after: After = None,
     json: show.Json = False,
 ) -> None:
     """List who may not sign in though their account is deleted: it was switched off then."""
@@ -69,8 +66,7 @@ def bans(
         ],
         empty="No ban has outlived its account.",
     )
-    if len(found_bans) == limit:
-        typer.echo(f"There may be more: --after {found_bans[-1].account_id}")
+    tell_rest(found_bans, limit)
 
 
 async def _banned(stores: "Stores", who: str) -> "BanRecord | None":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from broker.cli import show
+from broker.cli.paging import PAGE, After, Limit, tell_rest
 from broker.cli.running import Exit, Failure, with_stores
 
 if TYPE_CHECKING:
@@ -30,10 +31,8 @@ def list_accounts(
     query: Annotated[
         str, typer.Option("--query", "-q", help="Part of a name, username or e-mail.")
     ] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at the most.")] = 50,
-    after: Annotated[
-        str | None, typer.Option(help="The last account identifier of the page before.")
-    ] = None,
+    limit: Limit = PAGE,
+    after: After = None,
     json: show.Json = False,
 ) -> None:
     """List accounts in the order of their identifiers."""
@@ -62,8 +61,7 @@ def list_accounts(
         ],
         empty="Nobody has signed in yet." if not query else "Nobody fits.",
     )
-    if len(records) == limit:
-        typer.echo(f"There may be more: --after {records[-1].account_id}")
+    tell_rest(records, limit)
 
 
 @app.command("show")

@@ -26,87 +26,92 @@ class Member:
 
     Attributes:
         name: as the specifications call it.
-        field: of ``Client``.
         read: returns the field's value for a JSON value.
+        own: what the record calls its field, where that is something else.
         operator: whether an operator alone sets it; else a client that registers itself may.
         always: whether it is written even where it has its default.
         missing: what a member that is not there means; None for the field's own default.
     """
 
     name: str
-    field: str
     read: Callable[[Any], Any]
+    own: str = ""
     operator: bool = False
     always: bool = False
     missing: Any = None
 
+    @property
+    def field(self) -> str:
+        """The field of ``Client`` that it says."""
+        return self.own or self.name
 
-SECRETS: Final = Member("client_secret_digests", "secrets", kinds.secrets, operator=True)
+
+SECRETS: Final = Member("client_secret_digests", kinds.secrets, own="secrets", operator=True)
 ACCESS: Final = Member(
-    "registration_access_token_digest", "registration_digest", kinds.digest, operator=True
+    "registration_access_token_digest", kinds.digest, own="registration_digest", operator=True
 )
 # Not a member but as many as there are languages: client_name#ko, logo_uri#ko (RFC 7591 §2.2).
-TRANSLATIONS: Final = Member("translations", "translations", kinds.translated)
-IDENTIFIER: Final = Member("client_id", "client_id", kinds.text, operator=True, always=True)
+TRANSLATIONS: Final = Member("translations", kinds.translated)
+IDENTIFIER: Final = Member("client_id", kinds.text, operator=True, always=True)
 
 MEMBERS: Final = (
     IDENTIFIER,
-    Member("client_name", "name", kinds.text, always=True, missing=""),
+    Member("client_name", kinds.text, own="name", always=True, missing=""),
     Member(
-        "token_endpoint_auth_method", "auth_method", kinds.text, always=True, missing=v.AUTH_BASIC
+        "token_endpoint_auth_method",
+        kinds.text,
+        own="auth_method",
+        always=True,
+        missing=v.AUTH_BASIC,
     ),
-    Member("application_type", "application_type", kinds.text, always=True),
-    Member("redirect_uris", "redirect_uris", kinds.texts, always=True),
-    Member("post_logout_redirect_uris", "post_logout_redirect_uris", kinds.texts),
-    Member("grant_types", "grant_types", kinds.texts, always=True, missing=(v.GRANT_CODE,)),
-    Member("scope", "scopes", kinds.words, always=True),
-    Member("resources", "resources", kinds.texts, operator=True),
-    Member("audience", "audience", kinds.text, operator=True),
-    Member("origins", "origins", kinds.texts, operator=True, always=True),
-    Member("first_party", "first_party", kinds.flag, operator=True),
-    Member("require_pkce", "require_pkce", kinds.flag, operator=True),
-    Member("id_token_at_refresh", "id_token_at_refresh", kinds.flag, operator=True),
-    Member("id_token_signed_response_alg", "id_token_signed_response_alg", kinds.text, always=True),
-    Member("access_token_lifetime", "access_token_lifetime", kinds.seconds, operator=True),
-    Member("client_uri", "client_uri", kinds.text),
-    Member("logo_uri", "logo_uri", kinds.text),
-    Member("policy_uri", "policy_uri", kinds.text),
-    Member("tos_uri", "tos_uri", kinds.text),
-    Member("support_uri", "support_uri", kinds.text),
-    Member("brand_accent", "brand_accent", kinds.text),
+    Member("application_type", kinds.text, always=True),
+    Member("redirect_uris", kinds.texts, always=True),
+    Member("post_logout_redirect_uris", kinds.texts),
+    Member("grant_types", kinds.texts, always=True, missing=(v.GRANT_CODE,)),
+    Member("scope", kinds.words, own="scopes", always=True),
+    Member("resources", kinds.texts, operator=True),
+    Member("audience", kinds.text, operator=True),
+    Member("origins", kinds.texts, operator=True, always=True),
+    Member("first_party", kinds.flag, operator=True),
+    Member("require_pkce", kinds.flag, operator=True),
+    Member("id_token_at_refresh", kinds.flag, operator=True),
+    Member("id_token_signed_response_alg", kinds.text, always=True),
+    Member("access_token_lifetime", kinds.seconds, operator=True),
+    Member("client_uri", kinds.text),
+    Member("logo_uri", kinds.text),
+    Member("policy_uri", kinds.text),
+    Member("tos_uri", kinds.text),
+    Member("support_uri", kinds.text),
+    Member("brand_accent", kinds.text),
     TRANSLATIONS,
-    Member("disabled", "disabled", kinds.flag, operator=True),
-    Member("jwks", "jwks", kinds.key_set),
-    Member("jwks_uri", "jwks_uri", kinds.text),
-    Member("token_endpoint_auth_signing_alg", "token_endpoint_auth_signing_alg", kinds.text),
-    Member("request_object_signing_alg", "request_object_signing_alg", kinds.text),
-    Member("require_signed_request_object", "require_signed_request_object", kinds.flag),
-    Member(
-        "require_pushed_authorization_requests", "require_pushed_authorization_requests", kinds.flag
-    ),
-    Member("dpop_bound_access_tokens", "dpop_bound_access_tokens", kinds.flag),
-    Member("subject_type", "subject_type", kinds.text, always=True),
-    Member("sector_identifier_uri", "sector_identifier_uri", kinds.text),
-    Member("userinfo_signed_response_alg", "userinfo_signed_response_alg", kinds.text),
-    Member("backchannel_logout_uri", "backchannel_logout_uri", kinds.text),
-    Member(
-        "backchannel_logout_session_required", "backchannel_logout_session_required", kinds.flag
-    ),
-    Member("default_max_age", "default_max_age", kinds.seconds),
-    Member("id_token_lifetime", "id_token_lifetime", kinds.seconds, operator=True),
-    Member("grant_lifetime", "grant_lifetime", kinds.seconds, operator=True),
-    Member("grant_idle", "grant_idle", kinds.seconds, operator=True),
-    Member("rotate_refresh_tokens", "rotate_refresh_tokens", kinds.flag, operator=True),
-    Member("exchange", "exchange", kinds.texts, operator=True),
-    Member("contacts", "contacts", kinds.texts),
-    Member("initiate_login_uri", "initiate_login_uri", kinds.text),
-    Member("software_id", "software_id", kinds.text),
-    Member("software_version", "software_version", kinds.text),
-    Member("guilds", "guilds", kinds.texts, operator=True),
-    Member("role_mapping", "role_mapping", kinds.document, operator=True),
-    Member("access_policy", "policy", kinds.document, operator=True),
-    Member("upstreams", "upstreams", kinds.texts, operator=True),
-    Member("upstream_token", "upstream_token", kinds.flag, operator=True),
+    Member("disabled", kinds.flag, operator=True),
+    Member("jwks", kinds.key_set),
+    Member("jwks_uri", kinds.text),
+    Member("token_endpoint_auth_signing_alg", kinds.text),
+    Member("request_object_signing_alg", kinds.text),
+    Member("require_signed_request_object", kinds.flag),
+    Member("require_pushed_authorization_requests", kinds.flag),
+    Member("dpop_bound_access_tokens", kinds.flag),
+    Member("subject_type", kinds.text, always=True),
+    Member("sector_identifier_uri", kinds.text),
+    Member("userinfo_signed_response_alg", kinds.text),
+    Member("backchannel_logout_uri", kinds.text),
+    Member("backchannel_logout_session_required", kinds.flag),
+    Member("default_max_age", kinds.seconds),
+    Member("id_token_lifetime", kinds.seconds, operator=True),
+    Member("grant_lifetime", kinds.seconds, operator=True),
+    Member("grant_idle", kinds.seconds, operator=True),
+    Member("rotate_refresh_tokens", kinds.flag, operator=True),
+    Member("exchange", kinds.texts, operator=True),
+    Member("contacts", kinds.texts),
+    Member("initiate_login_uri", kinds.text),
+    Member("software_id", kinds.text),
+    Member("software_version", kinds.text),
+    Member("guilds", kinds.texts, operator=True),
+    Member("role_mapping", kinds.document, operator=True),
+    Member("access_policy", kinds.document, own="policy", operator=True),
+    Member("upstreams", kinds.texts, operator=True),
+    Member("upstream_token", kinds.flag, operator=True),
     SECRETS,
     ACCESS,
 )
