@@ -71,7 +71,8 @@ def _keys(app: typer.Typer) -> None:
 
 def _clients(app: typer.Typer) -> None:
     from broker.cli.client_commands import app as clients
-    from broker.cli.client_files import export_clients, import_clients, registration_token
+    from broker.cli.client_files import export_clients, import_clients
+    from broker.cli.client_tickets import registration_token
 
     clients.command("export")(export_clients)
     clients.command("import")(import_clients)

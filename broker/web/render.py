@@ -7,11 +7,7 @@ door of the operator console, where a browser needs one to ask for a passkey.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from typing import Any, Final
-
-from jinja2 import BytecodeCache, DictLoader, Environment, StrictUndefined
-from jinja2.bccache import Bucket
 
 from broker.core import redirects
 from broker.core import vocabulary as v
@@ -30,7 +26,7 @@ from broker.core.outcomes import (
     SelectPage,
     SignedOutPage,
 )
-from broker.core.texts import Day, Listed, Moment, Text
+from broker.core.texts import Day, Moment, Text
 from broker.web import own
 from broker.web.answers import Answer, Header, html_answer
 from broker.web.csp import Policies, leads_on
@@ -40,6 +36,7 @@ from broker.web.edge_config import EdgeConfig
 from broker.web.faces import App, Faces
 from broker.web.knowledge import learned, permitted
 from broker.web.languages import Speech
+from broker.web.templating import Compiled, environment
 
 _BY_LANGUAGE: Final = (b"vary", b"accept-language")
 
@@ -73,21 +70,6 @@ class ErrorView:
     retry: bool = False
 
 
-class Compiled(BytecodeCache):
-    """Templates that were compiled for one language, and serve for all."""
-
-    def __init__(self) -> None:
-        self._code: dict[str, Any] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        """Fill in what was compiled before."""
-        bucket.code = self._code.get(bucket.key)
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep what was compiled now."""
-        self._code[bucket.key] = bucket.code
-
-
 class Pages:
     """All pages in one language, each compiled when it is first shown.
 
@@ -105,23 +87,7 @@ class Pages:
     def __init__(
         self, config: EdgeConfig, speech: Speech, compiled: Compiled, *, docs: bool = False
     ) -> None:
-        sources = {
-            item.name: item.read_text("utf-8")
-            for item in files("broker.web").joinpath("pages").iterdir()
-            if item.name.endswith(".html")
-        }
-        env = Environment(
-            loader=DictLoader(sources),
-            extensions=["jinja2.ext.i18n"],
-            bytecode_cache=compiled,
-            finalize=speech.said,
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        install_catalogue(env, speech)
+        env = environment(speech, compiled)
         static = {item.source: f"/static/{item.name}" for item in static_files(config.look)}
         env.globals |= {
             "language": speech.tag,
@@ -133,7 +99,6 @@ class Pages:
         }
         self._look = config.look
         self._sheet = static[SHEET]
-        env.filters |= {"spoken": Listed, "said": speech.said}
         self._speech = speech
         self._env = env
         self._doors = Doors(config.providers)
@@ -314,12 +279,3 @@ class Pages:
         text = self._env.get_template(name).render(context)
         spoken = [(b"content-language", self._speech.tag.encode("ascii")), _BY_LANGUAGE]
         return html_answer(text, csp.encode("ascii"), status, [*spoken, *(extra or [])])
-
-
-def install_catalogue(env: Environment, speech: Speech) -> None:
-    """Let templates speak (Jinja's i18n extension): what they say is marked up, its parts are not.
-
-    The extension's functions have no types.
-    """
-    install: Any = env.install_gettext_translations  # type: ignore[attr-defined]
-    install(speech.messages, newstyle=True)

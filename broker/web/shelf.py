@@ -4,7 +4,8 @@ from starlette.requests import Request
 
 from broker.web import languages
 from broker.web.edge_config import EdgeConfig
-from broker.web.render import Compiled, Pages
+from broker.web.render import Pages
+from broker.web.templating import Compiled
 
 
 class Shelf:

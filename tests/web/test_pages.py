@@ -20,7 +20,8 @@ from broker.core.policy.words import Obstacle, Obstacles
 from broker.web.csp import form_source, leads_on
 from broker.web.knowledge import learned
 from broker.web.languages import speeches
-from broker.web.render import Compiled, Pages
+from broker.web.render import Pages
+from broker.web.templating import Compiled
 from tests.web import fakes
 from tests.web.client import edge
 
