@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives import serialization
 
 from broker.demo.forms import read_forms
 from tests.browsing import sign_in_and_arrive
+from tests.certificates import certified
 from tests.clients.apache import LOOPBACK, Apache, Guarded, front_door
 from tests.core.signers import jwks, signs
 from tests.ports import free_port
 from tests.protocol.tokens import claims_of, header_of
 from tests.running import RunningBroker
-from tests.upstream.receiving import certified
 
 pytestmark = pytest.mark.apache
 
@@ -53,8 +53,8 @@ def site() -> Iterator[Site]:
         folder = Path(name)
         folder.chmod(0o755)
         apps = {method: Guarded.anywhere(method, mode) for method, mode in METHODS.items()}
-        _, trust = certified(folder, LOOPBACK)
-        certificate, port = folder / f"{LOOPBACK}.pem", free_port()
+        _, trust, certificate = certified(folder, LOOPBACK)
+        port = free_port()
         broker = RunningBroker(folder / "broker", settings(apps))
         broker.issuer = f"https://{LOOPBACK}:{port}"
         front, behind = (_made(folder / part) for part in ("front", "behind"))

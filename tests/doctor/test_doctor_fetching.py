@@ -1,27 +1,22 @@
 """Asking: TLS, every address, and servers that do not answer."""
 
 import asyncio
-import datetime as dt
-import ipaddress
 import json
-import ssl
 from contextlib import asynccontextmanager
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from broker.demo.serving import listen
 from broker.doctor.examine import examine, unreachable
 from broker.doctor.fetching import LONGEST_BODY, Fetcher, resolve
 from broker.doctor.gathering import gather
 from broker.doctor.model import Answer, Silence, Trouble
+from tests.certificates import certified
 from tests.doctor.conftest import MachineClock, bad, finding
 from tests.doctor.recorded import body
 
 HOST = "login.broker.test"
+NAMES = (HOST, "127.0.0.9")
 
 
 @asynccontextmanager
@@ -51,38 +46,6 @@ async def answering(
         server.close()
 
 
-def certified(folder, days: int, name: str = HOST):
-    """Return a server's context with a certificate for so many days, and one that trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    now = dt.datetime.now(dt.UTC)
-    who = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Test authority")])
-    names = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.9"))]
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(who)
-        .issuer_name(who)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=40))
-        .not_valid_after(now + dt.timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / "server.pem"
-    file.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(file)
-    return server, ssl.create_default_context(cafile=str(file)), file
-
-
 async def here(_host, _port):
     return ("127.0.0.1",)
 
@@ -94,7 +57,7 @@ def fetcher(**changes):
 @pytest.mark.parametrize(("days", "verdict"), [(5, "warn"), (60, "pass")])
 async def test_a_certificate_is_read_from_the_connection(tmp_path, days, verdict):
     """By the host's name, though the connection goes to an address (SNI and verification)."""
-    server, trust, _ = certified(tmp_path, days)
+    server, trust, _ = certified(tmp_path, *NAMES, days=days)
     async with answering(tls=server) as (port, seen):
         asks = fetcher(trust=trust)
         look = await asks.ask(f"https://{HOST}:{port}/", address="127.0.0.1")
@@ -111,7 +74,7 @@ async def test_a_certificate_is_read_from_the_connection(tmp_path, days, verdict
 @pytest.mark.parametrize(("days", "name"), [(60, "other.test"), (-1, HOST)])
 async def test_a_certificate_that_is_refused(tmp_path, days, name):
     """For another name, or expired."""
-    server, trust, _ = certified(tmp_path, days, name)
+    server, trust, _ = certified(tmp_path, name, "127.0.0.9", days=days)
     async with answering(tls=server) as (port, _):
         look = await fetcher(trust=trust).ask(f"https://{HOST}:{port}/", address="127.0.0.1")
     assert isinstance(look, Silence)
@@ -120,7 +83,7 @@ async def test_a_certificate_that_is_refused(tmp_path, days, name):
 
 async def test_an_untrusted_certificate_is_judged_not_called_out_of_reach(tmp_path):
     """It answered; every verifier stops there too, and the cure is told."""
-    server, _, _ = certified(tmp_path, 60)
+    server, _, _ = certified(tmp_path, *NAMES)
     async with answering(tls=server) as (port, _):
         issuer = f"https://127.0.0.1:{port}"
         evidence = await gather(issuer, fetcher(), 0.0)

@@ -15,6 +15,7 @@ from broker.doctor.fetching import Fetcher
 from broker.doctor.model import Trip
 from broker.doctor.places import NotAnAddressError, configured
 from broker.doctor.provider import examine_provider, gather_provider
+from tests.certificates import certified
 from tests.doctor.conftest import MachineClock, bad, finding
 from tests.doctor.recorded import (
     DISCOVERY,
@@ -27,7 +28,6 @@ from tests.doctor.recorded import (
     kid,
     token,
 )
-from tests.doctor.test_doctor_fetching import certified
 from tests.ports import free_port
 from tests.running import RunningBroker
 
@@ -312,7 +312,7 @@ async def ending_tls(tls, port, behind):
 
 async def test_a_real_broker_behind_tls_is_right_in_everything(tmp_path):
     """Under a public name, as Discord would come to it."""
-    tls, trust, _ = certified(tmp_path, 60, "login.example.org")
+    tls, trust, _ = certified(tmp_path, "login.example.org", days=60)
     port = free_port()
     issuer = f"https://login.example.org:{port}"
     real = {

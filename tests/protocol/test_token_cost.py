@@ -6,7 +6,7 @@ from tests.protocol.checks import answered, is_token_error
 from tests.protocol.harness import World
 from tests.protocol.known import BACK, OPERATOR_SECRET
 from tests.protocol.proving import Prover
-from tests.protocol.watching import called, round_trips, statements
+from tests.protocol.watching import called, one_round_trip, round_trips, statements
 
 HANDLES = Handles([OPERATOR_SECRET.encode()])
 
@@ -34,16 +34,13 @@ async def test_one_redis_round_trip_and_no_sql(world: World, browser: Browser) -
     tokens = await browser.tokens(app)
     code = await browser.code(app)
     await world.userinfo((await app.refresh(tokens["refresh_token"])).json()["access_token"])
-    for call in (
+    await one_round_trip(
+        world.sql.engine,
+        world.redis,
         lambda: app.refresh(tokens["refresh_token"]),
         lambda: app.redeem(code),
         lambda: world.userinfo(tokens["access_token"]),
-    ):
-        with statements(world.sql.engine) as seen:
-            async with round_trips(world.redis) as trips:
-                assert (await call()).status_code == 200
-        assert [trip.split()[0] for trip in trips] == ["EVALSHA"]
-        assert seen == []
+    )
 
 
 async def test_a_pushed_request_and_dpop_add_none(world: World, browser: Browser) -> None:

@@ -1,12 +1,13 @@
 """Seeing which SQL, which Redis commands and which code a request of ours causes."""
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from types import FrameType
 from typing import Any, Final
 
+from httpx2 import Response
 from redis.asyncio import Redis
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -71,3 +72,15 @@ async def round_trips(redis: Redis) -> AsyncIterator[list[str]]:
             beside = "{notices}:due" in command["command"]
             if command["client_type"] != "lua" and not setting_up and not beside:
                 sent.append(command["command"])
+
+
+async def one_round_trip(
+    engine: AsyncEngine, redis: Redis, *calls: Callable[[], Awaitable[Response]]
+) -> None:
+    """Make sure that each call is answered well by one script in Redis, and no SQL."""
+    for call in calls:
+        with statements(engine) as seen:
+            async with round_trips(redis) as trips:
+                assert (await call()).status_code == 200
+        assert [trip.split()[0] for trip in trips] == ["EVALSHA"]
+        assert seen == []

@@ -1,16 +1,8 @@
 """Servers of the kind that clients name, on loopback: honest ones, and the other sort."""
 
 import asyncio
-import datetime as dt
 import gzip
-import ipaddress
-import ssl
 from contextlib import asynccontextmanager
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 HOST = "keys.client.example"
 
@@ -92,45 +84,3 @@ async def receiving(reply, *, host="127.0.0.1", tls=None):
         server.close()
         for task in tasks:
             task.cancel()
-
-
-def certified(folder, name=HOST):
-    """Return a server's context with a certificate for a name, and one that trusts its maker.
-
-    Both are made of one file in the folder: the name (or the address) followed by ``.pem``.
-    """
-    key = ec.generate_private_key(ec.SECP256R1())
-    now = dt.datetime.now(dt.UTC)
-    who = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Test authority")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(who)
-        .issuer_name(who)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([called(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / f"{name}.pem"
-    file.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(file)
-    return server, ssl.create_default_context(cafile=str(file))
-
-
-def called(name):
-    """Return how a certificate calls a server: by its name, or by its address."""
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)

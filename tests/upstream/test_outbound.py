@@ -11,8 +11,9 @@ from broker.core.errors import OutboundFailed, OutboundRefused
 from broker.upstream.outbound import Calls, Outbound
 from broker.upstream.outbound.addresses import is_public
 from broker.upstream.outbound.names import THREADS, Resolver
+from tests.certificates import certified
 from tests.upstream import receiving as server
-from tests.upstream.receiving import HOST, answer, certified, receiving
+from tests.upstream.receiving import HOST, answer, receiving
 
 PUBLIC = "93.184.215.14"
 FAST = 0.6  # seconds for a whole call in tests that wait for its end
@@ -210,7 +211,7 @@ def test_an_address_may_be_named(url):
 
 async def test_json_is_read_over_tls_from_the_address_that_was_judged(tmp_path):
     """The certificate is the name's (SNI), so is the Host; the name is resolved once."""
-    tls, trust = certified(tmp_path)
+    tls, trust, _ = certified(tmp_path, HOST)
     resolve, asked = names(("127.0.0.1",), ("127.0.0.9",))
     outbound = Outbound((HOST,), Calls(trust=trust, resolve=resolve))
     async with receiving(answer(b'{"keys": []}'), tls=tls) as (port, seen):
@@ -226,7 +227,7 @@ async def test_json_is_read_over_tls_from_the_address_that_was_judged(tmp_path):
 
 async def test_certificates_are_read_once_and_aside(monkeypatch, tmp_path):
     """Reading a hundred authorities holds up nobody else, and is done for the first call alone."""
-    tls, trust = certified(tmp_path)
+    tls, trust, _ = certified(tmp_path, HOST)
     read = []
 
     def reading():
@@ -244,7 +245,7 @@ async def test_certificates_are_read_once_and_aside(monkeypatch, tmp_path):
 
 async def test_a_certificate_of_another_name_is_refused(tmp_path):
     """Nothing is sent to a server that cannot prove its name; an allowed host has to as well."""
-    tls, trust = certified(tmp_path, "other.example")
+    tls, trust, _ = certified(tmp_path, "other.example")
     async with receiving(answer(), tls=tls) as (port, seen):
         with pytest.raises(OutboundFailed):
             await loopback(trust=trust).get_json(f"https://{HOST}:{port}/", limit=100)
