@@ -13,6 +13,7 @@ from starlette.datastructures import FormData
 
 from broker.admin import fields as console_fields
 from broker.admin.passkeys import PasskeyRefused, Passkeys
+from broker.admin.views.details import _KNOWN, Names, told
 from broker.admin.views.page import number
 from broker.app import account_import, importing, sources
 from broker.app.addresses import host_and_port
@@ -27,6 +28,7 @@ from broker.cli.audit_commands import moment
 from broker.cli.running import Failure
 from broker.core import documents
 from broker.core.community import mapping
+from broker.core.model import AuditEvent
 from broker.core.operators import Operator, Passkey
 from broker.core.policy import reading
 from broker.stores.redis import connect
@@ -45,6 +47,12 @@ from tests.fuzz.given import documents as written
 from tests.fuzz.parser import Parser, whatever
 from tests.fuzz.protocol import ISSUER, SIGNS
 
+VALUES: Final = st.recursive(
+    texts | st.none() | st.booleans() | st.integers() | st.floats(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
+)
+NOBODY: Final = Names({}, {}, {}, str)
 POLICY: Final = {
     "guilds": [{"id": "1", "any_role": ["2"], "not_pending": True}],
     "match": "any",
@@ -245,6 +253,11 @@ PARSERS: Final[dict[str, Parser]] = {
     "moments": Parser(lambda text: moment("--since", text, NOW), texts, (Failure,), whatever),
     "fields of the console": Parser(
         typed, st.tuples(st.sampled_from(LOOKS), texts | written(anything)), (ValueError,), whatever
+    ),
+    "details in the console": Parser(
+        lambda detail: told(AuditEvent("some.kind", NOW, "operator", detail=detail), NOBODY),
+        st.dictionaries(st.sampled_from([*_KNOWN, "new"]), VALUES, max_size=3),
+        seeds=({"at": 1e300}, {"before": "2026-13-01"}, {"reasons": "email:% any_role:1 %s"}),
     ),
     "numbers in the console": Parser(number, texts),
     "guilds by name": Parser(lambda text: guild_ids([text], {}), texts, (ValueError,)),

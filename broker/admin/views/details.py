@@ -104,12 +104,11 @@ def _fields(value: JsonValue, _names: Names) -> str:
 
 def _moment(value: JsonValue, names: Names) -> str:
     """A moment: UTC seconds, or as commands have written it (RFC 3339)."""
-    if isinstance(value, str):
-        try:
-            return stamp(datetime.fromisoformat(value).timestamp())
-        except ValueError:
-            return value
-    return stamp(value) if isinstance(value, int | float) else _plain(value, names)
+    try:
+        at = datetime.fromisoformat(value).timestamp() if isinstance(value, str) else value
+        return stamp(at) if isinstance(at, int | float) else _plain(value, names)
+    except (ValueError, OverflowError):
+        return _plain(value, names)
 
 
 def _steps(value: JsonValue, _names: Names) -> str:
