@@ -229,7 +229,7 @@ def _view(failure: Failure, request: Request) -> ErrorView:
         code=error.code,
         reference=failure.reference,
         links=error.links,
-        otherwise=_otherwise(request.url.path),
+        otherwise=_otherwise(request.scope["path"]),
         client=error.client,
         retry=_passing(failure) and _repeatable(request),
     )
@@ -257,4 +257,4 @@ _ABOUT: Final = {
 
 def _repeatable(request: Request) -> bool:
     """Whether loading the same address again can help: a callback's answer is spent by then."""
-    return request.method == "GET" and not request.url.path.startswith("/login/")
+    return request.method == "GET" and not request.scope["path"].startswith("/login/")
