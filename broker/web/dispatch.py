@@ -16,13 +16,13 @@ from broker.web.answers import Answer
 from broker.web.edge import Edge
 from broker.web.problems import BodyTooSlow, ClientGone, NoSuchPath, WrongMethod
 from broker.web.routes import Cache, Cors, Entry
-from broker.web.trace import Trace, trace_of
+from broker.web.trace import Trace
 
 NO_STORE: Final = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"))
 
 
 class Dispatch:
-    """The ASGI application inside the frame.
+    """What is inside the frame: answers a request.
 
     Args:
         routes: the table.
@@ -38,21 +38,20 @@ class Dispatch:
         ]
         self._log = structlog.get_logger("broker.web").bind()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send, trace: Trace
+    ) -> Answer | None:
+        """Return the answer to a request, not yet sent; None where nobody waits for it any more."""
         request = Request(scope, receive, send)
-        trace = trace_of(scope)
         entry = self._literal.get(scope["path"]) or self._match(scope)
+        if entry is None:
+            return self._failed(NoSuchPath(), None, request, trace)
+        trace.route = entry.path
         try:
-            if entry is None:
-                answer = self._failed(NoSuchPath(), None, request, trace)
-            else:
-                trace.route = entry.path
-                answer = await self._run(entry, request, trace)
+            return await self._run(entry, request, trace)
         except ClientGone:
             trace.error = "client_gone"
-            return
-        await answer(scope, receive, send)
+            return None
 
     def _match(self, scope: Scope) -> Entry | None:
         for pattern, entry in self._patterns:

@@ -6,16 +6,16 @@ need stands in ``broker.web.answers``.
 
 import ipaddress
 import itertools
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import lru_cache
 from time import perf_counter
 from typing import Final
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from broker.core.ports import Entropy
 from broker.log import structlog
-from broker.web.answers import CLOSED_CSP
+from broker.web.answers import CLOSED_CSP, Answer, Header
 from broker.web.edge_config import EdgeConfig
 from broker.web.services import Observe
 from broker.web.trace import Trace, begin
@@ -25,9 +25,10 @@ NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 _LAST_RESORT: Final = b'{"error":"server_error"}'
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Inside = Callable[[Scope, Receive, Send, Trace], Awaitable[Answer | None]]
 
 
-def common_headers(config: EdgeConfig) -> tuple[tuple[bytes, bytes], ...]:
+def common_headers(config: EdgeConfig) -> tuple[Header, ...]:
     """Return what every answer carries."""
     return (NOSNIFF, HSTS) if config.secure else (NOSNIFF,)
 
@@ -36,7 +37,7 @@ class Frame:
     """The outermost layer.
 
     Args:
-        app: what is inside.
+        inside: returns the answer to a request; None where nobody waits for it any more.
         config: whether the issuer is https; proxies to trust.
         entropy: begins request identifiers; none is taken from outside.
         observe: is told of each answer, or None.
@@ -44,13 +45,13 @@ class Frame:
 
     def __init__(
         self,
-        app: ASGIApp,
+        inside: Inside,
         config: EdgeConfig,
         entropy: Entropy,
         observe: Observe | None = None,
     ) -> None:
         self._observe = observe
-        self._app = app
+        self._inside = inside
         self._headers = common_headers(config)
         self._prefix = entropy.token(4).hex()
         self._numbers = itertools.count(int.from_bytes(entropy.token(3), "big"))
@@ -69,25 +70,25 @@ class Frame:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
         trace = begin(scope, f"{self._prefix}{next(self._numbers) & 0xFFFFFFFF:08x}")
-        identifier = (b"x-request-id", trace.request_id.encode())
         status = 0
-
-        async def framed(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], *self._headers, identifier]
-            await send(message)
-
         structlog.contextvars.bind_contextvars(request_id=trace.request_id)
         try:
-            await self._app(scope, receive, framed)
+            answer = await self._inside(scope, receive, send, trace)
+            if answer is not None:
+                answer.raw_headers += self._common(trace)
+                status = answer.status_code
+                await answer(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - writing the answer failed: say so, leak nothing
             self._log.error("unanswered", request_id=trace.request_id, exc_info=error)
             if not status:
-                await _last_resort(framed)
+                status = 500
+                await _last_resort(send, self._common(trace))
         finally:
             self._record(scope, trace, status, perf_counter() - started)
+
+    def _common(self, trace: Trace) -> tuple[Header, ...]:
+        """Return the headers of every answer."""
+        return (*self._headers, (b"x-request-id", trace.request_id.encode()))
 
     def _record(self, scope: Scope, trace: Trace, status: int, seconds: float) -> None:
         """Write the line: no query string, no header, nothing secret."""
@@ -153,12 +154,13 @@ def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-async def _last_resort(send: Send) -> None:
+async def _last_resort(send: Send, common: Iterable[Header]) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(_LAST_RESORT)),
         (b"cache-control", b"no-store"),
         CLOSED_CSP,
+        *common,
     ]
     await send({"type": "http.response.start", "status": 500, "headers": headers})
     await send({"type": "http.response.body", "body": _LAST_RESORT})
