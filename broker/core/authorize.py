@@ -84,8 +84,18 @@ async def validate(
         state = None if params.repeated(("state",)) else _state(params)
         mode = responses.known_mode(params, redirect_uri)
         refused = AuthorizationRefused(redirect_uri, state, error, mode)
-        refused.client = client
+        refused.client, refused.asks = client, asks(client, params)
         raise refused from None
+
+
+def asks(client: Client, params: Parameters) -> bool:
+    """Whether a person decides about going back to an app whose request is bad (RFC 9700 §4.11.2).
+
+    Anybody may register an app with any address, so a link of ours must not lead there by itself.
+    The silent case is for pages that are open already.
+    """
+    silent = params.repeated(("prompt",)) is None and params.words("prompt") == (v.PROMPT_NONE,)
+    return client.registration_digest is not None and not silent
 
 
 async def client_of(clients: Clients, params: Parameters) -> Client:

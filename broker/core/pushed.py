@@ -166,4 +166,6 @@ def _gone(
         gone = PushedRequestGone(private=why)
         gone.client = client
         return gone
-    return AuthorizationRefused(wanted, state, cause(private=why))
+    refused = AuthorizationRefused(wanted, state, cause(private=why))
+    refused.client, refused.asks = client, authorize.asks(client, params)
+    return refused

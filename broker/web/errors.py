@@ -12,6 +12,7 @@ from typing import Final
 from starlette.requests import Request
 
 from broker.core import errors as e
+from broker.core.redirects import shown_host
 from broker.core.responses import respond
 from broker.core.texts import Text, Wait
 from broker.core.vocabulary import DPOP_ALGORITHMS
@@ -105,7 +106,7 @@ def answer(failure: Failure, voice: Voice, request: Request, edge: Edge) -> Answ
     """Write a failure as HTTP, in the voice of its route."""
     error = failure.error
     if isinstance(error, e.AuthorizationRefused):
-        return _refusal(error, request, edge)
+        return _refusal(error, failure.reference, request, edge)
     if voice is Voice.RESOURCE and isinstance(error, e.InvalidDpopProof):
         failure = replace(failure, status=401)  # RFC 9449 §7.1, §9
     extra = _headers(failure)
@@ -134,7 +135,7 @@ def plain(text: str) -> str:
     return _UNSPEAKABLE.sub("'", text.replace("§", "section "))
 
 
-def _refusal(error: e.AuthorizationRefused, request: Request, edge: Edge) -> Answer:
+def _refusal(error: e.AuthorizationRefused, reference: str, request: Request, edge: Edge) -> Answer:
     """RFC 6749 §4.1.2.1, with ``iss`` (RFC 9207)."""
     members = {
         "error": error.cause.code,
@@ -143,7 +144,16 @@ def _refusal(error: e.AuthorizationRefused, request: Request, edge: Edge) -> Ans
         "iss": edge.config.issuer,
     }
     answer = respond(error.redirect_uri, error.mode, members, error.ui_locales, error.client)
-    return edge.go_on(answer, request)
+    if not error.asks:
+        return edge.go_on(answer, request)
+    back = Text("Go back to %(host)s", host=shown_host(error.redirect_uri))
+    view = replace(
+        _view(Failure(error.cause, 400, reference), request),
+        advice=e.BadAuthorizationRequest.advice,
+        links=(e.Way(back, answer.location, answer.fields),),
+        client=error.client,
+    )
+    return edge.pages.speaking(request, error.ui_locales).error(view, 400, [])
 
 
 def _headers(failure: Failure) -> list[Header]:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
+from html import unescape
 
 import pytest
 import pytest_asyncio
@@ -10,7 +12,7 @@ from joserfc.jwk import OKPKey
 
 from broker.core.clients import digest
 from tests.protocol.actors import Browser
-from tests.protocol.checks import is_challenge
+from tests.protocol.checks import is_challenge, is_page, is_refusal, query_of
 from tests.protocol.harness import Shelf, World, begin
 from tests.protocol.known import ADA, ISSUER
 from tests.protocol.registering import (
@@ -105,6 +107,42 @@ async def test_a_registered_client_signs_people_in(world: World, method: str) ->
     assert code.startswith("https://lantern.example/cb?")
     tokens = await browser.tokens(app, ADA, scope="openid offline_access", prompt="consent")
     assert (await app.refresh(tokens["refresh_token"])).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "none"])
+async def test_its_bad_links_lead_nowhere_by_themselves(world: World, method: str) -> None:
+    """RFC 9700 §4.11.2: anybody may register any address; going there is for the person to say."""
+    app = await app_of(world, await registered(world, token_endpoint_auth_method=method))
+    page = is_page(await world.browser().authorize(app, response_type="token"))
+    assert "Go back to lantern.example" in page
+    (back,) = (at for at in re.findall(r'href="([^"]*)"', page) if "error=" in at)
+    assert back.startswith("https://lantern.example/cb?")
+    told = query_of(back)
+    assert (told["error"], told["state"]) == ("unsupported_response_type", app.state)
+    assert told["iss"] == ISSUER
+    page = is_page(
+        await world.browser().authorize(app, response_mode="form_post", response_type="token")
+    )
+    assert '<form method="post" action="https://lantern.example/cb">' in page
+    silent = await world.browser().authorize(app, prompt="none", response_type="token")
+    is_refusal(silent, app, "unsupported_response_type")
+    twice = await world.browser().authorize(app, prompt=["none", "none"])
+    assert "error=invalid_request" in is_page(twice)
+
+
+async def test_nor_do_its_links_to_a_request_that_is_gone(world: World) -> None:
+    """The same for what was pushed; nothing is lost, the app hears of it if the person wants."""
+    app = await app_of(world, await registered(world))
+    changes = {"request_uri": "urn:ietf:params:oauth:request_uri:garbage"}
+    page = is_page(await world.browser().authorize(app, **changes))
+    assert "error=request_uri_not_supported" in page
+
+
+async def test_its_people_say_no_and_are_back(world: World) -> None:
+    """Whoever was asked has said that they want to go there."""
+    app, browser = await app_of(world, await registered(world)), world.browser()
+    page = await browser.arrive(app)
+    is_refusal(await browser.decide(page, "deny"), app, "access_denied")
 
 
 async def test_it_counts_at_once_though_its_name_was_asked_for_before(world: World) -> None:
@@ -405,7 +443,7 @@ async def test_an_operator_may_let_confidential_clients_off_pkce(gated: World) -
         told = answer.json()
         app, browser = await app_of(gated, told), gated.browser()
         answer = await browser.authorize(app, code_challenge=None, code_challenge_method=None)
-        assert ("error=invalid_request" in answer.headers["location"]) is needed
+        assert ("error=invalid_request" in unescape(answer.text)) is needed
         assert (await kept(gated, told)).require_pkce is needed
     told = (await register(gated, waived)).json()
     for method in ("none", "client_secret_basic"):

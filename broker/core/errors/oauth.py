@@ -238,6 +238,10 @@ class AuthorizationRefused(BrokerError):
         state: the request's ``state``, or None.
         cause: the protocol error it carries.
         mode: how it is sent there: ``fragment``, ``form_post``, or None for the query.
+
+    Attributes:
+        asks: whether the person decides about going there: nobody vouches for the address, and
+            nothing was done on the way that would say that the person wants to (RFC 9700 §4.11.2).
     """
 
     def __init__(
@@ -248,3 +252,4 @@ class AuthorizationRefused(BrokerError):
         self.mode = mode
         self.state = state
         self.cause = cause
+        self.asks = False
