@@ -23,6 +23,7 @@ REQUIRE_ALL: Final = "BROKER_TEST_REQUIRE_ALL"
 # marker → the programs its tests need
 PROGRAMS: Final[dict[str, tuple[str, ...]]] = {
     "redis_server": ("redis-server",),
+    "valkey_server": ("valkey-server",),
     "postgresql": ("initdb", "postgres"),
     "chromium": ("chromium",),
     "node": ("node", "npm"),

@@ -28,6 +28,13 @@ def redis_7_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """Valkey, which went its own way from Redis 7.2 on."""
+    with embedded(need("valkey-server", "valkey_server")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
 def redis_cluster_url() -> Iterator[str]:
     """Redis 7 or newer as a cluster, which refuses steps that leave their slot."""
     with cluster(need("redis-server", "redis_server")) as port:
@@ -38,6 +45,7 @@ def redis_cluster_url() -> Iterator[str]:
     params=[
         "bundled_redis_url",
         pytest.param("redis_7_url", marks=pytest.mark.redis_server),
+        pytest.param("valkey_url", marks=pytest.mark.valkey_server),
         pytest.param("redis_cluster_url", marks=pytest.mark.redis_server),
     ]
 )

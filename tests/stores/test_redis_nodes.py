@@ -13,11 +13,14 @@ from broker.core.errors import StoreUnavailable
 from broker.stores.redis import connect
 from broker.stores.redis.nodes import ClusterLanes
 from broker.stores.redis.scripts import Steps, script
-from tests.outer import need
+from tests.outer import PROGRAMS, need
 from tests.ports import free_port
 from tests.stores.redis_servers import ask, plain, wait_for
 
-pytestmark = pytest.mark.redis_server
+SERVERS = [
+    pytest.param(marker, marks=getattr(pytest.mark, marker))
+    for marker in ("redis_server", "valkey_server")
+]
 KEY = "{a}key"
 SLOT = 15495  # of what is in braces
 
@@ -25,8 +28,9 @@ SLOT = 15495  # of what is in braces
 class Two:
     """A cluster of two nodes; the first has the slot in the beginning."""
 
-    def __init__(self, stack: ExitStack) -> None:
+    def __init__(self, stack: ExitStack, marker: str) -> None:
         self._stack = stack
+        self._binary = need(PROGRAMS[marker][0], marker)
         self.ports = [self._start(free_port()) for _ in range(2)]
         first, second = self.ports
         ask(first, "CLUSTER ADDSLOTSRANGE 8192 16383")
@@ -40,7 +44,7 @@ class Two:
 
     def _start(self, port: int) -> int:
         words = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
-        self._stack.enter_context(plain(need("redis-server", "redis_server"), *words, port=port))
+        self._stack.enter_context(plain(self._binary, *words, port=port))
         return port
 
     def _info(self, port: int) -> bytes:
@@ -81,11 +85,11 @@ class Two:
         self.say(first, "CLUSTER", "SETSLOT", str(SLOT), "MIGRATING", self.names[1])
 
 
-@pytest.fixture(scope="module")
-def pair() -> Iterator[Two]:
+@pytest.fixture(scope="module", params=SERVERS)
+def pair(request: pytest.FixtureRequest) -> Iterator[Two]:
     """A cluster of this file's own."""
     with ExitStack() as stack:
-        yield Two(stack)
+        yield Two(stack, request.param)
 
 
 @pytest.fixture
@@ -155,11 +159,11 @@ async def test_a_node_that_hung_up_is_asked_anew(two: Two, client: RedisCluster)
 
 async def test_a_failed_node_makes_the_client_look_again(two: Two, client: RedisCluster) -> None:
     """Another may have its slots by now; what has nothing more to do with it would never hear."""
-    steps = Steps(client, deadline=0.4)
+    steps = Steps(client)
     await steps.command("SET", KEY, "1")
     two.say(two.ports[0], "CLIENT", "PAUSE", "600", "ALL")
     with pytest.raises(StoreUnavailable):
-        await steps.command("GET", KEY)
+        await Steps(client, deadline=0.4).command("GET", KEY)
     await asyncio.to_thread(two.say, two.ports[0], "PING")  # it answers again
     client.nodes_manager.slots_cache.clear()
     assert await steps.command("GET", KEY) == "1", "the tables were read anew"

@@ -34,7 +34,7 @@ async def redis(stores: Stores, settings: Settings) -> list[Finding]:
     took = time.perf_counter() - began
     info = await client.info()
     info = next(iter(info.values())) if "redis_version" not in info else info
-    found = [_version(str(info.get("redis_version", "0"))), _near("round trip", took)]
+    found = [_version(info), _near("round trip", took)]
     found.append(_persistence(info, embedded=settings.redis_url is None))
     if settings.redis_replicas:
         have = int(info.get("connected_slaves", 0))
@@ -51,10 +51,13 @@ async def redis(stores: Stores, settings: Settings) -> list[Finding]:
     return found
 
 
-def _version(version: str) -> Finding:
+def _version(info: dict[str, Any]) -> Finding:
+    version = str(info.get("redis_version", "0"))  # Valkey tells which one it is compatible with
     parts = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if parts < OLDEST_REDIS:
         return fail("version", f"Redis {version}", "6.2 or newer is needed")
+    if valkey := info.get("valkey_version"):
+        return ok("version", f"Valkey {valkey}, as Redis {version}")
     return ok("version", f"Redis {version}")
 
 
