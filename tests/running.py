@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Final, Self
 import httpx2
 import psutil
 
+from broker.app.worker import NAME
 from broker.demo.discord.app import serve_in_thread
 from broker.demo.discord.state import SimulatedDiscord
 from broker.demo.run import DISCORD_CLIENT_ID, DISCORD_CLIENT_SECRET, discord_application
@@ -286,9 +287,9 @@ def _is_redis(process: psutil.Process) -> bool:
 
 
 def _answers(process: psutil.Process) -> bool:
-    """Whether a child of the server is one of its workers, not a helper of multiprocessing."""
+    """Whether a child of the server is one of its workers."""
     try:
-        return not _is_redis(process) and "resource_tracker" not in " ".join(process.cmdline())
+        return process.name() == NAME
     except psutil.NoSuchProcess:
         return False
 

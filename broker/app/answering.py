@@ -108,15 +108,10 @@ class Server(uvicorn.Server):
         yield
 
 
-def config(app: ASGIApp | str) -> uvicorn.Config:
-    """Return how uvicorn serves an application.
-
-    Args:
-        app: the application, or the name of a function that makes it.
-    """
+def config(app: ASGIApp) -> uvicorn.Config:
+    """Return how uvicorn serves an application."""
     return uvicorn.Config(
         app,
-        factory=isinstance(app, str),
         lifespan="on",
         ws="none",
         http=WholeAnswers,

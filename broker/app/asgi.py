@@ -1,15 +1,14 @@
-"""What every worker process runs: settings from the environment, a broker for its lifespan."""
+"""What every process that serves runs: a broker for its lifespan."""
 
 import gc
 import os
 from contextlib import AsyncExitStack
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from broker.app import logs
 from broker.app.compose import MakeConsole, compose
-from broker.app.loading import load
 from broker.app.problems import Problem, Refused
 from broker.app.settings import Settings
 from broker.app.sources import EMBEDDED_REDIS, METRICS_DIRECTORY
@@ -20,23 +19,33 @@ if TYPE_CHECKING:  # it loads the metrics library
 _STARTING: Final = b"starting"
 
 
-def create_app(console: MakeConsole | None = None) -> ASGIApp:
-    """Return the application of a worker; ``broker serve`` has checked the settings.
+# A name, not an import: what it makes is in a layer above this one.
+CONSOLE: Final = "broker.admin.console"
+
+
+def application(settings: Settings) -> ASGIApp:
+    """Return the application of a worker.
 
     Args:
-        console: makes the operator console; ``broker.admin.asgi`` hands it down.
+        settings: checked.
 
     Raises:
-        Refused: a setting is malformed, or no Redis was handed on.
+        Refused: no Redis was handed on.
     """
-    settings = load()
-    logs.configure(settings)
     return Lifespan(
         settings,
         redis_address(settings),
         watch=watching(settings) if os.environ.get(METRICS_DIRECTORY) else None,
-        console=console,
+        console=console(settings),
     )
+
+
+def console(settings: Settings) -> MakeConsole | None:
+    """Return what makes the operator console, where it is on; its libraries are loaded for it."""
+    if settings.admin == "off":
+        return None
+    found: MakeConsole = import_module(CONSOLE).console_of
+    return found
 
 
 def watching(settings: Settings) -> "Watch | None":

@@ -1,29 +1,29 @@
 """Processes that the server starts, each with a line to it."""
 
 import asyncio
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, Final
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from typing import Final
 
-from broker.app import signals
-from broker.app.handover import END, MODULE, RETIRE, Handover, understood
-from broker.app.problems import Refused
+from broker.app.handover import END, RETIRE, Handover
 from broker.app.shares import HERE, NOWHERE, Table
+from broker.app.spawning import (
+    START,
+    NotStarted,
+    Process,
+    Source,
+    Variables,
+    how,
+    lines,
+    loaded,
+    told,
+)
 
-START: Final = 60.0  # seconds that a worker has to get ready
 HANGS: Final = 10.0  # seconds without a look in which a worker counts as alive
 
-
 Living = Callable[[Collection[int]], None]
-
-
-class NotStarted(Exception):
-    """A process that was started does not serve; the text says why."""
 
 
 class Child:
@@ -33,25 +33,16 @@ class Child:
         handover: what it gets; its line is the far end of ours.
         line: our end.
         table: where it tells of itself.
-        environment: its environment variables.
-
-    Raises:
-        OSError: it cannot be started.
+        process: it.
     """
 
     def __init__(
-        self, handover: Handover, line: socket.socket, table: Table, environment: Mapping[str, str]
+        self, handover: Handover, line: socket.socket, table: Table, process: Process
     ) -> None:
         self._line = line
         self._table = table
+        self._process = process
         self.seat: Final = handover.seat
-        with signals.kept_from_children():
-            self._process: Final = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, *_options(), "-m", MODULE, handover.written()],
-                env=environment,
-                pass_fds=handover.files,
-                stdin=subprocess.DEVNULL,
-            )
         self._started_at: Final = asyncio.get_running_loop().time()
         self._answer: Final = asyncio.create_task(self._told())
         # Where all end nobody asks any more: no reason to write a traceback.
@@ -71,7 +62,7 @@ class Child:
     def reason(self) -> str:
         """How it ended, or why it refused to serve."""
         error = self._answer.exception() if self._answer.done() else None
-        return str(error or _how(self._process.poll()))
+        return str(error or how(self._process.poll()))
 
     async def answer(self, seconds: float) -> int:
         """Wait until it serves, or has looked; return how many processes its settings want.
@@ -88,20 +79,7 @@ class Child:
             raise NotStarted(f"it was not ready within {seconds:.0f} s") from None
 
     async def _told(self) -> int:
-        answer: dict[str, Any] = understood(await self._heard())
-        if "ready" in answer:
-            return int(answer["ready"])
-        while self._process.poll() is None:  # noqa: ASYNC110 - its line is closed: it ends now
-            await asyncio.sleep(0.02)
-        raise NotStarted(answer.get("refused") or _how(self._process.poll()))
-
-    async def _heard(self) -> bytes:
-        """Return what it says first; less than a line where it ended before."""
-        said, loop = b"", asyncio.get_running_loop()
-        with suppress(ConnectionError):
-            while not said.endswith(b"\n") and (more := await loop.sock_recv(self._line, 65536)):
-                said += more
-        return said
+        return int((await told(self._line, self._process))["ready"])
 
     def hangs(self, now: float, since: float) -> bool:
         """Return whether it has not looked around for long, or takes too long to start.
@@ -144,7 +122,7 @@ class Child:
 
 
 class Nursery:
-    """Starts processes.
+    """Has processes started.
 
     Args:
         listeners: the sockets that they serve; the server's own.
@@ -162,7 +140,7 @@ class Nursery:
         *,
         patience: float,
         fixed: Mapping[str, str],
-        variables: Callable[[], Mapping[str, str]],
+        variables: Variables,
         living: Living,
     ) -> None:
         self._listeners = tuple(listeners)
@@ -170,12 +148,44 @@ class Nursery:
         self._patience = patience
         self._fixed = fixed
         self._variables = variables
+        self._source: Source | None = None
         self.living: Final = living
 
-    def start(self, taken: Collection[int]) -> Child:
+    async def load(self) -> Source:
+        """Load program and settings as they are now; return where processes come from that do.
+
+        Raises:
+            NotStarted: the settings are refused, or the program does not load.
+        """
+        return await loaded(self._handover(NOWHERE), self._variables)
+
+    def use(self, source: Source) -> None:
+        """Have processes come from there from now on, and none from where they did."""
+        if self._source is not None and self._source is not source:
+            self._source.close()
+        self._source = source
+
+    def dismiss(self, source: Source) -> None:
+        """Have no process come from there, unless all do by now."""
+        if source is not self._source:
+            source.close()
+
+    async def usual_source(self) -> Source:
+        """Return where processes come from; what has ended is loaded anew.
+
+        Raises:
+            NotStarted: as with `load`.
+        """
+        if self._source is None or self._source.gone():
+            self.use(source := await self.load())
+            return source
+        return self._source
+
+    async def start(self, source: Source, taken: Collection[int]) -> Child:
         """Start a process that serves.
 
         Args:
+            source: where it comes from.
             taken: the seats of those that live.
 
         Raises:
@@ -184,48 +194,39 @@ class Nursery:
         seat = next((seat for seat in range(HERE) if seat not in taken), None)
         if seat is None:
             raise NotStarted("too many former processes have not ended yet")
-        return self._start(seat, tuple(listener.fileno() for listener in self._listeners))
+        listeners = tuple(listener.fileno() for listener in self._listeners)
+        return await self._start(source, self._handover(seat, listeners))
 
-    def look(self) -> Child:
+    async def look(self, source: Source) -> Child:
         """Start a process that looks whether the settings are fit, and does what comes first.
 
         Raises:
             NotStarted: the machine has no room for it.
         """
-        return self._start(NOWHERE, ())
+        return await self._start(source, self._handover(NOWHERE))
 
     def close(self) -> None:
         """Hold the sockets no longer: as long as we did, people would be let in by nobody."""
         for listener in self._listeners:
             listener.close()
+        if self._source is not None:
+            self._source.close()
 
-    def _start(self, seat: int, listeners: tuple[int, ...]) -> Child:
-        try:
-            ours, theirs = socket.socketpair()
-            with theirs:
-                handover = Handover(
-                    line=theirs.fileno(),
-                    listeners=listeners,
-                    table=self._table.number,
-                    seat=seat,
-                    patience=self._patience,
-                    fixed=self._fixed,
-                )
-                ours.settimeout(0)
-                return Child(handover, ours, self._table, {**os.environ, **self._variables()})
-        except (OSError, Refused) as error:  # the latter: no directory for its metrics
-            raise NotStarted(f"the machine does not start a process: {error}") from None
+    def _handover(self, seat: int, listeners: tuple[int, ...] = ()) -> Handover:
+        return Handover(
+            template=False,
+            line=-1,
+            listeners=listeners,
+            table=self._table.number,
+            seat=seat,
+            patience=self._patience,
+            fixed=self._fixed,
+        )
 
-
-def _options() -> list[str]:
-    """Return options with which Python looks for modules where this process does.
-
-    ``-m`` puts the working directory first unless told not to, and files there may be anybody's.
-    """
-    return [] if str(Path.cwd()) in sys.path or "" in sys.path else ["-P"]
-
-
-def _how(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"it was ended by signal {-code}"
-    return f"it ended with exit code {code}"
+    async def _start(self, source: Source, handover: Handover) -> Child:
+        with ExitStack() as stack:
+            ours, theirs = (stack.enter_context(end) for end in lines())
+            process = await source.process(replace(handover, line=theirs.fileno()))
+            theirs.close()
+            stack.pop_all()
+        return Child(handover, ours, self._table, process)

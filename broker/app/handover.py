@@ -1,12 +1,14 @@
 """What the server hands to the processes that it starts, and what they say to each other.
 
-A worker is a fresh process: it reads the program and the settings as they are then. It is handed
-the open files it needs, and a line, over which each hears at once when the other is gone.
+A process that is started reads the program and the settings as they are then. Most are templates:
+loaded with all that serving needs, they fork those that serve. Each is handed the open files it
+needs, and a line, over which it and the server hear at once when the other is gone.
 """
 
+import asyncio
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
@@ -26,6 +28,7 @@ class Handover:
     """Open files by number, and what the server stands on.
 
     Attributes:
+        template: whether the process is to fork others instead.
         line: a socket to the server.
         listeners: listening sockets; none where the process is only to look whether it could serve.
         table: memory that all see, of ``broker.app.shares``.
@@ -34,6 +37,7 @@ class Handover:
         fixed: settings that only a restart changes, as the server has them.
     """
 
+    template: bool
     line: int
     listeners: tuple[int, ...]
     table: int
@@ -51,10 +55,16 @@ class Handover:
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
-    def read(cls, text: str) -> Self:
-        """Return what `written` made."""
+    def read(cls, text: str | bytes, files: Sequence[int] = ()) -> Self:
+        """Return what `written` made.
+
+        Args:
+            text: what it made.
+            files: the numbers of `files`, where they are others here.
+        """
         given = json.loads(text)
-        return cls(**given | {"listeners": tuple(given["listeners"])})
+        line, table, *listeners = files or (given["line"], given["table"], *given["listeners"])
+        return cls(**given | {"line": line, "table": table, "listeners": tuple(listeners)})
 
     def check(self, settings: Settings) -> None:
         """Check that settings fit the server that runs.
@@ -74,14 +84,19 @@ def fixed(settings: Settings) -> dict[str, str]:
 
 
 def say(line: socket.socket, **said: Any) -> None:
-    """Tell the server something: ``ready`` (how many processes are wanted) or ``refused`` (why)."""
+    """Tell the server something: ``ready`` (how many processes are wanted) or ``refused`` (why).
+
+    A template tells whether it ``forks``; then the ``pid`` of each process, or how one ``failed``.
+    """
     with suppress(OSError):  # it is gone, which is noticed elsewhere
         line.sendall(json.dumps(said).encode() + b"\n")
 
 
-def understood(said: bytes) -> dict[str, Any]:
-    """Return what a worker told, nothing where it ended before it had."""
-    if not said.endswith(b"\n"):
-        return {}
-    found: dict[str, Any] = json.loads(said)
+async def heard(line: socket.socket) -> dict[str, Any]:
+    """Return what a process says next, nothing where it ended before it had."""
+    said, loop = b"", asyncio.get_running_loop()
+    with suppress(ConnectionError):
+        while not said.endswith(b"\n") and (more := await loop.sock_recv(line, 65536)):
+            said += more
+    found: dict[str, Any] = json.loads(said) if said.endswith(b"\n") else {}
     return found

@@ -12,7 +12,7 @@ from broker.app.answering import Server, config
 from broker.app.asgi import Lifespan, watching
 from broker.app.beforehand import make_ready
 from broker.app.checks import check_serving
-from broker.app.children import NotStarted, Nursery
+from broker.app.children import Nursery
 from broker.app.compose import MakeConsole
 from broker.app.data_dir import prepare, refuse_demo
 from broker.app.handover import fixed
@@ -22,6 +22,7 @@ from broker.app.problems import Problem, Refused
 from broker.app.settings import Settings
 from broker.app.shares import HERE, Table
 from broker.app.sources import EMBEDDED_REDIS, METRICS_DIRECTORY, unknown_variables, variable
+from broker.app.spawning import NotStarted
 from broker.app.supervising import Supervisor
 from broker.log import structlog
 from broker.stores.embedded import DataDirectoryBusy, EmbeddedRedis, EmbeddedRedisFailed

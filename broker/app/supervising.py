@@ -14,12 +14,13 @@ serve, and looks after that from then on.
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from broker.app import signals
 from broker.app.answering import GRACE, KEEP_ALIVE, Server
-from broker.app.children import START, Child, NotStarted, Nursery
+from broker.app.children import Child, Nursery
+from broker.app.spawning import START, NotStarted, Source
 from broker.log import structlog
 
 LOOK: Final = 0.2  # seconds between two looks at the processes
@@ -56,6 +57,8 @@ class Supervisor:
         self._looking_since = 0.0
         self._start_at = 0.0
         self._pause = SOON
+        self._one_at_a_time = asyncio.Lock()
+        self._filling: asyncio.Task[None] | None = None
         self._replacing: asyncio.Task[None] | None = None
         self._again = False
 
@@ -98,8 +101,7 @@ class Supervisor:
 
     async def _first(self, workers: int, announce: Callable[[], None]) -> None:
         self._wanted = workers
-        for _ in range(workers):
-            self._serving.append(self._start())
+        await self._fill()
         for child in tuple(self._serving):  # a copy: a reload may come meanwhile
             await child.answer(START)
         announce()
@@ -125,8 +127,27 @@ class Supervisor:
 
         return {signal.SIGTERM: work.cancel, signal.SIGINT: interrupt, signal.SIGHUP: replace}
 
-    def _start(self) -> Child:
-        return self._nursery.start({child.seat for child in self._all()})
+    async def _start(self, source: Source | None = None) -> Child:
+        found = source or await self._nursery.usual_source()
+        return await self._begun(lambda: self._nursery.start(found, self._seats()))
+
+    async def _begun(self, start: Callable[[], Awaitable[Child]]) -> Child:
+        """Return a new process; one that is about to be there is ours, even where all end now."""
+
+        async def begin() -> Child:
+            async with self._one_at_a_time:  # none takes a seat that another is about to take
+                child = await start()
+                self._coming.add(child)
+                return child
+
+        return await asyncio.shield(begin())
+
+    def _seats(self) -> set[int]:
+        return {child.seat for child in self._all()}
+
+    def _let_serve(self, child: Child) -> None:
+        self._coming.discard(child)
+        self._serving.append(child)
 
     def _all(self) -> list[Child]:
         return [*self._serving, *self._coming, *self._leaving]
@@ -148,8 +169,8 @@ class Supervisor:
             if child.gone():
                 self._serving.remove(child)
                 self._died(child, now)
-        if len(self._serving) < self._wanted and now >= self._start_at:
-            self._start_again(now)
+        if len(self._serving) < self._wanted and now >= self._start_at and not self._fills():
+            self._filling = asyncio.create_task(self._fill_again())
         self._nursery.living([child.pid for child in (*self._serving, *self._coming)])
 
     def _died(self, child: Child, now: float) -> None:
@@ -160,11 +181,20 @@ class Supervisor:
             return
         self._later(child.reason, now)
 
-    def _start_again(self, now: float) -> None:
+    def _fills(self) -> bool:
+        return self._filling is not None and not self._filling.done()
+
+    async def _fill_again(self) -> None:
         try:
-            self._serving.append(self._start())
+            await self._fill()
         except NotStarted as error:
-            self._later(str(error), now)
+            self._later(str(error), asyncio.get_running_loop().time())
+
+    async def _fill(self) -> None:
+        """Start what is missing."""
+        while len(self._serving) < self._wanted:
+            self._let_serve(await self._start())
+            self._let_go(self._wanted)  # a reload may have filled the place meanwhile
 
     def _later(self, reason: str, now: float) -> None:
         _log.error("worker.not_started", reason=reason, again_in=self._pause)
@@ -181,11 +211,11 @@ class Supervisor:
         """Replace all that serve, by as many as the settings want now."""
         try:
             _log.info("reload.begun")
-            wanted = await self._trial(self._nursery.look(), LOOKING)
-            for _ in range(wanted):
-                child = self._start()
-                await self._trial(child, START)
-                self._take_over(child, wanted)
+            source = await self._nursery.load()
+            try:
+                wanted = await self._by(source)
+            finally:
+                self._nursery.dismiss(source)
             self._wanted = wanted
             _log.info("reload.done", pids=[child.pid for child in self._serving])
         except NotStarted as error:
@@ -194,8 +224,18 @@ class Supervisor:
             self._again = False
             self._replacing = asyncio.create_task(self._replace())
 
+    async def _by(self, source: Source) -> int:
+        """Replace all that serve by processes that come from there; return how many they are."""
+        look = await self._begun(lambda: self._nursery.look(source))
+        wanted = await self._trial(look, LOOKING)
+        for _ in range(wanted):
+            child = await self._start(source)
+            await self._trial(child, START)
+            self._nursery.use(source)
+            self._take_over(child, wanted)
+        return wanted
+
     async def _trial(self, child: Child, seconds: float) -> int:
-        self._coming.add(child)
         try:
             return await child.answer(seconds)
         except NotStarted:
@@ -204,23 +244,28 @@ class Supervisor:
 
     def _take_over(self, child: Child, wanted: int) -> None:
         """Have a new process serve, and the oldest go where there are too many now."""
-        self._coming.discard(child)
-        self._serving.append(child)
+        self._let_serve(child)
         if self._here is not None and not self._handed:
             self._handed = True
             self._here.end(KEEP_ALIVE)
             self._handed_over()
+        self._let_go(wanted)
+        self._wanted = len(self._serving)
+
+    def _let_go(self, wanted: int) -> None:
+        """Have the oldest go where there are more than so many."""
         while len(self._serving) > wanted:
             old = self._serving.pop(0)
             old.retire()
             self._leaving[old] = asyncio.get_running_loop().time() + KEEP_ALIVE + END
-        self._wanted = len(self._serving)
 
     async def _end(self) -> None:
         """Tell all to end; kill those that do not."""
-        if self._replacing is not None:
-            self._replacing.cancel()
-        self._nursery.close()
+        for task in (self._replacing, self._filling):
+            if task is not None:
+                task.cancel()
+        async with self._one_at_a_time:
+            self._nursery.close()
         if self._here is not None:
             self._here.end(self._patience)
         children = set(self._all())

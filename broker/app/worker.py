@@ -1,6 +1,8 @@
-"""``python -m broker.app.worker``: a process that ``broker serve`` starts, to serve or to look.
+"""``python -m broker.app.worker``: a process that ``broker serve`` starts.
 
-It reads program and settings afresh, and ends with the server that started it.
+It reads program and settings afresh, and serves, or looks whether it could; or it is a template,
+which loads all of that and forks those that do (see ``broker.app.spawning``). Each ends with the
+server that started it.
 """
 
 import asyncio
@@ -12,8 +14,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from broker.app import logs
+from broker.app import forking, logs, template
 from broker.app.answering import GRACE, KEEP_ALIVE, Server, config
+from broker.app.asgi import application
 from broker.app.checks import check_serving
 from broker.app.handover import RETIRE, Handover, say
 from broker.app.loading import load
@@ -22,9 +25,7 @@ from broker.app.settings import Settings
 from broker.app.shares import Table
 from broker.log import structlog
 
-FACTORY: Final = "broker.app.asgi:create_app"
-# A name, not an import: what it makes is in a layer above this one.
-CONSOLE_FACTORY: Final = "broker.admin.asgi:create_app"
+NAME: Final = "broker-worker"
 REFUSED: Final = 4  # the exit code where settings are refused, as of the commands
 LEFT: Final = 1  # the exit code of a process that could not end in order
 LATEST: Final = 2.0 * GRACE  # seconds until it ends like that
@@ -33,7 +34,7 @@ _log = structlog.get_logger("broker.worker")
 
 
 def main() -> None:
-    """Serve as handed over, until told to end."""
+    """Do as handed over, until told to end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the server tells us
     handover = Handover.read(sys.argv[1])
     line = socket.socket(fileno=handover.line)
@@ -41,6 +42,10 @@ def main() -> None:
         settings = load()
         check_serving(settings)
         handover.check(settings)
+        if handover.template:
+            handover = template.forked(settings, line)
+            line = socket.socket(fileno=handover.line)
+        forking.named(NAME)
         logs.configure(settings)
         if not handover.listeners:
             _look(settings, line)
@@ -63,7 +68,7 @@ def _look(settings: Settings, line: socket.socket) -> None:
 
 
 def _server(settings: Settings, handover: Handover, line: socket.socket) -> Server:
-    found = config(FACTORY if settings.admin == "off" else CONSOLE_FACTORY)
+    found = config(application(settings))
     found.load()
     listeners = [socket.socket(fileno=number) for number in handover.listeners]
     share = Table(handover.table).share(handover.seat)

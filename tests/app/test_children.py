@@ -2,9 +2,10 @@
 
 import pytest
 
-from broker.app.children import NotStarted, Nursery
+from broker.app.children import Nursery
 from broker.app.problems import Problem, Refused
 from broker.app.shares import Table
+from broker.app.spawning import NotStarted
 
 
 async def test_what_keeps_a_process_from_starting_ends_no_server() -> None:
@@ -15,4 +16,4 @@ async def test_what_keeps_a_process_from_starting_ends_no_server() -> None:
 
     nursery = Nursery((), Table(), patience=0.0, fixed={}, variables=full, living=lambda pids: None)
     with pytest.raises(NotStarted, match="No space left"):
-        nursery.look()
+        await nursery.load()

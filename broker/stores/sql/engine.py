@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.orm import configure_mappers
 from sqlalchemy.pool import NullPool
 
 if TYPE_CHECKING:
@@ -53,6 +54,16 @@ def normalise(address: str | URL) -> URL:
     if driver.startswith("sqlite") and in_memory:
         raise ValueError("an SQLite database must be a file: sqlite:////folder/broker.db")
     return url.set(drivername=driver)
+
+
+def preload(address: str | URL) -> None:
+    """Load the driver of an address and put the tables' classes together; opens nothing.
+
+    Raises:
+        ValueError: as `normalise` does.
+    """
+    normalise(address).get_dialect().import_dbapi()
+    configure_mappers()
 
 
 def create(address: str | URL, *, pool_size: int = 8) -> AsyncEngine:

@@ -41,8 +41,8 @@ if __name__ == "__main__":
     elif sys.argv[1].startswith("{"):  # what a worker is handed
         from broker.app.worker import main
     else:
-        from broker.app import children
+        from broker.app import spawning
         from broker.cli import main
 
-        children.MODULE = "tests.clients.rotation.broken"  # type: ignore[misc]
+        spawning.MODULE = "tests.clients.rotation.broken"  # type: ignore[misc]
     main()
