@@ -10,14 +10,13 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from broker.app.accepting import Accepting, Room
+from broker.app.handover import GRACE, KEEP_ALIVE
 from broker.app.lingering import Lingering
 from broker.app.listening import BACKLOG
 from broker.app.open_files import most_connections
 from broker.app.shares import Share
 from broker.app.wire import WholeAnswers
 
-GRACE: Final = 10  # seconds that requests under way have to finish
-KEEP_ALIVE: Final = 65  # seconds a connection may be idle
 CLOSE: Final = (b"connection", b"close")
 
 

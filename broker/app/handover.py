@@ -20,6 +20,8 @@ from broker.app.sources import variable
 MODULE: Final = "broker.app.worker"
 RETIRE: Final = b"retire\n"  # others have taken over: part with the clients at leisure
 END: Final = b"end\n"
+GRACE: Final = 10  # seconds that requests under way have to finish
+KEEP_ALIVE: Final = 65  # seconds a connection may be idle
 FIXED: Final = ("host", "port", "data_dir", "metrics_address")  # of the server, not of a worker
 
 
@@ -84,7 +86,7 @@ def fixed(settings: Settings) -> dict[str, str]:
 
 
 def say(line: socket.socket, **said: Any) -> None:
-    """Tell the server something: ``ready`` (how many processes are wanted) or ``refused`` (why).
+    """Tell the server something: ``ready`` (how many processes are wanted) or ``refused`` (what).
 
     A template tells whether it ``forks``; then the ``pid`` of each process, or how one ``failed``.
     """

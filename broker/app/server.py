@@ -8,12 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from broker.app import logs
-from broker.app.answering import Server, config
-from broker.app.asgi import Lifespan, watching
-from broker.app.beforehand import make_ready
 from broker.app.checks import check_serving
 from broker.app.children import Nursery
-from broker.app.compose import MakeConsole
 from broker.app.data_dir import prepare, refuse_demo
 from broker.app.handover import fixed
 from broker.app.listening import Doors, listening
@@ -22,7 +18,7 @@ from broker.app.problems import Problem, Refused
 from broker.app.settings import Settings
 from broker.app.shares import HERE, Table
 from broker.app.sources import EMBEDDED_REDIS, METRICS_DIRECTORY, unknown_variables, variable
-from broker.app.spawning import NotStarted
+from broker.app.spawning import NotStarted, Unfit
 from broker.app.supervising import Supervisor
 from broker.log import structlog
 from broker.stores.embedded import DataDirectoryBusy, EmbeddedRedis, EmbeddedRedisFailed
@@ -38,13 +34,12 @@ _log = structlog.get_logger("broker.server")
 Announce = Callable[[str], None]
 
 
-def serve(settings: Settings, announce: Announce, *, console: MakeConsole | None = None) -> None:
+def serve(settings: Settings, announce: Announce) -> None:
     """Serve until told to stop (SIGTERM, SIGINT); requests under way may finish.
 
     Args:
         settings: of this installation; with several workers the environment must say the same.
         announce: told in plain words where the broker listens.
-        console: makes the operator console, where it is wanted.
 
     Raises:
         Refused: the settings are not safe, or what they name cannot be used.
@@ -56,10 +51,11 @@ def serve(settings: Settings, announce: Announce, *, console: MakeConsole | None
     raise_limit()
     prepare(settings.data_dir)
     refuse_demo(settings.data_dir)
+    # A directory left over from elsewhere would make the metrics library write files into it.
+    os.environ.pop(METRICS_DIRECTORY, None)
+    serve_by = _alone if settings.workers == 1 else _others
     with listening(settings) as doors, redis_of(settings) as redis_url:
-        asyncio.run(make_ready(settings, redis_url))
-        doors.open()
-        _run(settings, redis_url, doors, partial(announce, _where(settings, doors)), console)
+        serve_by(settings, redis_url, doors, partial(announce, _where(settings, doors)))
 
 
 @contextmanager
@@ -86,33 +82,42 @@ def _tell(what: str) -> None:
     _log.warning("redis.embedded", what=what)
 
 
-def _run(
-    settings: Settings,
-    redis_url: str,
-    doors: Doors,
-    announce: Callable[[], None],
-    console: MakeConsole | None,
-) -> None:
-    """Serve by this process alone, or by several of their own.
+def _alone(settings: Settings, redis_url: str, doors: Doors, announce: Callable[[], None]) -> None:
+    """Serve by this process.
+
+    Raises:
+        Refused: the address is taken, or a store must not be used.
+    """
+    # Where others serve, this process needs none of these.
+    from broker.app.answering import Server, config  # noqa: PLC0415
+    from broker.app.asgi import Lifespan, console, watching  # noqa: PLC0415
+    from broker.app.beforehand import make_ready  # noqa: PLC0415
+
+    asyncio.run(make_ready(settings, redis_url))
+    doors.open()
+    watch = watching(settings)
+    served = config(Lifespan(settings, redis_url, watch=watch, console=console(settings)))
+    table = Table()
+    with _numbers(settings, watch) as numbers:
+        supervisor = _supervisor(settings, redis_url, doors, table, numbers)
+        ours = [one.dup() for one in doors.sockets]
+        server = Server(served, ours, table.share(HERE), announce)
+        with asyncio.Runner(loop_factory=served.get_loop_factory()) as runner:
+            runner.run(supervisor.serve_here(server))
+
+
+def _others(settings: Settings, redis_url: str, doors: Doors, announce: Callable[[], None]) -> None:
+    """Serve by other processes, and look after them.
 
     Raises:
         Refused: they do not serve.
     """
-    # A directory left over from elsewhere would make the metrics library write files into it.
-    os.environ.pop(METRICS_DIRECTORY, None)
-    table, alone = Table(), settings.workers == 1
-    watch = watching(settings) if alone else None
-    with _numbers(settings, watch) as numbers:
-        supervisor = _supervisor(settings, redis_url, doors, table, numbers)
-        if alone:
-            served = config(Lifespan(settings, redis_url, watch=watch, console=console))
-            ours = [one.dup() for one in doors.sockets]
-            server = Server(served, ours, table.share(HERE), announce)
-            with asyncio.Runner(loop_factory=served.get_loop_factory()) as runner:
-                runner.run(supervisor.serve_here(server))
-            return
+    with _numbers(settings, None) as numbers:
+        supervisor = _supervisor(settings, redis_url, doors, Table(), numbers)
         try:
-            asyncio.run(supervisor.serve(settings.workers, announce))
+            asyncio.run(supervisor.serve(settings.workers, doors.open, announce))
+        except Unfit as error:
+            raise Refused(*error.problems) from None
         except NotStarted as error:
             reason = f"a process does not serve: {error}"
             raise Refused(Problem(variable("workers"), reason)) from None

@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 
 from broker.app import forking, signals
 from broker.app.handover import MODULE, Handover, heard
-from broker.app.problems import Refused
+from broker.app.problems import Problem, Refused
 from broker.log import structlog
 
 START: Final = 60.0  # seconds that a process has to get ready
@@ -32,6 +32,18 @@ Variables = Callable[[], Mapping[str, str]]
 
 class NotStarted(Exception):
     """A process that was started does not serve; the text says why."""
+
+
+class Unfit(NotStarted):
+    """It does not serve with these settings.
+
+    Args:
+        problems: every reason.
+    """
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems: Final = problems
 
 
 class Process(Protocol):
@@ -218,14 +230,17 @@ async def told(line: socket.socket, process: Process) -> dict[str, Any]:
     """Return what a process tells next.
 
     Raises:
-        NotStarted: it has refused, or ended before it told anything.
+        Unfit: it refuses its settings.
+        NotStarted: it ended before it told anything.
     """
     answer = await heard(line)
     if answer and "refused" not in answer:
         return answer
     while process.poll() is None:  # noqa: ASYNC110 - its line is closed: it ends now
         await asyncio.sleep(0.02)
-    raise NotStarted(answer.get("refused") or how(process.poll()))
+    if answer:
+        raise Unfit(*(Problem(*one) for one in answer["refused"]))
+    raise NotStarted(how(process.poll()))
 
 
 def how(code: int | None) -> str:

@@ -15,13 +15,16 @@ serve, and looks after that from then on.
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from broker.app import signals
-from broker.app.answering import GRACE, KEEP_ALIVE, Server
 from broker.app.children import Child, Nursery
+from broker.app.handover import GRACE, KEEP_ALIVE
 from broker.app.spawning import START, NotStarted, Source
 from broker.log import structlog
+
+if TYPE_CHECKING:  # it loads the HTTP server
+    from broker.app.answering import Server
 
 LOOK: Final = 0.2  # seconds between two looks at the processes
 STOPPED: Final = 2.0  # seconds between two looks that mean that this process itself did not run
@@ -60,23 +63,28 @@ class Supervisor:
         self._one_at_a_time = asyncio.Lock()
         self._filling: asyncio.Task[None] | None = None
         self._replacing: asyncio.Task[None] | None = None
+        self._replaceable = False
         self._again = False
 
-    async def serve(self, workers: int, announce: Callable[[], None]) -> None:
+    async def serve(
+        self, workers: int, opened: Callable[[], None], announce: Callable[[], None]
+    ) -> None:
         """Serve by so many processes until a signal ends them.
 
         Args:
             workers: how many.
+            opened: called when all is ready for them.
             announce: called when they serve.
 
         Raises:
-            NotStarted: one of the first does not serve.
+            NotStarted: one of the first does not serve, or is not fit to.
         """
-        await self._until_told(asyncio.create_task(self._first(workers, announce)))
+        await self._until_told(asyncio.create_task(self._first(workers, opened, announce)))
 
-    async def serve_here(self, server: Server) -> None:
+    async def serve_here(self, server: "Server") -> None:
         """Serve by this process until a signal ends it, or replaces it by others."""
         self._here = server
+        self._replaceable = True
         work = asyncio.create_task(self._look_after())
         self._serving_here = asyncio.create_task(self._serve_or_end(server, work))
         await self._until_told(work)
@@ -92,19 +100,26 @@ class Supervisor:
         if not work.cancelled():
             work.result()
 
-    async def _serve_or_end(self, server: Server, work: "asyncio.Task[None]") -> None:
+    async def _serve_or_end(self, server: "Server", work: "asyncio.Task[None]") -> None:
         try:
             await server.serve()
         finally:
             if not self._handed:
                 work.cancel()
 
-    async def _first(self, workers: int, announce: Callable[[], None]) -> None:
+    async def _first(
+        self, workers: int, opened: Callable[[], None], announce: Callable[[], None]
+    ) -> None:
         self._wanted = workers
+        await self._looked(await self._nursery.usual_source())
+        opened()
         await self._fill()
-        for child in tuple(self._serving):  # a copy: a reload may come meanwhile
+        for child in self._serving:
             await child.answer(START)
         announce()
+        self._replaceable = True
+        if self._again:
+            self._replace_again()
         await self._look_after()
 
     async def _look_after(self) -> None:
@@ -202,10 +217,14 @@ class Supervisor:
         self._pause = min(2 * self._pause, LATE)
 
     def _replace_soon(self) -> None:
-        if self._replacing is None or self._replacing.done():
+        if self._replaceable and (self._replacing is None or self._replacing.done()):
             self._replacing = asyncio.create_task(self._replace())
         else:
             self._again = True
+
+    def _replace_again(self) -> None:
+        self._again = False
+        self._replacing = asyncio.create_task(self._replace())
 
     async def _replace(self) -> None:
         """Replace all that serve, by as many as the settings want now."""
@@ -221,19 +240,22 @@ class Supervisor:
         except NotStarted as error:
             _log.error("reload.failed", reason=str(error))
         if self._again:
-            self._again = False
-            self._replacing = asyncio.create_task(self._replace())
+            self._replace_again()
 
     async def _by(self, source: Source) -> int:
         """Replace all that serve by processes that come from there; return how many they are."""
-        look = await self._begun(lambda: self._nursery.look(source))
-        wanted = await self._trial(look, LOOKING)
+        wanted = await self._looked(source)
         for _ in range(wanted):
             child = await self._start(source)
             await self._trial(child, START)
             self._nursery.use(source)
             self._take_over(child, wanted)
         return wanted
+
+    async def _looked(self, source: Source) -> int:
+        """Have done what comes before serving; return how many processes are wanted."""
+        look = await self._begun(lambda: self._nursery.look(source))
+        return await self._trial(look, LOOKING)
 
     async def _trial(self, child: Child, seconds: float) -> int:
         try:

@@ -15,10 +15,10 @@ from functools import partial
 from typing import Final
 
 from broker.app import forking, logs, template
-from broker.app.answering import GRACE, KEEP_ALIVE, Server, config
+from broker.app.answering import Server, config
 from broker.app.asgi import application
 from broker.app.checks import check_serving
-from broker.app.handover import RETIRE, Handover, say
+from broker.app.handover import GRACE, KEEP_ALIVE, RETIRE, Handover, say
 from broker.app.loading import load
 from broker.app.problems import Refused
 from broker.app.settings import Settings
@@ -52,7 +52,7 @@ def main() -> None:
             return
         server = _server(settings, handover, line)
     except Refused as error:
-        say(line, refused=str(error))
+        say(line, refused=[(one.setting, one.reason) for one in error.problems])
         sys.exit(REFUSED)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(_serve(server, line, handover.patience))

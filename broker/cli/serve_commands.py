@@ -5,16 +5,12 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from broker.app import signals
 from broker.cli.running import Exit, Failure, reported
-
-if TYPE_CHECKING:
-    from broker.app.compose import MakeConsole
-    from broker.app.settings import Settings
 
 
 def serve(
@@ -54,16 +50,7 @@ def serve(
         check_serving(settings)  # before what serving needs is loaded: a refusal is quick
         from broker.app.server import serve as run
 
-        run(settings, typer.echo, console=_console(settings))
-
-
-def _console(settings: "Settings") -> "MakeConsole | None":
-    """Return what makes the operator console, where it is on; its libraries are loaded for it."""
-    if settings.admin == "off":
-        return None
-    from broker.admin.console import console_of
-
-    return console_of
+        run(settings, typer.echo)
 
 
 def _open_standard_files() -> None:

@@ -13,13 +13,14 @@ ROOT = Path(__file__).resolve().parents[2]
 REDIS = "unix:///nowhere"
 WORKER = f"""
 import asyncio, json, sys
-from broker.app import asgi, logs, server
+from broker.app import asgi, logs
+from broker.app.beforehand import make_ready
 from broker.app.compose import compose
 from broker.app.data_dir import prepare
 from broker.app.loading import load
 
 async def live(settings):
-    await server.make_ready(settings, {REDIS!r})
+    await make_ready(settings, {REDIS!r})
     async with compose(settings, {REDIS!r}):
         print(json.dumps(sorted(sys.modules)))
 
@@ -72,6 +73,23 @@ def test_a_worker_does_without(loaded: frozenset[str], name: str, why: str) -> N
     """Whatever is not used by everybody is loaded where it is switched on, and nowhere else."""
     found = sorted(one for one in loaded if one == name or one.startswith(f"{name}."))
     assert not found, f"{why}; loaded was {', '.join(found[:5])}"
+
+
+def test_a_server_that_others_serve_for_is_small() -> None:
+    """It looks after them and has nothing to do with what they do."""
+    script = "import json, sys, broker.app.server; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    packages = {name.partition(".")[0] for name in json.loads(done.stdout)}
+    assert not packages & {
+        "sqlalchemy",
+        "uvicorn",
+        "uvloop",
+        "starlette",
+        "jinja2",
+        "prometheus_client",
+    }
 
 
 def test_nothing_is_left_for_the_first_call_to_an_upstream(loaded: frozenset[str]) -> None:

@@ -177,14 +177,15 @@ def test_a_newer_schema_is_served_with_a_warning(served, tmp_path):
     assert "the database (9999) is newer than this broker" in err
 
 
-def test_an_older_schema_is_a_refusal(tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_older_schema_is_a_refusal(tmp_path, workers):
     """A configured database is changed by command alone; the command is named."""
-    answer = Served(tmp_path, database_url=f"sqlite+aiosqlite:///{tmp_path / 'own.db'}").run(
-        "serve"
-    )
+    own = f"sqlite+aiosqlite:///{tmp_path / 'own.db'}"
+    answer = Served(tmp_path, database_url=own, workers=workers).run("serve")
     assert answer.returncode == 4
     assert "BROKER_DATABASE_URL" in answer.stderr
     assert "run `broker db upgrade`" in answer.stderr
+    assert "BROKER_WORKERS" not in answer.stderr
 
 
 def test_a_taken_port_is_named(served):

@@ -13,6 +13,7 @@ import pytest
 
 from tests.faults.conftest import prepared
 from tests.faults.people import Load, Person, lines
+from tests.faults.test_embedded_processes import gone
 from tests.faults.visitors import Visitors
 from tests.faults.waiting import eventually
 from tests.ports import free_port
@@ -111,10 +112,11 @@ async def test_one_process_is_replaced_unnoticed(tmp_path: Path, database: Path)
     with made(tmp_path, database) as broker:
         assert pids(broker) == {broker.pid}
         await reloaded_under_load(broker, 2)
-        (worker,) = settled(broker, 1)
-        assert worker != broker.pid
+        (number,) = settled(broker, 1)
+        assert number != broker.pid
+        worker = psutil.Process(number)
         os.kill(broker.pid, signal.SIGKILL)  # the worker ends with whoever looks after it
-        eventually(lambda: not psutil.pid_exists(worker), 20)
+        eventually(lambda: gone(worker), 20)
 
 
 def test_what_cannot_serve_takes_nobodys_place(two: RunningBroker) -> None:
