@@ -149,10 +149,11 @@ class CountedAudit:
         self._audit = audit
         self._events = metrics.events
 
-    async def record(self, event: AuditEvent) -> None:
-        """Count the event, then keep it."""
-        self._events.labels(event.kind).inc()
-        await self._audit.record(event)
+    async def record(self, *events: AuditEvent) -> None:
+        """Count the events, then keep them."""
+        for event in events:
+            self._events.labels(event.kind).inc()
+        await self._audit.record(*events)
 
 
 def _shown(client: Client | None) -> str:

@@ -9,6 +9,7 @@ from broker.app.loading import effective_secrets
 from broker.app.problems import Problem, Refused
 from broker.app.settings import Settings
 from broker.app.sources import variable
+from broker.core import audit
 from broker.core.errors import BrokerError, StoreUnavailable
 from broker.core.ports import Clock, Entropy
 from broker.stores.redis import RedisStores, connect
@@ -170,6 +171,7 @@ async def open_stores(
         with open_vault(settings, Sealer(secrets, entropy.token), clock, entropy) as vault:
             yield Stores(sql, redis, key_store(settings, engine, entropy), vault, secrets)
     finally:
+        await audit.settle()
         await redis.close()
         await sql.close()
 

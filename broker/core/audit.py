@@ -9,7 +9,9 @@ from broker.core.model import AuditEvent
 from broker.core.ports import Audit
 from broker.log import structlog
 
-MOST_UNDER_WAY: Final = 64
+SOON: Final = 0.02  # seconds in which events of the hot path gather, to be kept together
+MOST_WAITING: Final = 500
+_WAITING: Final[dict[Audit, list[AuditEvent]]] = {}
 _UNDER_WAY: Final[set[asyncio.Task[None]]] = set()
 
 _log = structlog.get_logger("broker.audit")
@@ -27,12 +29,40 @@ def note_soon(audit: Audit, event: AuditEvent) -> None:
     What SQL does not take as fast as it comes is in the log alone.
     """
     _tell(event)
-    if len(_UNDER_WAY) >= MOST_UNDER_WAY:
-        _log.warning("audit.not_stored", kind=event.kind, reason="more than SQL takes")
-        return
-    task = asyncio.get_running_loop().create_task(_keep(audit, event), context=Context())
-    _UNDER_WAY.add(task)
-    task.add_done_callback(_UNDER_WAY.discard)
+    waiting = _WAITING.get(audit)
+    if waiting is None:
+        waiting = _WAITING[audit] = []
+        keeping = _keep_soon(audit, waiting)
+        task = asyncio.get_running_loop().create_task(keeping, context=Context())
+        _UNDER_WAY.add(task)
+        task.add_done_callback(_UNDER_WAY.discard)
+    if len(waiting) >= MOST_WAITING:
+        _not_stored(event, "more than SQL takes")
+    else:
+        waiting.append(event)
+
+
+async def settle() -> None:
+    """Wait until what was to be kept soon is; call it before the audit log is closed."""
+    loop = asyncio.get_running_loop()
+    while tasks := {one for one in _UNDER_WAY if not one.done() and one.get_loop() is loop}:
+        await asyncio.wait(tasks)
+
+
+async def _keep_soon(audit: Audit, waiting: list[AuditEvent]) -> None:
+    try:
+        while True:
+            await asyncio.sleep(SOON)
+            if not waiting:
+                return
+            events = tuple(waiting)
+            waiting.clear()
+            try:
+                await _keep(audit, *events)
+            except Exception as error:  # noqa: BLE001 - those that come next can be kept
+                _log.error("audit.not_stored", events=len(events), exc_info=error)
+    finally:
+        del _WAITING[audit]
 
 
 def _tell(event: AuditEvent) -> None:
@@ -45,8 +75,13 @@ def _tell(event: AuditEvent) -> None:
     )
 
 
-async def _keep(audit: Audit, event: AuditEvent) -> None:
+async def _keep(audit: Audit, *events: AuditEvent) -> None:
     try:
-        await audit.record(event)
+        await audit.record(*events)
     except StoreUnavailable as error:
-        _log.warning("audit.not_stored", kind=event.kind, reason=error.private)
+        for event in events:
+            _not_stored(event, error.private)
+
+
+def _not_stored(event: AuditEvent, reason: str) -> None:
+    _log.warning("audit.not_stored", kind=event.kind, reason=reason)

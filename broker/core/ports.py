@@ -304,6 +304,6 @@ class Accounts(Protocol):
 class Audit(Protocol):
     """The audit log (SQL)."""
 
-    async def record(self, event: AuditEvent) -> None:
-        """Keep the event."""
+    async def record(self, *events: AuditEvent) -> None:
+        """Keep the events."""
         ...

@@ -53,10 +53,10 @@ class _Given:
     subject: AccessToken
     actor: AccessToken | None = None
 
-    def named(self) -> dict[str, AccessToken]:
-        """Return each by its parameter."""
-        found = {"subject_token": self.subject}
-        return found if self.actor is None else found | {"actor_token": self.actor}
+    @property
+    def all(self) -> tuple[AccessToken, ...]:
+        """Each of them."""
+        return (self.subject,) if self.actor is None else (self.subject, self.actor)
 
 
 class ExchangeGrant:
@@ -122,17 +122,20 @@ class ExchangeGrant:
 
     async def _living(self, given: _Given, proof: Proof | None) -> None:
         """Both are looked at in the same moment; the proof is used up with the subject's."""
-        named = given.named()
-        looks = (
-            alive(self._counter, token, proof if token is given.subject else None)
-            for token in named.values()
-        )
-        found = await asyncio.gather(*looks, return_exceptions=True)
-        for name, outcome in zip(named, found, strict=True):
-            if isinstance(outcome, InvalidToken):
-                raise unusable(name, outcome.private)
-            if isinstance(outcome, BaseException):
+        looks = [self._alive("subject_token", given.subject, proof)]
+        if given.actor is None:
+            await looks[0]
+            return
+        looks.append(self._alive("actor_token", given.actor, None))
+        for outcome in await asyncio.gather(*looks, return_exceptions=True):
+            if outcome is not None:
                 raise outcome
+
+    async def _alive(self, name: str, token: AccessToken, proof: Proof | None) -> None:
+        try:
+            await alive(self._counter, token, proof)
+        except InvalidToken as error:
+            raise unusable(name, error.private) from None
 
     async def _issue(
         self,
@@ -148,7 +151,7 @@ class ExchangeGrant:
         kept |= authorizing(claims, scope)
         # Never the handle of a token which a client got for itself: that one has ORIGINAL.
         handle = Handle(subject.account_id, subject.grant_id, mint.unique() | 1)
-        until = min(seconds(token.claims.get("exp")) for token in given.named().values())
+        until = min([seconds(token.claims.get("exp")) for token in given.all])
         return await mint.access_answer(
             client,
             handle,

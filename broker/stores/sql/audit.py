@@ -23,9 +23,9 @@ from broker.stores.sql.tables import AuditEventRow
 from broker.stores.sql.unit import Units
 
 BATCH = 1000
-TOGETHER = 100  # events written in one transaction
+TOGETHER = 100  # callers whose events are written in one transaction
 
-Told = tuple[AuditEvent, "asyncio.Future[None]"]  # an event, and whether it is kept
+Told = tuple[tuple[AuditEvent, ...], "asyncio.Future[None]"]  # events, and whether they are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ class SqlAudit:
         self._waiting: list[Told] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def record(self, event: AuditEvent) -> None:
-        """Keep the event; a caller that is cancelled leaves it to be kept."""
+    async def record(self, *events: AuditEvent) -> None:
+        """Keep the events; a caller that is cancelled leaves them to be kept."""
         loop = asyncio.get_running_loop()
         kept: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((event, kept))
+        self._waiting.append((events, kept))
         if self._writing is None:
             self._writing = loop.create_task(self._write())
         await kept
@@ -85,22 +85,35 @@ class SqlAudit:
 
     async def _keep(self, told: Sequence[Told]) -> None:
         try:
-            await self._units.write(lambda session: _add(session, [event for event, _ in told]))
+            await self._put([event for events, _ in told for event in events])
         except StoreUnavailable as error:
             # Whoever waits behind has waited too: nobody waits for SQL twice.
             told, self._waiting = [*told, *self._waiting], []
             for one in told:
-                _fail(one, StoreUnavailable(private=error.private))
-        except Exception as error:  # noqa: BLE001 - one of them cannot be kept: the others can
-            if len(told) == 1:
-                _fail(told[0], error)
-                return
+                _settled(one, StoreUnavailable(private=error.private))
+        except Exception:  # noqa: BLE001 - one of them cannot be kept: the others can
             for one in told:
-                await self._keep([one])
+                await self._keep_each(one)
         else:
-            for _, kept in told:
-                if not kept.done():
-                    kept.set_result(None)
+            for one in told:
+                _settled(one, None)
+
+    async def _keep_each(self, told: Told) -> None:
+        failed: Exception | None = None
+        for event in told[0]:
+            try:
+                await self._put([event])
+            except Exception as error:  # noqa: BLE001 - whoever waits for it is told
+                failed = error
+        _settled(told, failed)
+
+    async def _put(self, events: Sequence[AuditEvent]) -> None:
+        rows = [columns_of(event) for event in events]
+
+        async def work(session: AsyncSession) -> None:
+            await session.exec(insert(AuditEventRow), params=rows)
+
+        await self._units.write(work)
 
     async def page(
         self, wanted: AuditFilter = EVERYTHING, limit: int = 50, before: int | None = None
@@ -158,13 +171,15 @@ class SqlAudit:
         return removed
 
 
-async def _add(session: AsyncSession, events: Sequence[AuditEvent]) -> None:
-    await session.exec(insert(AuditEventRow), params=[columns_of(event) for event in events])
-
-
-def _fail(told: Told, error: Exception) -> None:
-    if not told[1].done():
-        told[1].set_exception(error)
+def _settled(told: Told, error: Exception | None) -> None:
+    """Tell whoever waits, if anybody does."""
+    kept = told[1]
+    if kept.done():
+        return
+    if error is None:
+        kept.set_result(None)
+    else:
+        kept.set_exception(error)
 
 
 async def _prune(session: AsyncSession, before: float) -> int:
