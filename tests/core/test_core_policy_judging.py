@@ -177,28 +177,6 @@ def test_nobody_learns_what_else_a_denied_person_lacks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rules", "person", "undecided"),
-    [
-        (guild(), facts(standing()), False),
-        (guild(), facts(), True),
-        (guild(), facts(standing(member=False)), False),
-        (policy(guilds=[{"id": LIGHTHOUSE}], email_verified=True), facts(), False),
-        (policy(guilds=[{"id": LIGHTHOUSE}, {"id": HARBOUR}], match="any"),
-            facts(standing(member=False)), True),
-        (policy(guilds=[{"id": LIGHTHOUSE}, {"id": HARBOUR}], match="any"),
-            facts(standing(member=False), standing(HARBOUR, member=False)), False),
-        (policy(guilds=[{"id": LIGHTHOUSE}, {"id": HARBOUR}]),
-            facts(standing(member=False)), False),
-    ],
-)  # fmt: skip
-def test_whether_reading_more_might_change_it(
-    rules: Policy, person: Facts, undecided: bool
-) -> None:
-    """Only where nothing that is known refuses already."""
-    assert judge([rules], person, NOW).undecided is undecided
-
-
-@pytest.mark.parametrize(
     ("rules", "person", "after"),
     [
         (policy(), facts(), None),
@@ -286,7 +264,6 @@ def test_order_does_not_matter(rules: list[Policy], person: Facts, chance: Any) 
     same = replace(person, community=Community({one.guild_id: one for one in known}))
     one, other = judge(rules, person, NOW), judge(shuffled, same, NOW)
     assert one.allowed == other.allowed
-    assert one.undecided == other.undecided
     assert one.mended_at == other.mended_at
     assert {(m.reason, m.guild_id, m.until) for m in one.all()} == {
         (m.reason, m.guild_id, m.until) for m in other.all()
@@ -314,8 +291,7 @@ def test_more_policies_let_nobody_more_in(rules: list[Policy], person: Facts) ->
 
 @given(POLICIES, people())
 def test_what_was_never_read_lets_nobody_in(rules: Policy, person: Facts) -> None:
-    """An undecided verdict is a refusal, and names what was not read."""
+    """Whoever is let in is no member of a guild by guessing: its record was read."""
     verdict = judge([rules], person, NOW)
-    if verdict.undecided:
+    if Reason.UNKNOWN in {one.reason for one in verdict.all()}:
         assert not verdict.allowed
-        assert Reason.UNKNOWN in {one.reason for one in verdict.all()}

@@ -19,7 +19,7 @@ from broker.core.ports import GrantAlive, GrantRefused, Proof, Refusal, Rotation
 from broker.stores.redis import RedisStores, connect
 from tests.stores.redis_world import ACCOUNT, CLIENT, OTHER, SID, START, World
 
-GRACE, IDLE, LIFETIME, SESSION, SESSION_IDLE = 10, 600, 2000, 1500, 7 * 86400
+GRACE, IDLE, LIFETIME, SESSION = 10, 600, 2000, 1500
 _numbers = count()
 
 

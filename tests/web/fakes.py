@@ -40,12 +40,6 @@ APP = Client(
     policy_uri="https://lantern.example/privacy",
     tos_uri="https://lantern.example/terms",
 )
-PICTURE = (
-    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 64 64'%3E"
-    "%3Crect width='64' height='64' fill='%23f4c9a4'/%3E%3Ccircle cx='32' cy='26' r='13'"
-    " fill='%235b3a2e'/%3E%3Cpath d='M8 64c2-20 14-26 24-26s22 6 24 26z' fill='%232f6f73'/%3E"
-    "%3C/svg%3E"
-)
 CLAIMS = {
     "sub": "8fK2",
     "name": "Ada Lindqvist",

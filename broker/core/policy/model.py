@@ -121,14 +121,6 @@ class Verdict:
         return not self.missing and not self.choices
 
     @property
-    def undecided(self) -> bool:
-        """Whether it says no only because something was never read."""
-        return not self.allowed and (
-            all(_unread(one) for one in self.missing)
-            and all(any(all(map(_unread, way)) for way in choice) for choice in self.choices)
-        )
-
-    @property
     def mended_at(self) -> float | None:
         """When time alone will have mended all of it (UTC seconds), or None."""
         ends = [one.until for one in self.missing]
@@ -147,7 +139,3 @@ def _soonest(choice: Choice) -> float | None:
     """Return when the first way of a choice will be gone by itself, or None."""
     ends = [[one.until for one in way] for way in choice]
     return min((max(filter(None, way)) for way in ends if all(way)), default=None)
-
-
-def _unread(one: Missing) -> bool:
-    return one.reason is Reason.UNKNOWN
