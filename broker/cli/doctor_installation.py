@@ -41,12 +41,12 @@ def installation(
         from broker.app.sources import unknown_variables
         from broker.cli.quiet import quiet
         from broker.doctor.examine import worst
-        from broker.doctor.installation import look
+        from broker.doctor.installation import begun, look
         from broker.doctor.model import Verdict
 
         settings = load()
         quiet(settings)
-        with embedded_or(settings, needed=settings.data_dir.is_dir()) as redis_url:
+        with embedded_or(settings, needed=begun(settings)) as redis_url:
             unknown = unknown_variables(Settings)
             sections = asyncio.run(look(settings, redis_url, unknown, outside=outside))
         verdict = worst(sections)

@@ -16,7 +16,7 @@ from broker.doctor.checks import inside, stores_inside
 from broker.doctor.examine import examine, unreachable
 from broker.doctor.fetching import Fetcher
 from broker.doctor.gathering import gather
-from broker.doctor.model import Finding, Section, Verdict, fail, ok, warn
+from broker.doctor.model import Finding, Section, Silence, Trouble, Verdict, fail, ok, warn
 from broker.upstream.base import BoundedTransport
 
 CONNECTIONS = 4
@@ -42,18 +42,29 @@ async def look(
     return (*found, *(await _outside(settings) if outside else ()))
 
 
+def begun(settings: Settings) -> bool:
+    """Whether anything is in the data directory: an embedded store is not begun by looking."""
+    try:
+        return settings.data_dir.is_dir() and any(settings.data_dir.iterdir())
+    except PermissionError:
+        return True  # whoever opens it says so
+
+
 async def _stores(settings: Settings, redis_url: str) -> list[Section]:
     """Look at what is kept; an embedded store that was never begun is not begun here."""
     embedded = settings.redis_url is None or settings.database_url is None
-    if embedded and not settings.data_dir.is_dir():
-        seen = f"{settings.data_dir} is not there yet: the first start makes it"
+    if embedded and not begun(settings):
+        state = "is empty" if settings.data_dir.is_dir() else "is not there"
+        seen = f"{settings.data_dir} {state} yet: the first start makes what is needed"
         return [Section("Stores", (ok("data directory", seen),))]
     try:
         async with _opened(settings, redis_url) as stores:
             redis = await stores_inside.redis(stores, settings)
             sql = await stores_inside.sql(stores, settings)
             told = [Section("Redis", tuple(redis)), Section("SQL", tuple(sql))]
-            if any(one.verdict is Verdict.FAIL for one in sql):
+            if any(one.verdict is Verdict.FAIL for one in sql) or not await stores_inside.fits(
+                stores
+            ):
                 return told
             keys = await stores_inside.keys(stores, settings)
             clients = await stores_inside.clients(stores, settings)
@@ -78,14 +89,19 @@ def _settings(settings: Settings) -> list[Finding]:
 
 def _refused(error: Refused) -> list[Finding]:
     return [
-        fail(one.setting.removeprefix("BROKER_").lower(), one.reason, f"change {one.setting}")
+        fail(
+            one.setting.removeprefix("BROKER_").lower(),
+            one.reason,
+            f"{'set' if one.reason.startswith('not set') else 'change'} {one.setting}",
+        )
         for one in error.problems
     ]
 
 
 async def _discord(settings: Settings) -> list[Finding]:
     if not settings.discord_client_id:
-        return [warn("application", "none is set", "people can sign in by other providers alone")]
+        seen = "none is set: people cannot sign in with Discord"
+        return [warn("application", seen, "set BROKER_DISCORD_CLIENT_ID and its secret")]
     transport = BoundedTransport()
     try:
         return await inside.discord(discord_settings(settings), transport)
@@ -108,4 +124,7 @@ async def _outside(settings: Settings) -> tuple[Section, ...]:
     if reason is None:
         return examine(evidence)
     cure = "start the broker (broker serve), or see why its address does not lead to it"
+    end = evidence.discovery.end
+    if isinstance(end, Silence) and end.trouble is Trouble.NAME:
+        cure = "give the name an address (DNS), or correct BROKER_ISSUER"
     return (Section("Front door", (warn("address", f"{issuer}: {reason}", cure),)),)

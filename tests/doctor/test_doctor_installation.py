@@ -152,8 +152,29 @@ def test_before_the_first_start_nothing_is_begun(cli: Cli, tmp_path: Path) -> No
     """What is missing is named with its cure; no directory, database or secret is made."""
     answer = cli("doctor", "--no-outside", code=1)
     assert "BROKER_DISCORD_CLIENT_ID" in answer.output
-    assert "the first start makes it" in answer.output
+    assert "→ set BROKER_DISCORD_CLIENT_ID" in answer.output
+    assert "the first start makes what is needed" in answer.output
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / ".broker").mkdir(mode=0o700)  # as systemd or a volume makes it
+    answer = cli("doctor", "--no-outside", code=1)
+    assert "is empty yet" in answer.output
+    assert list((tmp_path / ".broker").iterdir()) == []
+
+
+def test_a_database_without_a_schema(cli: Cli, tmp_path: Path) -> None:
+    """The next start brings it up to date: that is said, and nothing is asked of its tables."""
+    (tmp_path / ".broker").mkdir(mode=0o700)
+    (tmp_path / ".broker" / "broker.db").touch(mode=0o600)
+    answer = cli("doctor", "--no-outside", code=1)
+    assert "brought up to date at the next start" in answer.output
+
+
+def test_an_issuer_that_cannot_be(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is wrong, and nothing beside that calls it right."""
+    monkeypatch.setenv("BROKER_ISSUER", "http://login.example.org")
+    answer = cli("doctor", "--no-outside", code=1)
+    assert "✗ issuer" in answer.output
+    assert "✓ issuer" not in answer.output
 
 
 def test_a_mistyped_setting_and_an_open_secret(

@@ -21,7 +21,7 @@ def settings(found: Settings, unknown: Sequence[str]) -> Iterator[Finding]:
     if found.loopback:
         seen = f"{found.public_issuer} is this machine alone"
         yield warn("issuer", seen, "set BROKER_ISSUER to the public https address")
-    else:
+    elif found.public_issuer.startswith("https:"):  # else it is refused
         yield ok("issuer", found.public_issuer)
         if not found.trusted_proxies:
             yield warn(

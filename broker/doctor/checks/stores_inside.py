@@ -27,7 +27,7 @@ async def redis(stores: Stores, settings: Settings) -> list[Finding]:
     """Judge Redis: whether it answers, keeps, never evicts, is near, and tells the same time."""
     fault = await health(stores.redis.client)
     if fault is not None:
-        return [fail("Redis", fault, "bring it back; it is BROKER_REDIS_URL, or the embedded one")]
+        return [fail("Redis", fault, _back("Redis", "BROKER_REDIS_URL", settings.redis_url))]
     client: Any = stores.redis.client
     began = time.perf_counter()
     await client.ping()
@@ -49,6 +49,13 @@ async def redis(stores: Stores, settings: Settings) -> list[Finding]:
             )
         )
     return found
+
+
+def _back(store: str, setting: str, address: object) -> str:
+    """Return what brings a store back: one of the operator's, or our own."""
+    if address is None:
+        return "see the data directory: its disk, its owner, and whose files are in it"
+    return f"start {store}, or correct {setting}"
 
 
 def _version(info: dict[str, Any]) -> Finding:
@@ -86,7 +93,7 @@ async def sql(stores: Stores, settings: Settings) -> list[Finding]:
         took = time.perf_counter() - began
         known = await schema.status(stores.sql.engine)
     except StoreUnavailable as error:
-        cure = "bring it back; it is BROKER_DATABASE_URL, or SQLite in the data directory"
+        cure = _back("the database", "BROKER_DATABASE_URL", settings.database_url)
         return [fail("SQL", error.private or error.public, cure)]
     except BrokerError as error:
         return [fail("SQL", error.public, "see BROKER_DATABASE_URL")]
@@ -112,6 +119,11 @@ def _schema(known: schema.SchemaStatus, *, embedded: bool) -> Finding:
     return fail("schema", seen, "broker db upgrade")
 
 
+async def fits(stores: Stores) -> bool:
+    """Whether the schema is one that this version can read."""
+    return (await schema.status(stores.sql.engine)).usable
+
+
 async def _clock(stores: Stores, settings: Settings) -> Finding:
     """Compare PostgreSQL's clock with this machine's."""
     async with stores.sql.engine.connect() as connection:
@@ -126,9 +138,6 @@ async def _clock(stores: Stores, settings: Settings) -> Finding:
 
 async def keys(stores: Stores, settings: Settings) -> list[Finding]:
     """Judge the signing keys: whether one signs, and what is at risk."""
-    known = await schema.status(stores.sql.engine)
-    if known.current is None:
-        return [ok("keys", "none yet: the first start makes them")]
     try:
         records = await stores.keys.all()
     except KeysError as error:
