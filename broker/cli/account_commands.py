@@ -113,7 +113,6 @@ def disable(
     _end(who, "disabled", reason, json=json)
 
 
-@app.command("sign-out")
 def sign_out(who: Who, json: show.Json = False) -> None:
     """End every session, code and grant of an account; it may sign in again."""
     _end(who, "signed out", "", json=json)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def withdraw(
     who: Who,
-    client: Annotated[str, typer.Option("--client", help="Client id of the app.")],
+    client: Annotated[str, typer.Option("--client", help="The app's client_id.")],
     json: show.Json = False,
 ) -> None:
     """Withdraw an app's access to an account: what was agreed to, and all that stood on it."""

@@ -40,7 +40,10 @@ def export(
         str, typer.Option("--format", metavar="jsonl|csv", help="JSON lines, or a sheet.")
     ] = "jsonl",
 ) -> None:
-    """Write audit events to standard output, oldest first, however many there are."""
+    """Write audit events to standard output, oldest first, however many there are.
+
+    Such as: broker audit export --since 7d --kind keys. --format csv > keys.csv
+    """
 
     async def work(stores: "Stores", _settings: "Settings", clock: "SystemClock") -> None:
         from broker.app import audit_export
@@ -69,7 +72,7 @@ def prune(
     yes: Yes = False,
     json: show.Json = False,
 ) -> None:
-    """Forget audit events older than that, now; that it was done is in the log itself."""
+    """Forget audit events older than you say, now; that it was done is in the log itself."""
 
     async def work(stores: "Stores", _settings: "Settings", clock: "SystemClock") -> int:
         from broker.core.model import AuditEvent

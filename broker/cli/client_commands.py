@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The apps that may sign people in.", no_args_is_help=True)
 
-ClientId = Annotated[str, typer.Argument(metavar="CLIENT_ID", help="The client's identifier.")]
+ClientId = Annotated[str, typer.Argument(metavar="CLIENT_ID", help="The app's client_id.")]
 DAY = "24h"
 
 
@@ -43,6 +43,8 @@ def add(
 
     A single-page app is --public; one on a phone or desktop is --native. A web app with a server
     is --confidential, the default; one that signs instead has --auth-method private_key_jwt.
+
+    Such as: broker clients add "My app" --redirect-uri https://app.example.org/callback
     """
     with reported():
         given = changes(description | {"kind": kind})

@@ -22,10 +22,10 @@ WIDEST = 60  # characters of a value in the table of differences
 
 def export_clients(
     client_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[CLIENT_ID]…", help="The clients to write.")
+        list[str] | None, typer.Argument(metavar="[CLIENT_ID]…", help="The apps to write.")
     ] = None,
     *,
-    everyone: Annotated[bool, typer.Option("--all", help="All clients.")] = False,
+    everyone: Annotated[bool, typer.Option("--all", help="All apps.")] = False,
     digests: Annotated[
         bool,
         typer.Option(
@@ -35,7 +35,7 @@ def export_clients(
         ),
     ] = False,
 ) -> None:
-    """Write clients as a JSON array in the metadata format of RFC 7591, to be imported again.
+    """Write apps as a JSON array in the metadata format of RFC 7591, to be imported again.
 
     Members that no standard names are called like the fields of: broker clients show --json.
     """
@@ -64,25 +64,25 @@ def import_clients(
             exists=True,
             dir_okay=False,
             allow_dash=True,
-            help="A JSON array of clients, or one of them; - reads standard input.",
+            help="A JSON array of apps, or one of them; - reads standard input.",
         ),
     ],
     *,
     update: Annotated[
-        bool, typer.Option("--update", help="Change clients that exist; what is omitted is unset.")
+        bool, typer.Option("--update", help="Change apps that exist; what is omitted is unset.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
     ] = False,
     json: show.Json = False,
 ) -> None:
-    """Take in clients written by export, or by hand in the metadata format of RFC 7591.
+    """Take in apps written by export, or by hand in the metadata format of RFC 7591.
 
-    All or nothing: with one bad entry nothing is changed, and each bad entry is named. Clients
-    keep the secrets they have, or get those of client_secret_digests; a new one without them gets
-    a new secret, which is shown this once. Clients that the file does not name stay as they are.
+    All or nothing: with one bad entry nothing is changed, and each bad entry is named. Apps keep
+    the secrets they have, or get those of client_secret_digests; a new one without them gets a
+    new secret, which is shown this once. Apps that the file does not name stay as they are.
 
-    Exit code 4 for an entry that may not be, and for a client that exists and differs, unless
+    Exit code 4 for an entry that may not be, and for an app that exists and differs, unless
     --update is given.
     """
     with reported():

@@ -101,18 +101,20 @@ def _policy(app: typer.Typer) -> None:
 def _accounts(app: typer.Typer) -> None:
     from broker.cli.account_bans import bans, enable
     from broker.cli.account_commands import app as accounts
+    from broker.cli.account_commands import sign_out
     from broker.cli.account_endings import delete, keep, withdraw
     from broker.cli.account_import import import_accounts
     from broker.cli.operator_commands import grant_operator, operators, revoke_operator
 
     accounts.command("enable")(enable)
     accounts.command("bans")(bans)
-    accounts.command("import")(import_accounts)
-    accounts.command("operators")(operators)
-    accounts.command("grant-operator")(grant_operator)
+    accounts.command("sign-out")(sign_out)
     accounts.command("withdraw")(withdraw)
     accounts.command("delete")(delete)
     accounts.command("keep")(keep)
+    accounts.command("import")(import_accounts)
+    accounts.command("operators")(operators)
+    accounts.command("grant-operator")(grant_operator)
     accounts.command("revoke-operator")(revoke_operator)
     app.add_typer(accounts, name="accounts")
 

@@ -52,7 +52,11 @@ def add(
     role: Roles = None,
     json: show.Json = False,
 ) -> None:
-    """Register a guild. Apps know of it when they are registered for it: clients edit --guild."""
+    """Register a guild. Apps know of it when they are registered for it: clients edit --guild.
+
+    Such as: broker guilds add 613425648685547541 --name "The Lighthouse" --role
+    613425648685547542=Keeper
+    """
     given = {"name": name, "invite": invite, "roles": role}
 
     async def work(
