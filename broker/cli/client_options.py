@@ -206,9 +206,7 @@ _SHARED: Final[dict[str, Any]] = {
         TOKENS, "TIME", "Lifetime of its access tokens, such as 10m. Default: the broker's."
     ),
     "id_token_lifetime": _text(TOKENS, "TIME", "Lifetime of its ID tokens, such as 10m."),
-    "grant_lifetime": _text(
-        TOKENS, "TIME", "When its refresh tokens end anyway, such as 90d."
-    ),
+    "grant_lifetime": _text(TOKENS, "TIME", "When its refresh tokens end anyway, such as 90d."),
     "grant_idle": _text(TOKENS, "TIME", "When its refresh tokens end unused, such as 30d."),
     "client_uri": _text(PEOPLE, "URI", "Its home page, shown to people."),
     "logo_uri": _text(PEOPLE, "URI", "Its logo."),

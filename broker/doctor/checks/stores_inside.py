@@ -24,7 +24,7 @@ WORST = ("no-keys", "nothing-signs", "unopenable", "overdue", "revoked-trusted")
 
 
 async def redis(stores: Stores, settings: Settings) -> list[Finding]:
-    """Judge Redis: whether it answers, keeps, never evicts, is near, and tells the same time."""
+    """Judge Redis: whether it answers, never evicts, is new, near, keeps, and has its replicas."""
     fault = await health(stores.redis.client)
     if fault is not None:
         return [fail("Redis", fault, _back("Redis", "BROKER_REDIS_URL", settings.redis_url))]
