@@ -1,41 +1,104 @@
-"""``broker audit``: taking the audit log away, and forgetting what is old of it."""
+"""``broker audit``: reading the audit log, taking it away, forgetting what is old of it."""
 
+import re
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from broker.cli import show
 from broker.cli.confirming import Yes, sure
+from broker.cli.paging import PAGE, Limit
 from broker.cli.running import Exit, Failure, with_stores
 
 if TYPE_CHECKING:
+    from broker.admin.views.events import EventLine
     from broker.app.clock import SystemClock
     from broker.app.settings import Settings
     from broker.app.stores import Stores
+    from broker.stores.sql.records import AuditEntry
 
 app = typer.Typer(
     help="What happened, who did it, and when. Servers forget it after BROKER_AUDIT_LIFETIME.",
     no_args_is_help=True,
 )
 
+_ACCOUNT: Final = re.compile(r"[0-9a-f]{32}")
 MOMENT = "a day such as 2026-01-31 (UTC), a moment such as 2026-01-31T12:00:00Z, or 7d for ago"
+
+
+Since = Annotated[str | None, typer.Option(metavar="WHEN", help=f"From when on: {MOMENT}.")]
+Until = Annotated[str | None, typer.Option(metavar="WHEN", help="Before when; likewise.")]
+Kind = Annotated[
+    str, typer.Option(help="One kind, such as grant.reused; keys. with its dot: all such.")
+]
+App = Annotated[str | None, typer.Option("--client", help="Of one app, by its client_id.")]
+
+
+@app.command("list")
+def list_events(
+    *,
+    since: Since = None,
+    until: Until = None,
+    kind: Kind = "",
+    account: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHO", help="Of one account: its identifier, Discord snowflake or username."
+        ),
+    ] = None,
+    client: App = None,
+    limit: Limit = PAGE,
+    json: show.Json = False,
+) -> None:
+    """List what happened, newest first, people and apps by their names."""
+
+    async def work(
+        stores: "Stores", settings: "Settings", clock: "SystemClock"
+    ) -> "tuple[tuple[AuditEntry, ...], tuple[EventLine, ...], float]":
+        from broker.admin.views import events
+        from broker.app.upstreams import providers
+        from broker.stores.sql.audit import AuditFilter
+
+        now = clock.now()
+        whose = None if account is None else await known(stores, account)
+        span = moment("--since", since, now), moment("--until", until, now)
+        entries = await stores.sql.audit.page(AuditFilter(whose, client, kind, *span), limit)
+        titles = {one.name: one.title for one in providers(settings)}
+        lines = await events.lines(entries, stores.sql, lambda name: titles.get(name, name))
+        return entries, lines, now
+
+    entries, lines, now = with_stores(work)
+    if json:
+        from broker.app import audit_export
+
+        show.document([audit_export.facts(entry) for entry in entries])
+        return
+    show.table(
+        ("when", "what", "who did it", "person", "app", "more"),
+        [
+            (
+                show.when(one.at, now),
+                one.kind,
+                one.actor,
+                one.account,
+                one.client,
+                "; ".join(f"{name}: {text}" for name, text in one.more),
+            )
+            for one in lines
+        ],
+        empty="Nothing such is in the log.",
+    )
 
 
 @app.command("export")
 def export(
     *,
-    since: Annotated[
-        str | None, typer.Option(metavar="WHEN", help=f"From when on: {MOMENT}.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Before when; likewise.")
-    ] = None,
-    kind: Annotated[
-        str, typer.Option(help="One kind, such as grant.reused; keys. with its dot: all such.")
-    ] = "",
+    since: Since = None,
+    until: Until = None,
+    kind: Kind = "",
     account: Annotated[str | None, typer.Option(help="Of one account, by its identifier.")] = None,
-    client: Annotated[str | None, typer.Option(help="Of one app, by its client_id.")] = None,
+    client: App = None,
     form: Annotated[
         str, typer.Option("--format", metavar="jsonl|csv", help="JSON lines, or a sheet.")
     ] = "jsonl",
@@ -95,6 +158,24 @@ def prune(
         show.document({"removed": removed})
     else:
         typer.echo(f"{removed} events were forgotten.")
+
+
+async def known(stores: "Stores", who: str) -> str:
+    """Return the identifier of the one account that a reference means.
+
+    What looks like an identifier may be that of somebody who is gone, of whom the log still tells.
+
+    Raises:
+        Failure: there is none, or it may mean several.
+    """
+    from broker.cli.account_commands import found
+
+    try:
+        return (await found(stores, who)).account_id
+    except Failure:
+        if _ACCOUNT.fullmatch(who):
+            return who
+        raise
 
 
 def moment(option: str, text: str | None, now: float) -> float | None:

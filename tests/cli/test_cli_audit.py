@@ -57,7 +57,7 @@ READS = {
     "config", "keys list", "keys show", "keys plan", "clients list", "clients show",
     "clients export", "apis list", "apis show", "guilds list", "guilds show", "policy show",
     "policy check", "accounts bans", "accounts list", "accounts show", "accounts operators",
-    "audit export", "db status", "secrets retire", "doctor", "doctor keys",
+    "audit export", "audit list", "db status", "secrets retire", "doctor", "doctor keys",
     "doctor discord-provider",
 }  # fmt: skip
 ELSEWHERE = {"init", "serve", "demo", "db upgrade"}  # a file, a server, the tables themselves
@@ -143,6 +143,25 @@ def events(cli):
 
     within(fill)
     return now
+
+
+def test_list_is_for_people(cli):
+    """Newest first, people and apps by their names; the gone are found by their identifiers."""
+    account = sign_in()
+    cli("clients", "add", "Lantern", "--client-id", "lantern", "--redirect-uri", URI)
+    cli("accounts", "withdraw", "nelly", "--client", "lantern")
+    cli("accounts", "disable", "nelly", "--reason", "spam")
+    told = cli("audit", "list", "--account", "nelly").stdout
+    assert "account.disabled" in told
+    assert "spam" in told
+    assert "Nelly" in told
+    shown = json.loads(cli("audit", "list", "--account", account, "--json", "--limit", "2").stdout)
+    assert shown[0]["kind"] == "account.disabled"
+    assert len(shown) == 2
+    assert all(one["account_id"] == account for one in shown)
+    assert "Lantern" in cli("audit", "list", "--client", "lantern", "--kind", "client.").stdout
+    assert "Nothing such" in cli("audit", "list", "--account", "ab" * 16).stdout
+    cli("audit", "list", "--account", "nobody", code=3)
 
 
 def exported(cli, *words):
