@@ -197,6 +197,7 @@ def _beside(parts: Parts) -> dict[str, Task]:
             sql.own, parts.stores.redis.accounts, clock, stop
         ),
         "housekeeping": lambda stop: clean(sql, parts.settings.audit_lifetime, clock, stop),
+        **parts.stores.redis.beside(),
         **measuring,
     }
 

@@ -111,7 +111,7 @@ async def test_sentinels_name_another_primary(make: Make, watched: Sentinels) ->
         await load.reaches(5)
         first.kill()
         await load.reaches(10, 60)
-        assert watched.primary() is not first
+        await asyncio.to_thread(eventually, lambda: watched.primary() is not first)
     load.check()
     assert ready(broker)
 
@@ -126,7 +126,8 @@ async def test_a_primary_under_sentinels_hangs(make: Make, watched: Sentinels) -
         first.hang()
         try:
             await load.reaches(5, 60)
-            assert watched.primary() is not first
+            # The broker may have heard of another from a Sentinel that knew it before this one.
+            await asyncio.to_thread(eventually, lambda: watched.primary() is not first)
         finally:
             first.go_on()
         await load.reaches(5, 30)

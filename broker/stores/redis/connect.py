@@ -7,13 +7,14 @@ from broker.without import without
 
 # Where the extra otel is installed, 60 modules would come along for metrics that are never asked.
 with without("opentelemetry"):
-    from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
+    from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
     from redis.asyncio.cluster import ClusterNode
     from redis.asyncio.retry import Retry
-    from redis.asyncio.sentinel import SentinelConnectionPool
     from redis.backoff import NoBackoff
     from redis.exceptions import RedisClusterException, RedisError
     from redis.maint_notifications import MaintNotificationsConfig
+
+    from broker.stores.redis.sentinels import Primary, Sentinels
 
 Client = Redis | RedisCluster
 """What the stores speak to; answers are text, nothing is retried."""
@@ -23,6 +24,7 @@ FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 
 SENTINEL: Final = ("redis+sentinel", "rediss+sentinel")
 HANGING: Final = 0.6  # of the time-out for connecting, after which a cluster's node is given up
+SILENT: Final = 0.3  # of that, after which a Sentinel is
 CLUSTER: Final = ("redis+cluster", "rediss+cluster")
 SINGLE: Final = ("redis", "rediss", "unix")
 
@@ -93,18 +95,13 @@ def _sentinel(parts: SplitResult, options: dict[str, Any], pool_size: int) -> Re
     service, _, database = parts.path.strip("/").partition("/")
     if not service:
         raise ValueError("a Sentinel address must name the service: …/service")
-    credentials = _credentials(parts)
-    sentinel = Sentinel(  # type: ignore[no-untyped-call]
-        _hosts(parts, 26379), sentinel_kwargs=options, db=int(database or 0), **credentials
+    opened = options | _credentials(parts) | {"db": int(database or 0)}
+    # A Sentinel that hangs is passed by, well within the deadline of a step.
+    patience = dict.fromkeys(
+        ("socket_timeout", "socket_connect_timeout"), options["socket_connect_timeout"] * SILENT
     )
-    pool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
-        service,
-        sentinel,
-        max_connections=pool_size,
-        db=int(database or 0),
-        **credentials,
-        **options,
-    )
+    sentinels = Sentinels(_hosts(parts, 26379), options | patience)
+    pool = Primary(service, sentinels, max_connections=pool_size, **opened)
     return Redis.from_pool(pool)
 
 

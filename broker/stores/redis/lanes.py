@@ -147,10 +147,11 @@ async def disturbed(connection: Any) -> bool:
     """Tell whether the far side has hung up since the last batch, or said what nobody asked for.
 
     The pool looks at this whenever it hands a connection out: such an answer would be taken for
-    that of the next command, and every later one for somebody else's.
+    that of the next command, and every later one for somebody else's. Nor is a connection used on
+    whose server is the primary no more.
     """
     try:
-        return bool(await connection.can_read())
+        return connection.should_reconnect() or bool(await connection.can_read())
     except (RedisError, OSError):
         return True
 

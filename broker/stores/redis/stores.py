@@ -1,6 +1,7 @@
 """All Redis stores of one client."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from broker.core.limits import Kind
@@ -17,6 +18,7 @@ from broker.stores.redis.once import RedisOnce
 from broker.stores.redis.requests import RedisPendingRequests
 from broker.stores.redis.revocations import RedisRevocations
 from broker.stores.redis.scripts import MakeSteps, Steps
+from broker.stores.redis.sentinels import Primary
 from broker.stores.redis.sessions import RedisSessions
 from broker.stores.redis.turns import RedisTurns
 
@@ -112,6 +114,11 @@ class RedisStores:
         counted = {told["db.client.connection.state"]: n for n, told in pool.get_connection_count()}
         in_use, idle = counted.get("used", 0), counted.get("idle", 0)
         return {"in_use": in_use, "idle": idle, "most": pool.max_connections}
+
+    def beside(self) -> dict[str, Callable[[asyncio.Event], Awaitable[None]]]:
+        """Return what is to run beside the requests, by name, each until its event is set."""
+        pool = getattr(self.client, "connection_pool", None)
+        return {"primary": pool.follow} if isinstance(pool, Primary) else {}
 
     async def close(self) -> None:
         """Close every connection."""
