@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import DataError, RedisError
 
-from broker.stores.redis import connect, lanes
+from broker.stores.redis import RedisStores, connect, lanes
 from broker.stores.redis.lanes import Lanes, Pool
 from tests.stores.redis_servers import bundled, plain
 
@@ -22,9 +22,11 @@ class Between:
         self.port = port
         self.more = b""
         self.opened = 0
+        self.open: list[asyncio.StreamWriter] = []
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.opened += 1
+        self.open.append(writer)
         back, forth = await asyncio.open_connection("127.0.0.1", self.port)
         with suppress(OSError):
             await asyncio.gather(self._pass(reader, forth), self._answer(back, writer))
@@ -77,6 +79,32 @@ async def test_an_answer_that_nobody_asked_for_is_nobodys() -> None:
         assert await after_odd(lane) == ["a", "b", "c"]
         assert between.opened == 2
         assert await lane.execute("ECHO", "d") == "d"
+
+
+async def test_a_connection_is_kept_for_the_next_batch_as_long_as_it_is_good() -> None:
+    """One that was closed meanwhile, or speaks of its own accord, is not used again."""
+    async with far_side() as (lane, between):
+        for word in ("a", "b"):
+            assert await lane.execute("ECHO", word) == word
+        assert between.opened == 1
+        between.open[-1].close()
+        await asyncio.sleep(0.05)
+        assert await lane.execute("ECHO", "c") == "c"
+        assert between.opened == 2
+        between.open[-1].write(b"+somebody else's\r\n")
+        await asyncio.sleep(0.05)
+        assert await lane.execute("ECHO", "d") == "d"
+        assert between.opened == 3
+
+
+async def test_connections_that_are_kept_count_as_idle() -> None:
+    """What waits for the next step is not in use."""
+    with plain(bundled()) as port:
+        stores = RedisStores(connect(f"redis://127.0.0.1:{port}"))
+        assert await stores.sessions.look("a" * 32, "b" * 32, 1, now=0) is None
+        counted = stores.connections()
+        assert (counted["in_use"], counted["idle"]) == (0, 1)
+        await stores.close()
 
 
 @pytest.mark.parametrize("odd", ["\ud800", None])

@@ -111,20 +111,37 @@ class Lanes:
 class Pool:
     """The place of a client that has one: a single server, or whom Sentinels name.
 
+    What comes back is kept for the next batch: two lanes need two connections, and to ask the
+    client for one each time costs as much as a command's answer.
+
     Args:
         pool: of the client.
     """
 
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
+        self._kept: list[Any] = []
+
+    @property
+    def kept(self) -> int:
+        """How many connections wait here; the client takes them for used."""
+        return len(self._kept)
 
     async def lend(self) -> Any:
         """Return a connection, open and with nothing to read."""
+        while self._kept:
+            connection = self._kept.pop()
+            if not await disturbed(connection):
+                return connection
+            await self.give_up(connection)
         return await self._pool.get_connection()  # type: ignore[no-untyped-call]
 
     async def take_back(self, connection: Any) -> None:
-        """Put it back."""
-        await self._pool.release(connection)
+        """Keep it, unless the client wants it opened anew."""
+        if connection.should_reconnect():
+            await self._pool.release(connection)
+        else:
+            self._kept.append(connection)
 
     async def give_up(self, connection: Any) -> None:
         """Put it back closed."""

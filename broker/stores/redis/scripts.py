@@ -58,11 +58,22 @@ class Steps:
     """
 
     def __init__(self, client: Client, *, deadline: float = 1.5, replicas: int = 0) -> None:
-        self._execute = _way(client, deadline)
+        self._pool: Pool | None = None
+        self._execute: Callable[..., Awaitable[Any]]
+        if isinstance(client, Redis):
+            self._pool = Pool(client.connection_pool)
+            self._execute = Lanes(self._pool, deadline).execute
+        else:
+            self._execute = ClusterLanes(client, deadline).execute
         self._client = client
         self._deadline = deadline
         self._time = Deadline(deadline)
         self._replicas = replicas
+
+    @property
+    def kept(self) -> int:
+        """How many connections the client takes for used that wait for the next step."""
+        return 0 if self._pool is None else self._pool.kept
 
     @property
     def marks(self) -> str:
@@ -131,13 +142,6 @@ class MakeSteps(Protocol):
     def __call__(self, client: Client, *, deadline: float, replicas: int) -> Steps:
         """Return what runs steps of the client."""
         ...
-
-
-def _way(client: Client, deadline: float) -> Callable[..., Awaitable[Any]]:
-    """Return how a command of the client is run."""
-    if isinstance(client, Redis):
-        return Lanes(Pool(client.connection_pool), deadline).execute
-    return ClusterLanes(client, deadline).execute
 
 
 def _unavailable(what: str, error: BaseException) -> StoreUnavailable:

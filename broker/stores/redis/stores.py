@@ -79,6 +79,7 @@ class RedisStores:
         self.turns = RedisTurns(steps, names)
         hasty = make_steps(client, deadline=min(deadline, BUDGET_DEADLINE), replicas=0)
         self.budget = RedisBudget(hasty, names)
+        self._all_steps = steps, hasty
 
     def guesses(self, clock: Clock) -> "RedisGuesses":
         """Return what counts guesses of a device's code."""
@@ -112,7 +113,8 @@ class RedisStores:
         if pool is None:
             return {}
         counted = {told["db.client.connection.state"]: n for n, told in pool.get_connection_count()}
-        in_use, idle = counted.get("used", 0), counted.get("idle", 0)
+        kept = sum(steps.kept for steps in self._all_steps)
+        in_use, idle = counted.get("used", 0) - kept, counted.get("idle", 0) + kept
         return {"in_use": in_use, "idle": idle, "most": pool.max_connections}
 
     def beside(self) -> dict[str, Callable[[asyncio.Event], Awaitable[None]]]:
