@@ -254,7 +254,7 @@ class RunningBroker:
         if self._process is None:
             return
         self._left |= set(self._family())
-        self._process.terminate()
+        self._process.send_signal(signal.SIGINT)  # which waits for no client that asks nothing
         self._reap()
 
     def _reap(self) -> None:

@@ -82,14 +82,21 @@ class Accepting:
     def look(self) -> None:
         """Tell the others how many connections this process has, and that it is awake."""
         if self._loop is not None:
-            self._share.tell(self._open_now(), self._loop.time())
+            self._share.tell(self.open_now(), self._loop.time())
 
-    def end(self) -> None:
-        """Take no more. What waits is left to the other processes."""
+    def end(self, *, rest: bool = False) -> None:
+        """Take no more. What waits is left to the other processes.
+
+        Args:
+            rest: whether to take what waits now, instead: where there is no other process, it
+                would be reset.
+        """
         if self._loop is None:
             return
         for listener in self._listeners:
             self._loop.remove_reader(listener)
+            while rest and self.open_now() < self._room.most and self._take(listener):
+                pass
             listener.close()
         self._loop = None
         self._share.leave()
@@ -104,25 +111,31 @@ class Accepting:
         if self._others_first():
             self._rest(listener, PAUSE)
             return
-        if self._open_now() >= self._room.most and not self._make_room():
+        if self.open_now() >= self._room.most and not self._make_room():
             self._rest(listener, FULL)
             return
+        self._take(listener)
+
+    def _take(self, listener: socket.socket) -> bool:
+        """Take the next connection; say whether there was one."""
         try:
             connection, _ = listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # another process was quicker, or whoever came has left
+            return False  # another process was quicker, or whoever came has left
         except OSError as error:
             if error.errno not in EXHAUSTED:
                 raise
             _log.error("connections.exhausted", reason=error.strerror)
             self._rest(listener, RELIEF)
-            return
+            return False
         connection.settimeout(0)
         task = asyncio.get_running_loop().create_task(self._welcome(connection))
         self._welcomes.add(task)
         task.add_done_callback(self._welcomes.discard)
+        return True
 
-    def _open_now(self) -> int:
+    def open_now(self) -> int:
+        """Return how many connections it has, with those that it is about to have."""
         return self._room.taken() + len(self._welcomes)
 
     def _make_room(self) -> bool:

@@ -51,8 +51,7 @@ class Server(uvicorn.Server):
 
         Args:
             patience: seconds to keep idle connections. A client may be about to send its next
-                request on one; it is answered, and told that the connection ends with it. Without
-                patience it would fail, which nobody minds where nobody else takes new connections.
+                request on one; it is answered, and told that the connection ends with it.
         """
         self._patience = patience
         self.should_exit = True
@@ -71,7 +70,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Part with the clients, then end."""
-        self._accepting.end()
+        self._accepting.end(rest=self._patience > 0)
         await self._part()
         await super().shutdown(sockets)
 
@@ -81,7 +80,9 @@ class Server(uvicorn.Server):
         self.server_state.default_headers.append(CLOSE)
         loop = asyncio.get_running_loop()
         since = loop.time()
-        while self.server_state.connections and loop.time() - since < self._patience:
+        while self._accepting.open_now() and loop.time() - since < self._patience:
+            if self.force_exit:
+                return
             self._lingering.look(loop.time())
             await asyncio.sleep(0.05)
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Final
 
-from broker.app.handover import END, RETIRE, Handover
+from broker.app.handover import END, NOW, RETIRE, Handover
 from broker.app.shares import HERE, NOWHERE, Table
 from broker.app.spawning import (
     START,
@@ -105,9 +105,14 @@ class Child:
         """Tell it that others have taken over."""
         self._say(RETIRE)
 
-    def end(self) -> None:
-        """Tell it to end; at once where it serves nobody yet."""
-        self._say(END)
+    def end(self, *, at_once: bool) -> None:
+        """Tell it to end.
+
+        Args:
+            at_once: whether idle connections are closed at once. It ends so, anyhow, where it
+                serves nobody yet.
+        """
+        self._say(NOW if at_once else END)
         if self.seat != NOWHERE and not self.ready:
             self._process.terminate()
 

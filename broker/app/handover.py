@@ -20,8 +20,10 @@ from broker.app.sources import variable
 MODULE: Final = "broker.app.worker"
 RETIRE: Final = b"retire\n"  # others have taken over: part with the clients at leisure
 END: Final = b"end\n"
+NOW: Final = b"now\n"  # the same, without waiting for clients that ask nothing
 GRACE: Final = 10  # seconds that requests under way have to finish
 KEEP_ALIVE: Final = 65  # seconds a connection may be idle
+PARTING: Final = 1.0  # seconds that connections have to say whether another request is on the way
 FIXED: Final = ("host", "port", "data_dir", "metrics_address")  # of the server, not of a worker
 
 

@@ -30,11 +30,9 @@ class Doors:
 
     Attributes:
         sockets: one or more.
-        handed: whether somebody else keeps them open when this server ends.
     """
 
     sockets: tuple[socket.socket, ...]
-    handed: bool
 
     def open(self) -> None:
         """Listen: from now on whoever comes waits for somebody who serves.
@@ -64,7 +62,7 @@ def listening(settings: Settings) -> Iterator[Doors]:
     """
     with ExitStack() as stack:
         handed = tuple(stack.enter_context(one) for one in _handed())
-        yield Doors(handed or (stack.enter_context(_opened(settings)),), handed=bool(handed))
+        yield Doors(handed or (stack.enter_context(_opened(settings)),))
 
 
 def _handed() -> list[socket.socket]:

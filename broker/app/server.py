@@ -5,13 +5,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from broker.app import logs
 from broker.app.checks import check_serving
 from broker.app.children import Nursery
 from broker.app.data_dir import prepare, refuse_demo
-from broker.app.handover import fixed
+from broker.app.handover import PARTING, fixed
 from broker.app.listening import Doors, listening
 from broker.app.open_files import raise_limit
 from broker.app.problems import Problem, Refused
@@ -26,8 +26,6 @@ from broker.stores.embedded import DataDirectoryBusy, EmbeddedRedis, EmbeddedRed
 if TYPE_CHECKING:  # they load the metrics library
     from broker.app.metrics_server import Numbers
     from broker.app.watching import Watch
-
-PARTING: Final = 1.0  # seconds that idle connections are kept where another server takes over
 
 _log = structlog.get_logger("broker.server")
 
@@ -126,16 +124,15 @@ def _others(settings: Settings, redis_url: str, doors: Doors, announce: Callable
 def _supervisor(
     settings: Settings, redis_url: str, doors: Doors, table: Table, numbers: "Numbers | None"
 ) -> Supervisor:
-    patience = PARTING if doors.handed else 0.0
     nursery = Nursery(
         doors.sockets,
         table,
-        patience=patience,
+        patience=PARTING,
         fixed=fixed(settings),
         variables=partial(_variables, settings, redis_url, numbers),
         living=numbers.living if numbers else lambda _: None,
     )
-    return Supervisor(nursery, numbers.add_up if numbers else lambda: None, patience)
+    return Supervisor(nursery, numbers.add_up if numbers else lambda: None, PARTING)
 
 
 def _variables(settings: Settings, redis_url: str, numbers: "Numbers | None") -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 ::
 
-    SIGTERM, SIGINT   end all; requests under way may finish
+    SIGTERM           end all; requests under way may finish, and those on the way may come
+    SIGINT            the same, without waiting for others; the second time: end at once
     SIGHUP            replace one after the other by new ones, which read program and settings anew
 
 A new process serves before an old one is told to go, and if it cannot, the old one stays: whoever
@@ -131,6 +132,7 @@ class Supervisor:
         with_terminal = signals.ends_with_terminal()
 
         def interrupt() -> None:
+            self._patience = 0.0  # somebody sits there and waits
             if not work.cancel():
                 self._hurry()  # the second time
 
@@ -292,7 +294,7 @@ class Supervisor:
             self._here.end(self._patience)
         children = set(self._all())
         for child in children:
-            child.end()
+            child.end(at_once=not self._patience)
         until = asyncio.get_running_loop().time() + END
         while children := {child for child in children if not child.gone()}:
             if asyncio.get_running_loop().time() > until:

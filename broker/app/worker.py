@@ -18,7 +18,7 @@ from broker.app import forking, logs, template
 from broker.app.answering import Server, config
 from broker.app.asgi import application
 from broker.app.checks import check_serving
-from broker.app.handover import GRACE, KEEP_ALIVE, RETIRE, Handover, say
+from broker.app.handover import GRACE, KEEP_ALIVE, NOW, RETIRE, Handover, say
 from broker.app.loading import load
 from broker.app.problems import Refused
 from broker.app.settings import Settings
@@ -90,7 +90,7 @@ async def _obey(server: Server, reader: asyncio.StreamReader, patience: float) -
     """End as the server wants it, or when it is gone, however that ended."""
     with suppress(ConnectionError):  # a server that was killed may leave a reset behind
         while said := await reader.readline():
-            server.end(KEEP_ALIVE if said == RETIRE else patience)
+            server.end({RETIRE: KEEP_ALIVE, NOW: 0.0}.get(said, patience))
     _log.error("server.gone")
     server.end()
     # Whatever may keep this process from ending in order: nobody else would end it.

@@ -136,3 +136,17 @@ async def test_who_is_full_closes_what_is_idle_or_waits(listener: socket.socket)
         await asyncio.sleep(3 * FULL)
         assert full.held == 20
         waiting.transport.abort()
+
+
+@pytest.mark.parametrize("rest", [True, False])
+async def test_who_waits_when_all_end_is_let_in(listener: socket.socket, rest: bool) -> None:
+    """The kernel has let them in already; closing the last socket would reset them."""
+    taker = Taker(listener, Table(), 0)
+    with taking(taker):
+        waiting = [socket.create_connection(listener.getsockname()) for _ in range(3)]
+        taker.accepting.end(rest=rest)
+        assert taker.accepting.open_now() == (3 if rest else 0)
+        await asyncio.sleep(0.05)
+        assert len(taker.transports) == taker.held == (3 if rest else 0)
+        for one in waiting:
+            one.close()

@@ -234,6 +234,28 @@ async def test_whoever_asks_no_more_is_answered() -> None:
         await served.nobody_is_left()
 
 
+async def test_a_request_on_the_way_is_answered() -> None:
+    """A proxy may just be sending one on a connection that was idle; it is told to send no more."""
+    async with serving() as served:
+        reader, writer = await served.connect()
+        writer.write(asks("/usual"))
+        await asyncio.wait_for(reader.readuntil(b"/usual"), 5)
+        idle, _ = await served.connect()
+        served.server.end(10.0)
+        while True:
+            try:
+                (await served.connect())[1].close()  # let in while the last were taken
+            except ConnectionRefusedError:
+                break
+        writer.write(asks("/usual"))
+        said = await asyncio.wait_for(reader.read(), 8)
+        assert b"\r\nconnection: close\r\n" in said
+        assert said.endswith(b"/usual")
+        assert served.open == 1
+        served.server.force_exit = True
+        assert await asyncio.wait_for(idle.read(), 5) == b""
+
+
 @pytest.fixture
 async def small(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
     """A server that has room for five connections."""

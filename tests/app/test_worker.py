@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from broker.app import worker
+from broker.app.handover import END, KEEP_ALIVE, NOW, RETIRE
 
 
 class Serving:
@@ -33,4 +34,16 @@ async def test_it_ends_when_its_server_is_gone(unread: bool) -> None:
     theirs.close()
     await asyncio.wait_for(obeying, 5)
     assert server.ended == [0.0]
+    writer.close()
+
+
+async def test_its_server_says_how_kindly_it_ends() -> None:
+    """Others have taken over; all end, and requests may be on the way; somebody waits for it."""
+    theirs, ours = socket.socketpair()
+    server: Any = Serving()
+    reader, writer = await asyncio.open_connection(sock=ours)
+    theirs.sendall(RETIRE + END + NOW)
+    theirs.close()
+    await asyncio.wait_for(worker._obey(server, reader, 1.0), 5)
+    assert server.ended == [KEEP_ALIVE, 1.0, 0.0, 0.0]
     writer.close()
