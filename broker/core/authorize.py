@@ -263,8 +263,10 @@ def resources(allowed: tuple[str, ...], params: Parameters) -> tuple[str, ...]:
     """
     wanted = params.many("resource")
     for resource in wanted:
-        if not _absolute(resource) or resource not in allowed:
-            raise InvalidTarget
+        if not _absolute(resource):
+            raise InvalidTarget("A resource is an absolute URI without a fragment (RFC 8707 §2)")
+        if resource not in allowed:
+            raise InvalidTarget("This client is not registered for the resource")
     return wanted
 
 

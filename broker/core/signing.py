@@ -89,7 +89,7 @@ class SigningAlgorithms:
         if resources:
             own = tuple(resource for resource in resources if resource in client.resources)
             if not own:
-                raise InvalidTarget
+                raise InvalidTarget("This client is not registered for the resource")
             found = {self.one(apis, own)}
         else:
             found = {self.one(apis, audiences(client, ()))}

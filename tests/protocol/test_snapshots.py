@@ -27,8 +27,8 @@ TOKEN_ERRORS = {
     "invalid_grant": NO_GRANT,
     "invalid_request": "grant_type is missing",
     "invalid_scope": "The scope is invalid, unknown or more than was granted",
-    "invalid_target": "The resource is unknown or more than was granted",
-    "unauthorized_client": "This client may not use this grant type",
+    "invalid_target": "This client is not registered for the resource",
+    "unauthorized_client": "This client is not registered for the grant type refresh_token",
     "unsupported_grant_type": "This grant type is not offered",
 }
 

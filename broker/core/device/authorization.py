@@ -52,7 +52,9 @@ class DeviceAuthorization:
             raise InvalidRequest(f"The parameter {twice} was given twice")
         client = await counter.client(params, authorization)
         if not may_use(client, v.GRANT_DEVICE):
-            raise UnauthorizedClient
+            raise UnauthorizedClient(
+                f"This client is not registered for the grant type {v.GRANT_DEVICE}"
+            )
         known = known_scopes(await counter.mint.signing.apis.registered(), client)
         scope = asked_scope(client, params, known)
         wanted = resources(client.resources, params)

@@ -28,7 +28,7 @@ class InvalidTarget(ProtocolError):
     """RFC 8707 §2 ``invalid_target``."""
 
     code = "invalid_target"
-    title = "The resource is unknown or more than was granted"
+    title = "The resource is more than was granted, or none that this client is registered for"
 
 
 class InvalidGrant(ProtocolError):

@@ -194,7 +194,7 @@ class TokenEndpoint:
         if grant_type is None:
             raise UnsupportedGrantType
         if not may_use(client, name):
-            raise UnauthorizedClient
+            raise UnauthorizedClient(f"This client is not registered for the grant type {name}")
         resources = params.many("resource")
         await counter.mint.ready(client, resources, id_token=grant_type.id_token(client))
         proof = counter.proofs.of_client(client, dpop, PATH)

@@ -54,7 +54,7 @@ class CodeGrant:
             raise InvalidRequest("code is missing")
         resources = params.many("resource")
         if not set(resources) <= set(client.resources):
-            raise InvalidTarget
+            raise InvalidTarget("This client is not registered for the resource")
         handle = counter.handles.open(Kind.CODE, code)
         if handle is None:
             raise InvalidGrant(private="not a code of ours")

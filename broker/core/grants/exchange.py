@@ -229,7 +229,7 @@ def targeted(client: Client, params: Parameters) -> tuple[str, ...]:
     """
     wanted = tuple(dict.fromkeys((*params.many("resource"), *params.many("audience"))))
     if not set(wanted) <= set(client.resources):
-        raise InvalidTarget
+        raise InvalidTarget("This client is not registered for the resource or audience")
     return wanted
 
 

@@ -49,10 +49,10 @@ class ClientCredentialsGrant:
         """
         counter = self._counter
         if client.public:
-            raise UnauthorizedClient
+            raise UnauthorizedClient("A public client cannot act for itself: anybody could be it")
         resources = params.many("resource")
         if not set(resources) <= set(client.resources):
-            raise InvalidTarget
+            raise InvalidTarget("This client is not registered for the resource")
         scope = _asked(client, params)
         if not scope:
             apis = await counter.mint.signing.apis.registered()
