@@ -41,6 +41,6 @@ def _listening(port: int) -> Iterator[str]:
         except OSError:
             continue  # not Linux, or no IPv6
         for line in lines:
-            _, local, _, state, *_, inode = line.split()[:10]
-            if state == LISTENS and int(local.rpartition(":")[2], 16) == port:
+            _, local, _, phase, *_, inode = line.split()[:10]
+            if phase == LISTENS and int(local.rpartition(":")[2], 16) == port:
                 yield inode
