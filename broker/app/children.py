@@ -93,6 +93,14 @@ class Child:
         looked = self._table.looked(self.seat)
         return looked > 0 and max(since, looked) < now - HANGS
 
+    def lived(self, now: float) -> float:
+        """Return how many seconds ago it was started.
+
+        Args:
+            now: seconds of the loop's clock.
+        """
+        return now - self._started_at
+
     def gone(self) -> bool:
         """Return whether it has ended; what it held is given back then."""
         if self._process.poll() is None or not self._answer.done():

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from broker.app import signals
 from broker.app.children import Child, Nursery
 from broker.app.handover import GRACE, KEEP_ALIVE
+from broker.app.pauses import Pauses, Watch
 from broker.app.spawning import START, NotStarted, Source
 from broker.log import structlog
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:  # it loads the HTTP server
 
 LOOK: Final = 0.2  # seconds between two looks at the processes
 STOPPED: Final = 2.0  # seconds between two looks that mean that this process itself did not run
-SOON: Final = 1.0  # seconds before one that did not start is started again
-LATE: Final = 30.0  # the longest time before that, where it goes on failing
 LOOKING: Final = 600.0  # seconds that what comes before serving may take: migrations do
 END: Final = GRACE + 10.0  # seconds until one that was told to end is killed
 
@@ -59,8 +58,8 @@ class Supervisor:
         self._leaving: dict[Child, float] = {}  # and when at the latest
         self._looked_at = 0.0
         self._looking_since = 0.0
-        self._start_at = 0.0
-        self._pause = SOON
+        self._pauses = Pauses()
+        self._watch = Watch()
         self._one_at_a_time = asyncio.Lock()
         self._filling: asyncio.Task[None] | None = None
         self._replacing: asyncio.Task[None] | None = None
@@ -186,17 +185,26 @@ class Supervisor:
             if child.gone():
                 self._serving.remove(child)
                 self._died(child, now)
-        if len(self._serving) < self._wanted and now >= self._start_at and not self._fills():
+        missing = len(self._serving) < self._wanted
+        if missing and self._pauses.over(now) and not self._fills():
             self._filling = asyncio.create_task(self._fill_again())
+        if self._wanted:
+            self._watch.look(now, serves=any(child.ready for child in self._all()))
         self._nursery.living([child.pid for child in (*self._serving, *self._coming)])
 
     def _died(self, child: Child, now: float) -> None:
-        """Have another take its place: at once where it had served, else after a while."""
-        if child.ready:
-            self._pause = SOON
-            _log.error("worker.died", pid=child.pid, reason=child.reason)
+        """Have another take its place: at once where it had served for a while."""
+        if not child.ready:
+            self._not_started(child.reason, now)
             return
-        self._later(child.reason, now)
+        lived = child.lived(now)
+        again_in = self._pauses.after(lived, now)
+        told = {"reason": child.reason, "lived": round(lived, 1), "again_in": round(again_in, 1)}
+        _log.error("worker.died", pid=child.pid, **told)
+
+    def _not_started(self, reason: str, now: float) -> None:
+        again_in = self._pauses.after(0.0, now)
+        _log.error("worker.not_started", reason=reason, again_in=round(again_in, 1))
 
     def _fills(self) -> bool:
         return self._filling is not None and not self._filling.done()
@@ -205,18 +213,13 @@ class Supervisor:
         try:
             await self._fill()
         except NotStarted as error:
-            self._later(str(error), asyncio.get_running_loop().time())
+            self._not_started(str(error), self._looked_at)
 
     async def _fill(self) -> None:
         """Start what is missing."""
         while len(self._serving) < self._wanted:
             self._let_serve(await self._start())
             self._let_go(self._wanted)  # a reload may have filled the place meanwhile
-
-    def _later(self, reason: str, now: float) -> None:
-        _log.error("worker.not_started", reason=reason, again_in=self._pause)
-        self._start_at = now + self._pause
-        self._pause = min(2 * self._pause, LATE)
 
     def _replace_soon(self) -> None:
         if self._replaceable and (self._replacing is None or self._replacing.done()):
@@ -238,6 +241,7 @@ class Supervisor:
             finally:
                 self._nursery.dismiss(source)
             self._wanted = wanted
+            self._pauses.forget()
             _log.info("reload.done", pids=[child.pid for child in self._serving])
         except NotStarted as error:
             _log.error("reload.failed", reason=str(error))
