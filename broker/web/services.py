@@ -247,6 +247,8 @@ class Services:
         events: takes events that Discord sends; None without the key that proves them.
         console: the operator console; None where it is off.
         dpop_nonce: returns the nonce for a client's next DPoP proof, or None.
+        limits: how often an address may ask.
+        observe: is told of each answer, where anything counts them.
         manual: what the integrator's pages tell; None where there are none.
     """
 

@@ -32,10 +32,11 @@ class FakeGitHub:
     """It lets anybody in at once, as ``people[whom]``.
 
     Attributes:
-        user, addresses: what is said of ``ada``.
+        people: what is said of each, by whom; ``addresses`` are those of ``ada``.
+        whom: who comes next.
         granted: scopes granted in place of those asked for, where it is given.
         asked: the parameters of each authorization request.
-        limits: headers of the API's answers, and their status, where a limit is to be met.
+        limited: status and headers of the API's answers, where a limit is to be met.
     """
 
     def __init__(self, *, origin="", app=None):

@@ -33,6 +33,7 @@
     │   ├── GrantedTooLittle  Declined
     │   ├── IdentityTaken  IdentityOccupied  LastIdentity
     ├── Unavailable              something we need is out of reach: 503, try again
+    │   ├── StoreUnavailable     Redis or SQL
     │   └── UpstreamUnavailable  (an upstream) with the seconds to wait
     ├── UpstreamRejected         refused upstream, or an answer without sense
     ├── AuthorizationLost        a person's token upstream is not good any more

@@ -31,6 +31,7 @@ class EndedSessions:
         client_id: whom logout tokens must be for.
         keys: the broker's.
         now: epoch seconds.
+        algorithms: of their signatures.
     """
 
     def __init__(
