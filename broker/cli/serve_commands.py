@@ -98,8 +98,10 @@ def demo(
         if check:
             _walk(data_dir)
             return
-        from broker.demo.launch import run
+        from broker.demo.launch import obstacle, run
 
+        if (reason := obstacle(port)) is not None:
+            raise Failure(Exit.FAILED, f"{reason}; end it, or take another --port")
         try:
             run(port, data_dir, _invite, log=log)
         except OSError as error:

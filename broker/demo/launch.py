@@ -8,7 +8,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from broker.app.clock import SystemClock
 from broker.app.compose import Broker, compose
 from broker.app.data_dir import mark_demo
 from broker.app.loading import load
+from broker.app.occupants import occupant
 from broker.app.server import redis_of
 from broker.app.settings import Settings
 from broker.core.model import Client
@@ -199,6 +200,22 @@ async def _register(broker: Broker, client: Client) -> None:
     elif known.client != client:
         changed = replace(client, secrets=known.client.secrets)
         await clients.edit(changed, version=known.version, now=now, actor="system")
+
+
+def obstacle(port: int) -> str | None:
+    """Return which of a demonstration's three ports cannot be had, and who has it; None for none.
+
+    Looked at before anything is started, so that whoever starts a second one hears at once.
+    """
+    for one in astuple(DemoPorts.from_base(port)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, one))
+            except OSError as error:
+                who = occupant(one)
+                return f"port {one}: {error.strerror}" + (f", by {who}" if who else "")
+    return None
 
 
 def free_ports() -> DemoPorts:

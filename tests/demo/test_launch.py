@@ -1,12 +1,13 @@
 """What a demonstration is started with."""
 
 import os
+import socket
 import sys
 
 import pytest
 
 from broker.cli import serve_commands
-from broker.demo.launch import free_ports, settings_for
+from broker.demo.launch import free_ports, obstacle, settings_for
 
 
 @pytest.mark.parametrize(("log", "level"), [(False, "warning"), (True, "info")])
@@ -43,3 +44,14 @@ def test_the_command_is_shown_as_it_was_typed(tmp_path, monkeypatch, typed: str,
     monkeypatch.setenv("PATH", str((tmp_path / typed).parent))
     monkeypatch.setattr(sys, "argv", [str(tmp_path / typed), "demo"])
     assert serve_commands._as_typed() == "broker"
+
+
+def test_a_taken_port_is_told_at_once():
+    """Promise: which it is, and whose, before anything is started."""
+    port = free_ports().broker
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        found = obstacle(port)
+    assert found is not None
+    assert found.startswith(f"port {port}: Address already in use, by process {os.getpid()} (")
