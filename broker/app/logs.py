@@ -11,7 +11,7 @@ import orjson
 
 from broker.app.clock import Moments
 from broker.app.settings import Settings
-from broker.log import structlog
+from broker.log import request_id, structlog
 
 # Built once: json.dumps with a default of its own builds an encoder for every line.
 _ascii: Final = json.JSONEncoder(default=repr, separators=(",", ":")).encode
@@ -33,7 +33,7 @@ def configure(settings: Settings) -> None:
     columns = settings.log_format == "console"
     if settings.log_format == "auto":
         columns = sys.stderr.isatty()
-    final = _columns() if columns else [structlog.processors.format_exc_info, _json]
+    final = _columns() if columns else [_traceback, _json]
     logger = structlog.WriteLogger(sys.stderr) if columns else TurnLogger(sys.stderr.buffer)
     structlog.configure(
         processors=[*shared, *final],
@@ -101,16 +101,23 @@ def _columns() -> list[Any]:
     return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
 
 
-def _of_request(logger: Any, method: str, event: Any) -> Any:
+def _of_request(_logger: Any, _method: str, event: Any) -> Any:
     """Say of which request a line is; the line of the request itself does by itself."""
-    if "request_id" in event:
+    if "request_id" in event or not (found := request_id.get()):
         return event
-    return structlog.contextvars.merge_contextvars(logger, method, event)
+    return {"request_id": found, **event}
 
 
 def _moment(moments: Moments, _logger: Any, _method: str, event: Any) -> Any:
     event["timestamp"] = moments.now()
     return event
+
+
+def _traceback(logger: Any, method: str, event: Any) -> Any:
+    """Write out what was raised; most lines tell of nothing that was."""
+    if "exc_info" not in event:
+        return event
+    return structlog.processors.format_exc_info(logger, method, event)
 
 
 def _json(_logger: Any, _method: str, event: Any) -> bytes:

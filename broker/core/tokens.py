@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from typing import Any, Final
@@ -122,7 +122,7 @@ class Mint(OwnTokens):
             more=more | confirmation(proof),
         )
         if v.GRANT_REFRESH in client.grant_types:
-            handle = replace(handle, generation=grant.generation)
+            handle = Handle(grant.account_id, grant.grant_id, grant.generation)
             answer["refresh_token"] = self.handles.make(Kind.REFRESH, handle)
         if id_token and v.SCOPE_OPENID in scope:
             answer["id_token"] = await self._id_token(

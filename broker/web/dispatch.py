@@ -1,5 +1,6 @@
 """From a request to its route, and from whatever happens there to an answer."""
 
+from collections.abc import Awaitable
 from typing import Final
 
 from starlette.requests import Request
@@ -78,25 +79,26 @@ class Dispatch:
     async def _attempt(self, entry: Entry, request: Request, trace: Trace) -> Answer:
         """Return the endpoint's answer, or what HTTP makes of its failure."""
         try:
-            if entry.limited and (who := counted(request, self._edge.config)):
-                self._edge.services.limits.take(Kind.ADDRESS, who)
-            return await self._in_time(entry, request, trace)
+            return await self._begin(entry, request)
         except ClientGone:
             raise
+        except TookTooLong:
+            why = "our own deadline passed"
+            error = BodyTooSlow() if trace.reading else Unavailable(private=why)
+            return self._failed(error, entry, request, trace)
         except Exception as error:  # noqa: BLE001 - the last resort: nothing leaks, all is logged
             return self._failed(error, entry, request, trace)
 
-    async def _in_time(self, entry: Entry, request: Request, trace: Trace) -> Answer:
+    def _begin(self, entry: Entry, request: Request) -> Awaitable[Answer]:
+        """Return the endpoint's work, which ends in time."""
+        if entry.limited and (who := counted(request, self._edge.config)):
+            self._edge.services.limits.take(Kind.ADDRESS, who)
         if request.method not in entry.methods:
             raise WrongMethod(entry.methods)
+        work = entry.endpoint(request, self._edge)
         if entry.cache is Cache.PUBLIC:  # built before: there is nothing to wait for
-            return await entry.endpoint(request, self._edge)
-        try:
-            return await self._deadline.within(entry.endpoint(request, self._edge))
-        except TookTooLong:
-            if trace.reading:
-                raise BodyTooSlow from None
-            raise Unavailable(private="our own deadline passed") from None
+            return work
+        return self._deadline.within(work)
 
     def _failed(
         self, error: Exception, entry: Entry | None, request: Request, trace: Trace

@@ -7,7 +7,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from functools import partial
-from typing import Final, cast
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from starlette.requests import Request
@@ -134,9 +134,10 @@ def _part(message: Message, before: int, limit: int) -> bytes:
 
 def header(request: Request, name: bytes) -> bytes:
     """Return the first header of that (lower-case) name, or nothing; it costs no copy of all."""
+    value: bytes
     for key, value in request.scope["headers"]:
         if key == name:
-            return cast("bytes", value)
+            return value
     return b""
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from starlette.types import Receive, Scope, Send
 
 from broker.core.ports import Entropy
-from broker.log import structlog
+from broker.log import request_id, structlog
 from broker.web.answers import CLOSED_CSP, Answer, Header
 from broker.web.edge_config import EdgeConfig
 from broker.web.services import Observe
@@ -71,7 +71,7 @@ class Frame:
         started = perf_counter()
         trace = begin(scope, f"{self._prefix}{next(self._numbers) & 0xFFFFFFFF:08x}")
         status = 0
-        structlog.contextvars.bind_contextvars(request_id=trace.request_id)
+        request_id.set(trace.request_id)
         try:
             answer = await self._inside(scope, receive, send, trace)
             if answer is not None:

@@ -1,7 +1,7 @@
 """What the log will say of a request; it travels in the ASGI scope."""
 
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 from starlette.types import Scope
 
@@ -38,9 +38,11 @@ def begin(scope: Scope, request_id: str) -> Trace:
 
 def found_trace(scope: Scope) -> Trace | None:
     """Return the trace of the request; None where it went the way past everything."""
-    return cast("Trace | None", scope.get(_KEY))
+    found: Trace | None = scope.get(_KEY)
+    return found
 
 
 def trace_of(scope: Scope) -> Trace:
     """Return the trace of the request."""
-    return cast("Trace", scope[_KEY])
+    found: Trace = scope[_KEY]
+    return found

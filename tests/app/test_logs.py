@@ -13,7 +13,7 @@ import pytest
 
 from broker.app import logs
 from broker.app.settings import Settings
-from broker.log import structlog
+from broker.log import request_id, structlog
 from tests.stream import Stream
 
 
@@ -77,12 +77,12 @@ def test_without_an_event_loop_a_line_is_written_at_once(stream: Stream):
 
 def test_a_line_says_of_which_request_it_is(stream: Stream):
     """What happens for a request carries its identifier, and only the line of its own has two."""
-    structlog.contextvars.bind_contextvars(request_id="abc")
+    token = request_id.set("abc")
     try:
         structlog.get_logger("a").info("inside")
         structlog.get_logger("a").info("request", request_id="def")
     finally:
-        structlog.contextvars.clear_contextvars()
+        request_id.reset(token)
     assert [line["request_id"] for line in lines(stream)] == ["abc", "def"]
 
 

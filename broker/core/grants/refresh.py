@@ -96,7 +96,7 @@ class RefreshGrant:
         grant = result.grant
         return await counter.mint.answer(
             client,
-            replace(grant, nonce=None),
+            grant,
             await counter.told(client, scope or grant.scope, result),
             scope=scope or grant.scope,
             resources=resources or grant.resources,

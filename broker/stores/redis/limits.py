@@ -55,6 +55,7 @@ class RedisLimits:
     def __init__(self, counters: Counters, rates: Mapping[Kind, str], clock: Clock) -> None:
         self._counters = counters
         self._rates: dict[Kind, RateLimitItem] = {k: parse(rate) for k, rate in rates.items()}
+        self._bounds = {kind: (r.amount, r.get_expiry()) for kind, r in self._rates.items()}
         self._clock = clock
         self._tallies: dict[Kind, dict[str, _Tally]] = {kind: {} for kind in rates}
 
@@ -64,18 +65,18 @@ class RedisLimits:
         Raises:
             TooManyRequests: it is one too many; with the seconds to wait.
         """
-        rate = self._rates.get(kind)
-        if rate is None:
+        bound = self._bounds.get(kind)
+        if bound is None:
             return
-        now, seconds = self._clock.now(), rate.get_expiry()
+        now, (most, seconds) = self._clock.now(), bound
         window = int(now // seconds)
         tallies = self._tallies[kind]
         tally = tallies.get(who)
         if tally is None or tally.window != window:
             tally = tallies[who] = _Tally(window)
-        if tally.known + tally.new >= rate.amount:
+        if tally.known + tally.new >= most:
             wait = max(1, math.ceil((window + 1) * seconds - now))
-            raise TooManyRequests(wait, kind, rate.amount, seconds)
+            raise TooManyRequests(wait, kind, most, seconds)
         tally.new += 1
 
     async def follow(self, stop: asyncio.Event) -> None:
