@@ -8,6 +8,7 @@ from typing import Final
 from broker.core.account import deletion
 from broker.core.account.own import OwnAccounts
 from broker.core.ports import AccountStates, Clock
+from broker.core.resting import rest
 from broker.log import structlog
 from broker.stores.sql.facade import SqlStores
 
@@ -49,14 +50,6 @@ async def _kept_up(name: str, task: Task, stop: asyncio.Event) -> None:
             _log.warning("task.failed", task=name, reason=repr(error))
             await rest(stop, pause)
             pause = min(pause * 2, LONGEST_PAUSE)
-
-
-async def rest(stop: asyncio.Event, seconds: float) -> None:
-    """Wait so long, or until the event is set."""
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
 
 
 async def clean(sql: SqlStores, audit_lifetime: float, clock: Clock, stop: asyncio.Event) -> None:

@@ -3,9 +3,9 @@
 import asyncio
 from typing import Final
 
-from broker.app.background import rest
 from broker.core.errors import StoreUnavailable
 from broker.core.ports import Clock
+from broker.core.resting import rest
 from broker.log import structlog
 from broker.stores.sql.clients import SqlClients
 

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from broker.app.background import rest
 from broker.app.stores import Stores
 from broker.core.errors import BrokerError, StoreUnavailable
 from broker.core.ports import Clock
+from broker.core.resting import rest
 from broker.stores.redis import health
 from broker.stores.sql import schema
 from broker.web.services import Check

@@ -13,10 +13,10 @@ from typing import Any, Final, Self
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from broker.app.background import rest
 from broker.core.client import Client
 from broker.core.model import AuditEvent
 from broker.core.ports import Audit
+from broker.core.resting import rest
 
 PREFIX: Final = "token_broker"
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)

@@ -9,7 +9,6 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
-from broker.app.background import rest
 from broker.app.receivers import Receivers
 from broker.core import audit
 from broker.core.backchannel import Notice, Verdict, logout_token, verdict
@@ -17,6 +16,7 @@ from broker.core.client import Client
 from broker.core.errors import AlgorithmOff, OutboundFailed, OutboundRefused, StoreUnavailable
 from broker.core.model import AuditEvent
 from broker.core.ports import Audit, Clients, Outbound
+from broker.core.resting import rest
 from broker.core.tokens import Mint
 from broker.log import structlog
 from broker.stores.redis.notices import Claim, RedisNotices

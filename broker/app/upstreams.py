@@ -11,6 +11,7 @@ from broker.app.upstream_settings import DISCORD, UpstreamSettings
 from broker.core.errors import UpstreamUnavailable
 from broker.core.federation import Upstream
 from broker.core.ports import Clock
+from broker.core.resting import rest
 from broker.log import structlog
 from broker.upstream.base import BoundedTransport
 from broker.upstream.budget import ProcessBudget
@@ -124,10 +125,7 @@ async def follow(upstreams: Mapping[str, Upstream], stop: asyncio.Event) -> None
                     await one.look()
                 except UpstreamUnavailable as error:
                     _log.warning("upstream.not_ready", upstream=one.name, reason=error.private)
-        try:
-            await asyncio.wait_for(stop.wait(), FOLLOWED)
-        except TimeoutError:
-            continue
+        await rest(stop, FOLLOWED)
 
 
 def _origin(url: str) -> str:

@@ -12,12 +12,13 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from broker.app import metrics as names
-from broker.app.background import Task, rest
+from broker.app.background import Task
 from broker.app.metrics import KeyMetrics, Metrics
 from broker.app.request_metrics import CountedAudit, Levels, RequestWatch
 from broker.app.upstream_metrics import CallWatch
 from broker.core.community import recheck
 from broker.core.ports import Audit, Clock
+from broker.core.resting import rest
 from broker.core.tokens import Keys
 from keys import policy as rules
 from keys.errors import NoSigningKey, SigningFailed, StaleKeyring

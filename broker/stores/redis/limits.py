@@ -22,6 +22,7 @@ from limits import RateLimitItem, parse
 from broker.core.errors import StoreUnavailable, TooManyRequests
 from broker.core.limits import Kind
 from broker.core.ports import Clock
+from broker.core.resting import rest
 from broker.stores.redis.guesses import Counters
 
 EVERY: Final = 0.5  # seconds between two exchanges
@@ -83,10 +84,7 @@ class RedisLimits:
         """Exchange counts every ``EVERY`` seconds until ``stop`` is set."""
         while not stop.is_set():
             await self.exchange()
-            try:
-                await asyncio.wait_for(stop.wait(), EVERY)
-            except TimeoutError:
-                continue
+            await rest(stop, EVERY)
 
     async def exchange(self) -> None:
         """Tell Redis what was counted, learn what others did, and forget windows that are over."""

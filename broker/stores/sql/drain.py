@@ -7,6 +7,7 @@ from typing import Final
 
 from broker.core.errors import StoreUnavailable
 from broker.core.ports import Clock
+from broker.core.resting import rest
 from broker.stores.sql.outbox import SqlOutbox
 from broker.stores.sql.records import OutboxItem
 
@@ -44,7 +45,7 @@ async def drain(
         except StoreUnavailable as error:
             pause = min(max(pause, interval) * 2, 10 * interval)
             log.warning("the outbox is out of reach: %s", error.private)
-        await _rest(stop, pause)
+        await rest(stop, pause)
 
 
 async def drain_once(
@@ -73,11 +74,3 @@ async def _carry(outbox: SqlOutbox, handler: Handler, item: OutboxItem, clock: C
         await outbox.retry(item.number, type(error).__name__, clock.now() + pause)
     else:
         await outbox.done(item.number, clock.now())
-
-
-async def _rest(stop: asyncio.Event, seconds: float) -> None:
-    """Wait, but no longer than until ``stop`` is set."""
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

@@ -9,6 +9,7 @@ from typing import Final
 from broker.core.errors import StoreUnavailable
 from broker.core.model import Client
 from broker.core.ports import Clock
+from broker.core.resting import rest
 from broker.stores.sql.clients import SqlClients
 from broker.stores.sql.followed_register import (
     INTERVAL,
@@ -109,10 +110,7 @@ class FollowedClients:
         try:
             while not stop.is_set():
                 await self._try_comparing()
-                try:
-                    await asyncio.wait_for(stop.wait(), self._interval)
-                except TimeoutError:
-                    continue
+                await rest(stop, self._interval)
         finally:
             self._following -= 1
 

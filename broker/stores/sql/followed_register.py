@@ -10,6 +10,7 @@ from broker.core.apis import Api
 from broker.core.community.registry import Guild
 from broker.core.errors import StoreUnavailable
 from broker.core.ports import Clock
+from broker.core.resting import rest
 from broker.stores.sql.register import SqlRegister
 
 T = TypeVar("T")
@@ -83,10 +84,7 @@ class FollowedRegister(Generic[T]):
                     await self.read()
                 except StoreUnavailable as error:
                     log.warning("%s cannot be followed: %s", self.plural, error.private)
-                try:
-                    await asyncio.wait_for(stop.wait(), self._interval)
-                except TimeoutError:
-                    continue
+                await rest(stop, self._interval)
         finally:
             self._following -= 1
 
