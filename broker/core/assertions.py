@@ -98,7 +98,7 @@ class Assertions:
         return client
 
     def _check_audience(self, client: Client, jwt: Unverified) -> None:
-        if not (client.require_pushed_authorization_requests and client.dpop_bound_access_tokens):
+        if not client.held_to_fapi:
             if not self._ours.issuperset(audiences(jwt.claims)):
                 raise BadJwt("aud is not ours, or not ours alone")
         elif jwt.claims.get("aud") != self._issuer:

@@ -154,3 +154,12 @@ class Client:
     def public(self) -> bool:
         """Whether the client cannot keep a secret (RFC 6749 §2.1)."""
         return self.auth_method == v.AUTH_NONE
+
+    @property
+    def held_to_fapi(self) -> bool:
+        """Whether it has to do what the FAPI 2.0 Security Profile adds: push requests, prove keys.
+
+        Mutual TLS, the other way to bind tokens, is not offered.
+        """
+        pushes = self.require_pushed_authorization_requests
+        return pushes and self.dpop_bound_access_tokens and not self.public

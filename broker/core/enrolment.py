@@ -246,7 +246,11 @@ def bounded(client: Client, own: Client) -> Client:
     extra = [one for one in client.grant_types if one not in {*GRANT_TYPES, *own.grant_types}]
     if extra:
         raise registration.wrong("grant_types", f"{extra[0]} is given by operators alone")
-    client = replace(client, require_pkce=client.require_pkce or client.public)
+    rotates = own.rotate_refresh_tokens
+    if client.held_to_fapi is not own.held_to_fapi:  # FAPI 2.0 Security Profile §5.3.2.1
+        rotates = not client.held_to_fapi
+    pkce = client.require_pkce or client.public
+    client = replace(client, require_pkce=pkce, rotate_refresh_tokens=rotates)
     may = {*v.SCOPES, *own.scopes}
     scopes = tuple(scope for scope in client.scopes if scope in may)
     ours = redirects.web_origins(own) if own.public else ()

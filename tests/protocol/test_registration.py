@@ -109,6 +109,23 @@ async def test_a_registered_client_signs_people_in(world: World, method: str) ->
     assert (await app.refresh(tokens["refresh_token"])).status_code == 200
 
 
+async def test_a_client_of_fapi_keeps_its_refresh_token(world: World) -> None:
+    """FAPI 2.0 Security Profile §5.3.2.1: no rotation; an operator's own choice stays."""
+    fapi = {
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": {"keys": [OKPKey.generate_key("Ed25519").as_dict(private=False)]},
+        "require_pushed_authorization_requests": True,
+        "dpop_bound_access_tokens": True,
+    }
+    told = await registered(world, **fapi)
+    assert (await kept(world, told)).rotate_refresh_tokens is False
+    for changes, rotates in (({"dpop_bound_access_tokens": False}, True), (fapi, False)):
+        assert (await edit(world, told, **changes)).status_code == 200
+        assert (await kept(world, told)).rotate_refresh_tokens is rotates
+    public = await registered(world, **fapi | {"token_endpoint_auth_method": "none", "jwks": None})
+    assert (await kept(world, public)).rotate_refresh_tokens is True
+
+
 @pytest.mark.parametrize("method", ["client_secret_basic", "none"])
 async def test_its_bad_links_lead_nowhere_by_themselves(world: World, method: str) -> None:
     """RFC 9700 §4.11.2: anybody may register any address; going there is for the person to say."""
