@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from broker.app import signals
 from broker.app.children import Child, Nursery
 from broker.app.handover import GRACE, KEEP_ALIVE
+from broker.app.orphans import Orphans
 from broker.app.pauses import Pauses, Watch
 from broker.app.spawning import START, NotStarted, Source
 from broker.log import structlog
@@ -60,6 +61,7 @@ class Supervisor:
         self._looking_since = 0.0
         self._pauses = Pauses()
         self._watch = Watch()
+        self._orphans = Orphans()
         self._one_at_a_time = asyncio.Lock()
         self._filling: asyncio.Task[None] | None = None
         self._replacing: asyncio.Task[None] | None = None
@@ -190,6 +192,7 @@ class Supervisor:
             self._filling = asyncio.create_task(self._fill_again())
         if self._wanted:
             self._watch.look(now, serves=any(child.ready for child in self._all()))
+        self._orphans.look(now)
         self._nursery.living([child.pid for child in (*self._serving, *self._coming)])
 
     def _died(self, child: Child, now: float) -> None:
