@@ -1,11 +1,14 @@
 """Addresses of Redis."""
 
 import pytest
+import redis
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.sentinel import SentinelConnectionPool
 
 from broker.stores.redis import connect
+from tests.outer import need
+from tests.stores.redis_servers import cluster, plain
 
 
 @pytest.mark.parametrize(
@@ -59,3 +62,23 @@ def test_other_addresses_are_refused(url) -> None:
     """What is no address of Redis, or lacks a part, is refused at once."""
     with pytest.raises(ValueError, match="address"):
         connect(url)
+
+
+@pytest.mark.redis_server
+@pytest.mark.parametrize(
+    ("start", "scheme"), [(plain, "redis"), (cluster, "redis+cluster")], ids=["single", "cluster"]
+)
+async def test_a_connection_opens_with_one_command(start, scheme) -> None:
+    """It is greeted, and told nothing else: a burst opens several while everybody waits."""
+    with start(need("redis-server", "redis_server")) as port:
+        plainly = redis.Redis(port=port, protocol=2, driver_info=None)
+        before = plainly.info("stats")["total_error_replies"]
+        client = connect(f"{scheme}://127.0.0.1:{port}")
+        await client.execute_command("GET", "any")
+        asked = {name.removeprefix("cmdstat_") for name in plainly.info("commandstats")}
+        # The others are asked by this test, and once a client by that of a cluster.
+        ours = asked - {"info", "ping", "set", "cluster|addslotsrange", "cluster|slots", "command"}
+        assert ours == {"hello", "get"}
+        assert plainly.info("stats")["total_error_replies"] == before
+        await client.aclose()
+        plainly.close()

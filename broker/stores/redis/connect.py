@@ -68,6 +68,7 @@ def _options(timeout: float) -> dict[str, Any]:
         # Else every new connection asks for them, and the pool no longer looks whether a
         # connection brings an answer that nobody asked for.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+        "driver_info": None,  # nor is the library's name told, in two commands more
     }
 
 
