@@ -4,9 +4,11 @@ Sources: RFC 6749 §3.1.2, RFC 9700 §2.1 and §4.1 (exact comparison), RFC 8252
 ports of native apps), RFC 9207 (``iss`` in every answer).
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
+from typing import Final
 from urllib.parse import SplitResult, quote_plus, urlsplit
 
 from broker.core.errors import BadAuthorizationRequest
@@ -15,6 +17,7 @@ from broker.core.texts import Text
 from broker.core.vocabulary import APPLICATION_NATIVE
 
 LOOPBACK_ADDRESSES = ("127.0.0.1", "[::1]")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]*")  # what stands in a query as it is
 
 
 def resolve(client: Client, wanted: str | None) -> str:
@@ -104,10 +107,14 @@ def answer_url(redirect_uri: str, answer: Mapping[str, str | None]) -> str:
     Members that are None are left out; their names are ours, and need no encoding.
     """
     given = [(name, value) for name, value in answer.items() if value is not None]
-    query = "&".join([f"{name}={quote_plus(value)}" for name, value in given])
+    query = "&".join([f"{name}={_encoded(value)}" for name, value in given])
     if not query:
         return redirect_uri
     return f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{query}"
+
+
+def _encoded(value: str) -> str:
+    return value if _PLAIN.fullmatch(value) else quote_plus(value)
 
 
 def shown_host(uri: str) -> str:

@@ -1,5 +1,7 @@
 """Redirect URIs: compared character by character, but for the port of a native app's loopback."""
 
+from urllib.parse import urlencode
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -277,6 +279,13 @@ def test_an_answer_keeps_the_query_and_leaves_out_what_is_none() -> None:
     assert redirects.answer_url(WEB_QUERY, answer) == f"{WEB_QUERY}&{tail}"
     assert redirects.answer_url(CUSTOM, answer) == f"{CUSTOM}?{tail}"
     assert redirects.answer_url(WEB, {"state": None}) == WEB
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_whatever_an_app_sends_comes_back_encoded_as_a_form(state: str) -> None:
+    """RFC 6749 Appendix B: nothing of a state can end its value, or the address."""
+    answer = {"code": "plain-1.2_3~4", "state": state}
+    assert redirects.answer_url(WEB, answer) == f"{WEB}?{urlencode(answer)}"
 
 
 def test_what_a_page_says_of_the_way_on() -> None:
