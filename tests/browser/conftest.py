@@ -13,21 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 
-from tests.outer import need
+from tests.chromium import chromium as headless
 from tests.ports import free_ports
-
-# Quiet on a closed network; a sandbox needs privileges that test machines lack.
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +80,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
     """Headless Chromium from the machine."""
-    path = need("chromium", "chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=str(path), args=CHROMIUM_ARGUMENTS
-        )
+    async with headless() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import BrowserContext, Locator, Page, async_playwright, expect
+from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from broker.demo.community import FRESH_SECONDS
 from broker.demo.discord.cast import BEN, CHIYO, LIGHTHOUSE
 from broker.demo.launch import everything, free_ports, settings_for
 from broker.demo.run import DemoPorts
+from tests.chromium import chromium
 from tests.demo.test_sample_browser import accessible
-from tests.outer import need
 
 pytestmark = pytest.mark.chromium
 
@@ -28,14 +28,10 @@ async def demo(tmp_path) -> AsyncIterator[DemoPorts]:
 
 @asynccontextmanager
 async def browsing(width: int = 1280, scheme: str = "light") -> AsyncIterator[BrowserContext]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=need("chromium", "chromium"), args=["--no-sandbox"]
-        )
+    async with chromium() as browser:
         yield await browser.new_context(
             viewport={"width": width, "height": 844}, color_scheme=scheme
         )
-        await browser.close()
 
 
 async def sound(page: Page) -> None:

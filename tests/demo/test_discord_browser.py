@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from broker.demo.discord.cast import ADA, BEN, GREENHOUSE, LIGHTHOUSE
+from tests.chromium import chromium
 from tests.demo.conftest import REDIRECT, Discord
 from tests.demo.test_sample_browser import accessible
-from tests.outer import need
 
 pytestmark = pytest.mark.chromium
 KEEPER_ROLE, MEMBER_ROLE = LIGHTHOUSE.roles
@@ -22,17 +22,13 @@ LOOKS = pytest.mark.parametrize(
 async def browsing(width: int, scheme: str) -> AsyncIterator[Page]:
     """Open a page that runs no script; nothing may complain on it."""
     complaints: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=need("chromium", "chromium"), args=["--no-sandbox"]
-        )
+    async with chromium() as browser:
         context = await browser.new_context(
             viewport={"width": width, "height": 800}, color_scheme=scheme
         )
         page = await context.new_page()
         page.on("console", lambda message: complaints.append(message.text))
         yield page
-        await browser.close()
     assert complaints == []
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
+from tests.chromium import chromium
 from tests.demo.test_check import Stage, stage
-from tests.outer import need
 
 __all__ = ["stage"]
 pytestmark = pytest.mark.chromium
@@ -25,10 +25,7 @@ async def test_a_person_signs_in_calls_refreshes_and_signs_out(
 ):
     """Promise: the whole sign-in works, every page is accessible and fits, nothing complains."""
     complaints: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=need("chromium", "chromium"), args=["--no-sandbox"]
-        )
+    async with chromium() as browser:
         context = await browser.new_context(
             viewport={"width": width, "height": 844}, color_scheme=scheme
         )
@@ -64,19 +61,14 @@ async def test_a_person_signs_in_calls_refreshes_and_signs_out(
         await expect(page.get_by_role("heading", name="Ben Okafor")).to_be_visible()
         await page.get_by_role("button", name="Sign out").click()
         await expect(page.get_by_role("button", name="Sign in with Discord")).to_be_visible()
-        await browser.close()
     assert complaints == []
 
 
 async def test_an_answer_that_was_not_asked_for_signs_nobody_in(stage: Stage):
     """Promise: a callback with a foreign state shows a problem, and no code is exchanged."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=need("chromium", "chromium"), args=["--no-sandbox"]
-        )
+    async with chromium() as browser:
         page = await browser.new_page()
         await page.goto(f"{stage.demo.sample_origin}/callback?code=c&state=foreign")
         await expect(page.get_by_role("alert")).to_contain_text("does not belong")
         await accessible(page)
-        await browser.close()
     assert stage.issuer.generation == 0

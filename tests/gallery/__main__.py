@@ -14,7 +14,8 @@ from playwright.async_api import Page
 from broker.web import languages
 from tests.browser.conftest import Stage, demonstration
 from tests.browser.operating import opened as site_opened
-from tests.gallery.camera import Camera, chromium, opened
+from tests.chromium import chromium
+from tests.gallery.camera import Camera, opened
 from tests.gallery.console import door, inside
 from tests.gallery.demo import apps, at_discord
 from tests.gallery.people import DOCS, ROOMS

@@ -1,14 +1,9 @@
 """Photographs pages: phone and desktop, light and dark."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
-
-from tests.browser.conftest import CHROMIUM_ARGUMENTS
-from tests.outer import need
+from playwright.async_api import Browser, BrowserContext, Page
 
 DEVICES: Final = {"phone": (390, 844), "desktop": (1280, 800)}
 SCHEMES: Final = ("light", "dark")
@@ -53,18 +48,6 @@ async def light(page: Page, scheme: str) -> None:
     """Switch the light; colours change at once, so that none is looked at on its way."""
     given: dict[str, Any] = {"color_scheme": scheme, "reduced_motion": "reduce"}
     await page.emulate_media(**given)
-
-
-@asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """Run headless Chromium of the machine."""
-    path = need("chromium", "chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=str(path), args=CHROMIUM_ARGUMENTS
-        )
-        yield browser
-        await browser.close()
 
 
 async def opened(browser: Browser, language: str = "en") -> BrowserContext:

@@ -12,10 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from broker.web.docs.render import snippets
-from tests.browser.conftest import CHROMIUM_ARGUMENTS
+from tests.chromium import chromium
 from tests.guide.sites import HERE, Site, port_of, registered, serving
 from tests.outer import need
 from tests.ports import free_port
@@ -79,11 +79,8 @@ async def main() -> None:
         built(folder, files, site.client["client_secret"])
         words = [*NEXT, "start", "-p", port_of(address), "-H", "127.0.0.1"]
         with serving(words, folder, address, **QUIET):
-            async with async_playwright() as playwright:
-                chromium = await playwright.chromium.launch(
-                    executable_path=str(need("chromium", "chromium")), args=CHROMIUM_ARGUMENTS
-                )
-                await walked(await chromium.new_page(), site)
+            async with chromium() as browser:
+                await walked(await browser.new_page(), site)
     print("signed in and out")
 
 

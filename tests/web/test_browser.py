@@ -9,12 +9,11 @@ from dataclasses import replace
 import pytest
 import uvicorn
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, async_playwright
 
 from broker.core import errors as e
 from broker.core.outcomes import Redirect
 from broker.web.app import build
-from tests.outer import need
+from tests.chromium import chromium
 from tests.web import fakes
 
 pytestmark = pytest.mark.chromium
@@ -43,15 +42,6 @@ async def serving(app) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
         await task
-
-
-@asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        path = str(need("chromium", "chromium"))
-        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        await browser.close()
 
 
 def insecure(core: fakes.Core):
