@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import functools
-import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from broker.core.model import Client, Profile
 from broker.stores.sql import engine, schema
 from broker.stores.sql.facade import SqlStores
+from tests.core.helpers import Counted
 from tests.postgresql import Cluster, run_aside
 
 NOW = 1_700_000_000.0
@@ -42,17 +42,6 @@ class Hands:
 
     def now(self) -> float:
         return self.at
-
-
-@dataclass
-class Counted:
-    """Entropy that never repeats and is the same in every run."""
-
-    seed: bytes = b"test"
-    numbers: "count[int]" = field(default_factory=count)
-
-    def token(self, size: int) -> bytes:
-        return hashlib.shake_256(self.seed + str(next(self.numbers)).encode()).digest(size)
 
 
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
