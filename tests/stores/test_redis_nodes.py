@@ -161,9 +161,9 @@ async def test_a_failed_node_makes_the_client_look_again(two: Two, client: Redis
     """Another may have its slots by now; what has nothing more to do with it would never hear."""
     steps = Steps(client)
     await steps.command("SET", KEY, "1")
-    two.say(two.ports[0], "CLIENT", "PAUSE", "600", "ALL")
+    two.say(two.ports[0], "CLIENT", "PAUSE", "2000", "ALL")
     with pytest.raises(StoreUnavailable):
-        await Steps(client, deadline=0.4).command("GET", KEY)
+        await Steps(client, deadline=0.2).command("GET", KEY)
     await asyncio.to_thread(two.say, two.ports[0], "PING")  # it answers again
     client.nodes_manager.slots_cache.clear()
     assert await steps.command("GET", KEY) == "1", "the tables were read anew"
