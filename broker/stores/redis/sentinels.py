@@ -70,8 +70,9 @@ class Sentinels(Sentinel):
         if not named:
             return None
         states: Any = await sentinel.sentinel_masters()
-        state = states[service]
-        if named == (state["ip"], state["port"]) and not self.check_master_state(state, service):
+        state = states.get(service)
+        same = state is not None and named == (state["ip"], state["port"])
+        if same and not self.check_master_state(state, service):
             return None
         host, port = named
         return host, port
