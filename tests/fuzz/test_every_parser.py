@@ -37,7 +37,7 @@ ELSEWHERE = {
     ("broker/admin/passkeys.py", "Passkeys.creation"): MADE,
     ("broker/admin/views/operators.py", "Operators._remove_passkey"): SENT,
     ("broker/app/handover.py", "Handover.read"): WITHIN,
-    ("broker/app/handover.py", "understood"): WITHIN,
+    ("broker/app/handover.py", "heard"): WITHIN,
     ("broker/app/tracing.py", "Tracing.__init__"): SET,
     ("broker/app/upstreams.py", "_mark"): SET,
     ("broker/app/upstreams.py", "_origin"): SET,
