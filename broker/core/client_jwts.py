@@ -195,7 +195,7 @@ def members(segment: str, name: str) -> dict[str, Any]:
         BadJwt: it is something else, or names a member twice.
     """
     try:
-        found = json.loads(octets(segment), object_pairs_hook=_unique)
+        found = _decode(octets(segment).decode())
     except (ValueError, RecursionError):
         raise BadJwt(f"the {name} is no JSON, or names a member twice") from None
     if not isinstance(found, dict):
@@ -208,6 +208,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a member is given twice")
     return found
+
+
+_decode: Final = json.JSONDecoder(object_pairs_hook=_unique).decode  # made once
 
 
 def octets(segment: str) -> bytes:

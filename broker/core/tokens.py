@@ -105,7 +105,7 @@ class Mint(OwnTokens):
             InvalidScope, InvalidTarget: nothing of the scope or of the resources is left, or the
                 APIs behind the resources were changed, and no one signature serves them all.
         """
-        scope = tuple(word for word in scope if word in client.scopes)
+        scope = tuple([word for word in scope if word in client.scopes])
         if not scope:
             raise InvalidScope
         kept = tuple(resource for resource in resources if resource in client.resources)
@@ -164,7 +164,7 @@ class Mint(OwnTokens):
         now = self.clock.now()
         begun, end = int(now), int(min(now + terms.lifetime, until))
         if terms.understood is not None:
-            scope = tuple(word for word in scope if word in terms.understood)
+            scope = tuple([word for word in scope if word in terms.understood])
         told = " ".join(scope)
         claims = {
             "iss": self.issuer,

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.core import dpop
+from broker.core.client_jwts import BadJwt, members
 from broker.core.dpop import Nonces, Proofs
 from broker.core.errors import InvalidDpopProof, InvalidGrant, UseDpopNonce
 from broker.core.htu import same_address
@@ -148,6 +149,14 @@ def test_what_is_no_proof(text: str) -> None:
     """Garbage and a changed signature are refused, whatever they are."""
     with pytest.raises(InvalidDpopProof):
         judged(text)
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-32", "utf-8-sig", "utf-16-le"])
+def test_what_is_signed_is_utf_8(charset: str) -> None:
+    """RFC 7519 §3: JSON in another encoding is none, so nobody reads it in two ways."""
+    assert members(b64('{"typ":"x"}'), "header") == {"typ": "x"}
+    with pytest.raises(BadJwt):
+        members(b64('{"typ":"x"}'.encode(charset)), "header")
 
 
 @given(st.text(max_size=80) | st.binary(max_size=80).map(lambda raw: raw.decode("latin-1")))
