@@ -13,6 +13,7 @@ from broker.core.errors import InvalidClient, InvalidRequest
 from broker.core.model import Client, ClientSecret
 from broker.core.parameters import Parameters
 from broker.core.ports import Clients
+from broker.core.proven import ProvenHeaders
 
 # Where there is no client the same is done as for one: the digest is that of no secret.
 _NOBODY: Final = Client(
@@ -52,6 +53,7 @@ async def authenticate(
     *,
     now: float,
     assertions: Signed | None = None,
+    proven: ProvenHeaders | None = None,
 ) -> Client:
     """Return the client that the request proves to be (RFC 6749 §3.2.1).
 
@@ -64,6 +66,7 @@ async def authenticate(
         authorization: its Authorization header as it came, or None.
         now: UTC seconds.
         assertions: judges client assertions; None where none are taken.
+        proven: headers that were judged before; None where each is judged.
 
     Raises:
         InvalidRequest: two ways of authentication at once.
@@ -76,10 +79,16 @@ async def authenticate(
         if assertions is None:
             raise InvalidClient(private="client assertions are not taken here")
         return await assertions.client(params)
+    if authorization is not None and proven is not None and "client_secret" not in params:
+        again = await proven.client(authorization, clients, now)
+        if again is not None and params.one("client_id") in {None, again.client_id}:
+            return again
     credentials, found = _credentials(params, authorization), None
     for client_id in credentials.client_ids:
         client = await clients.find(client_id)
         if _proven(client or _NOBODY, credentials.secrets, now) and client is not None:
+            if authorization is not None and proven is not None:
+                proven.keep(authorization, client, now)
             return client
         found = client or found
     raise InvalidClient(private=_why(credentials, found))

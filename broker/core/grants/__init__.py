@@ -32,6 +32,7 @@ from broker.core.ports import (
     Proof,
     Refusal,
 )
+from broker.core.proven import ProvenHeaders
 from broker.core.tokens import Mint
 
 PATH = "/token"
@@ -59,6 +60,7 @@ class Counter:
     proofs: Proofs
     access: Access
     limits: Limits = field(default_factory=Unlimited)
+    proven: ProvenHeaders = field(default_factory=ProvenHeaders)
 
     async def client(self, params: Parameters, authorization: str | None) -> Client:
         """Return the client that a request proves to be, as ``clients.authenticate`` says.
@@ -73,6 +75,7 @@ class Counter:
             authorization,
             now=self.clock.now(),
             assertions=self.assertions,
+            proven=self.proven,
         )
         if not client.public:
             self.limits.take(Kind.CLIENT, client.client_id)
