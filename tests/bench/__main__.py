@@ -22,7 +22,7 @@ import redis
 from broker.core.handles import Handles
 from broker.demo.discord.ratelimit import Limit
 from broker.demo.discord.state import SimulatedDiscord
-from tests.bench import load, report, rows
+from tests.bench import load, memory, report, rows
 from tests.bench.crowd import Crowd
 from tests.bench.devices import Waiting
 from tests.bench.machine import (
@@ -249,12 +249,28 @@ async def run(
                     others = stack.enter_context(opened)
                 bench = Bench(method, places, stage, broker.issuer, floor, others)
                 measured = await bench.measure(only)
-                figures.append(_memory(broker))
+                figures += memory.of_one(broker)
                 compared = bench.compared
                 if others:
-                    used = {OURS: figures[-1].value} | {one.name: one.memory() for one in others}
+                    used = {OURS: figures[1].value} | {one.name: one.memory() for one in others}
                     compared.append(report.Compared("memory after load", "MB", used))
+        if not only:
+            figures += await _several(settings, secret, folder / "several", places)
     return measured, figures, compared
+
+
+async def _several(
+    settings: dict[str, str], secret: str, folder: Path, places: Cores
+) -> list[report.Figure]:
+    """Measure the memory of several workers, with people of their own."""
+    print("  memory of several workers …", flush=True)
+    store = settings["BROKER_REDIS_URL"].removesuffix("/0") + "/1"
+    more = {"BROKER_REDIS_URL": store, "BROKER_WORKERS": str(memory.WORKERS)}
+    calm = SimulatedDiscord(limits={}, everything=Limit(10**6, 1))
+    both = pinned(places.load, places.worker)
+    with RunningBroker(folder, settings | more, discord=calm, launcher=both) as broker:
+        stage = await stage_of(broker, store, secret, folder)
+        return await memory.of_several(broker, stage, places.load)
 
 
 def _restart(broker: RunningBroker) -> report.Figure:
@@ -264,11 +280,6 @@ def _restart(broker: RunningBroker) -> report.Figure:
     seconds = first_answer(broker.port)
     broker.wait_ready()
     return report.Figure("start to first answer", "seconds", seconds)
-
-
-def _memory(broker: RunningBroker) -> report.Figure:
-    rss = max(worker.memory_info().rss for worker in broker.workers())
-    return report.Figure("resident memory of the worker after load", "MB", rss / 1e6)
 
 
 def main() -> int:

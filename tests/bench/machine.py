@@ -46,9 +46,9 @@ def cores() -> Cores:
     return Cores(usable[0], usable[1] if len(usable) > 1 else usable[0])
 
 
-def pinned(core: int) -> tuple[str, ...]:
-    """Return the words before a command that keep it on one core."""
-    return ("taskset", "-c", str(core))
+def pinned(*cores: int) -> tuple[str, ...]:
+    """Return the words before a command that keep it on one core, or on these."""
+    return ("taskset", "-c", ",".join(map(str, cores)))
 
 
 def check_programs() -> None:
