@@ -183,13 +183,21 @@ class Nursery:
         if source is not self._source:
             source.close()
 
+    def lost(self) -> bool:
+        """Return whether that from which processes come has died; the next one loads it anew."""
+        if self._source is None or not self._source.gone():
+            return False
+        self._source.close()
+        self._source = None
+        return True
+
     async def usual_source(self) -> Source:
-        """Return where processes come from; what has ended is loaded anew.
+        """Return where processes come from; loaded where there is nothing.
 
         Raises:
             NotStarted: as with `load`.
         """
-        if self._source is None or self._source.gone():
+        if self._source is None or self.lost():
             self.use(source := await self.load())
             return source
         return self._source

@@ -193,6 +193,8 @@ class Supervisor:
         if self._wanted:
             self._watch.look(now, serves=any(child.ready for child in self._all()))
         self._orphans.look(now)
+        if not self._one_at_a_time.locked() and self._nursery.lost():
+            _log.error("template.died")
         self._nursery.living([child.pid for child in (*self._serving, *self._coming)])
 
     def _died(self, child: Child, now: float) -> None:
