@@ -97,6 +97,10 @@ class Starts:
 
     dismiss = use
 
+    def lost(self) -> bool:
+        """There is none to lose."""
+        return False
+
     def living(self, pids: list[int]) -> None:
         """Nobody asks."""
 
