@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import sys
+from contextlib import suppress
 from functools import partial
 from typing import Any, BinaryIO, Final
 
@@ -19,6 +20,7 @@ _ascii: Final = json.JSONEncoder(default=repr, separators=(",", ":")).encode
 # A record is shown as it shows itself, which hides what is secret in it.
 _PLAIN: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
+LOST: Final = b'{"event":"log.lost","lines":%d,"level":"error"}'
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -34,7 +36,7 @@ def configure(settings: Settings) -> None:
     if settings.log_format == "auto":
         columns = sys.stderr.isatty()
     final = _columns() if columns else [_traceback, _json]
-    logger = structlog.WriteLogger(sys.stderr) if columns else TurnLogger(sys.stderr.buffer)
+    logger = Columns(sys.stderr) if columns else TurnLogger(sys.stderr.buffer)
     structlog.configure(
         processors=[*shared, *final],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -59,18 +61,33 @@ def configure(settings: Settings) -> None:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
+class Columns(structlog.WriteLogger):
+    """Writes lines for a person; what cannot be written is no reason to fail."""
+
+    def msg(self, message: str) -> None:
+        """Write a line, where somebody reads."""
+        with suppress(OSError):
+            super().msg(message)
+
+    debug = info = warning = error = critical = msg
+
+
 class TurnLogger(structlog.BytesLogger):
     """Writes what happens in one turn of the event loop at once: a line of each request.
 
     A warning or worse is written where it happens, and what was told before with it. What dies
     with the process in the midst of a turn are lines of requests whose answers die with it.
+
+    A full disk, or a reader that is gone, fails no request: what is lost of the log is counted, and
+    told as soon as something can be written again. (The audit log is elsewhere, and never lost.)
     """
 
-    __slots__ = ("_held",)
+    __slots__ = ("_held", "_lost")
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file)
         self._held: list[bytes] = []
+        self._lost = 0
 
     def info(self, message: bytes) -> None:
         """Write a line before the next turn; at once where no event loop runs."""
@@ -86,7 +103,13 @@ class TurnLogger(structlog.BytesLogger):
     def msg(self, message: bytes) -> None:
         """Write a line now, after those that were held back."""
         held, self._held = self._held, []
-        super().msg(b"\n".join((*held, message)))
+        try:
+            super().msg(b"\n".join((*held, message)))
+            if self._lost:
+                super().msg(LOST % self._lost)
+                self._lost = 0
+        except OSError:
+            self._lost += 1 + len(held)
 
     debug = warning = error = critical = msg
 

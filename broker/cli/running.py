@@ -15,7 +15,7 @@ import os
 import sys
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING, TypeVar
 
@@ -64,8 +64,9 @@ def reported() -> Iterator[None]:
         raise typer.Exit(130) from None
     except Exception as error:  # noqa: BLE001 - a traceback is nothing for an operator
         code, text = judge(error)
-        for line in text.splitlines() or [""]:
-            typer.secho(f"broker: {line}", fg="red", err=True)
+        with suppress(OSError):  # nobody reads it: the exit code is as it would be
+            for line in text.splitlines() or [""]:
+                typer.secho(f"broker: {line}", fg="red", err=True)
         if code is Exit.FAILED and os.environ.get("BROKER_LOG_LEVEL", "").lower() == "debug":
             traceback.print_exception(error, file=sys.stderr)
         raise typer.Exit(code) from None

@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,7 +51,13 @@ def serve(
         check_serving(settings)  # before what serving needs is loaded: a refusal is quick
         from broker.app.server import serve as run
 
-        run(settings, typer.echo)
+        run(settings, _say)
+
+
+def _say(text: str) -> None:
+    """Write to standard output, where somebody reads."""
+    with suppress(OSError):
+        typer.echo(text)
 
 
 def _open_standard_files() -> None:

@@ -1,13 +1,17 @@
 """Lines of the log: whole, in order, in ASCII, and never more of a record than it shows itself."""
 
 import asyncio
+import errno
+import io
 import json
 import logging
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any, BinaryIO, cast
 
 import pytest
 
@@ -119,3 +123,50 @@ def test_a_line_says_when(stream: Stream):
     assert len({moment.second for moment in told}) >= 2
     assert all(moment.utcoffset() == timedelta(0) for moment in told)
     assert abs(told[-1].timestamp() - time.time()) < 5
+
+
+class Full(io.RawIOBase):
+    """A file on a disk that is full, until there is room again."""
+
+    def __init__(self) -> None:
+        self.room = False
+        self.written = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.written += bytes(data)
+        return len(data)
+
+
+def test_a_full_disk_fails_nobody():
+    """A request is answered, though no line can be written of it; later it is told how many."""
+    full = Full()
+    log = logs.TurnLogger(cast("BinaryIO", full))
+    for _ in range(3):
+        log.error(b"lost")
+
+    async def turn() -> None:
+        log.info(b"lost as well")
+        log.info(b"lost as well")
+        await asyncio.sleep(0)
+
+    asyncio.run(turn())
+    full.room = True
+    log.error(b"seen")
+    log.error(b"seen too")
+    said = full.written.splitlines()
+    assert said[0] == b"seen"
+    assert json.loads(said[1]) == {"event": "log.lost", "lines": 5, "level": "error"}
+    assert said[2:] == [b"seen too"]
+
+
+def test_a_terminal_that_is_gone_fails_nobody():
+    """The same where lines are for a person."""
+    with open("/dev/full", "w") as full:
+        logs.Columns(full).error("lost")
+        with suppress(OSError):
+            full.close()

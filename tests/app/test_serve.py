@@ -130,6 +130,22 @@ def lives(pid):
     return False
 
 
+def test_it_serves_where_nothing_can_be_written(served):
+    """Standard output and error on a full disk, or to a reader that is gone: requests go on."""
+    served.environment["BROKER_LOG_LEVEL"] = "info"
+    served.start(launcher=("sh", "-c", 'exec "$0" "$@" >/dev/full 2>&1'))
+    for _ in range(3):
+        assert served.get("/readyz")[0] == 200
+    assert served.stop()[0] == 0
+
+
+def test_a_refusal_that_nobody_reads_has_its_exit_code(tmp_path):
+    """Whoever started it looks at that."""
+    served = Served(tmp_path, discord_client_id="")
+    served.launch(launcher=("sh", "-c", 'exec "$0" "$@" 2>/dev/full'))
+    assert served.process.wait(60) == 4
+
+
 @pytest.mark.slow
 def test_workers_end_with_their_server(tmp_path):
     """A killed server leaves no worker behind that would hold the port."""
