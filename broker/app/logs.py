@@ -27,18 +27,14 @@ LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 def configure(settings: Settings) -> None:
     """Send this process' logs, those of libraries included, to standard error."""
     level = LEVELS[settings.log_level]
-    shared: list[Any] = [
-        _of_request,
-        structlog.stdlib.add_log_level,
-        partial(_moment, Moments()),
-    ]
+    facts = partial(_facts, Moments())
     columns = settings.log_format == "console"
     if settings.log_format == "auto":
         columns = sys.stderr.isatty()
     final = _columns() if columns else [_traceback, _json]
     logger = Columns(sys.stderr) if columns else TurnLogger(sys.stderr.buffer)
     structlog.configure(
-        processors=[*shared, *final],
+        processors=[facts, *final],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: logger,
         cache_logger_on_first_use=True,
@@ -46,7 +42,7 @@ def configure(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[facts, structlog.stdlib.add_logger_name],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *(final if columns else [*final, _text]),
@@ -124,14 +120,11 @@ def _columns() -> list[Any]:
     return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
 
 
-def _of_request(_logger: Any, _method: str, event: Any) -> Any:
-    """Say of which request a line is; the line of the request itself does by itself."""
-    if "request_id" in event or not (found := request_id.get()):
-        return event
-    return {"request_id": found, **event}
-
-
-def _moment(moments: Moments, _logger: Any, _method: str, event: Any) -> Any:
+def _facts(moments: Moments, _logger: Any, method: str, event: Any) -> Any:
+    """Say of which request a line is, unless it does by itself; how grave, and when."""
+    if "request_id" not in event and (found := request_id.get()):
+        event = {"request_id": found, **event}
+    event["level"] = method
     event["timestamp"] = moments.now()
     return event
 
