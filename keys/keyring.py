@@ -61,6 +61,7 @@ class Keyring:
         self._store = store
         self._vault = vault
         self._policy = policy
+        self._grace = policy.grace
         self._clock = SteadyClock(clock)
         self._witness = witness
         self._algorithms = tuple(algorithms)
@@ -82,7 +83,7 @@ class Keyring:
             NoSigningKey: No key may sign at this moment.
         """
         now = self._clock.tick()
-        if self._clock.elapsed - self._confirmed > self._policy.grace:
+        if self._clock.elapsed - self._confirmed > self._grace:
             raise StaleKeyring("the key store has not been followed for too long to sign")
         until, signer = self._windows.get(alg) or (-_FOREVER, None)
         if signer is None or now >= until:
@@ -111,7 +112,7 @@ class Keyring:
                 a new key.
         """
         key = self._exposure.verifying.get(kid)
-        if key is None and self._age() > self._policy.cache_lifetime + self._policy.grace:
+        if key is None and self._age() > self._policy.cache_lifetime + self._grace:
             raise StaleKeyring("a key made since the key store was last read may be missing")
         return key
 

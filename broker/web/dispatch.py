@@ -65,7 +65,7 @@ class Dispatch:
     async def _run(self, entry: Entry, request: Request, trace: Trace) -> Answer:
         """Run the endpoint and give its answer the headers of its route."""
         headers = () if entry.cors is Cors.NONE else await cors.headers(request, entry, self._edge)
-        if request.method == "OPTIONS" and entry.cors is not Cors.NONE:
+        if request.scope["method"] == "OPTIONS" and entry.cors is not Cors.NONE:
             answer = cors.preflight(entry, headers)
         else:
             answer = await self._attempt(entry, request, trace)
@@ -93,7 +93,7 @@ class Dispatch:
         """Return the endpoint's work, which ends in time."""
         if entry.limited and (who := counted(request, self._edge.config)):
             self._edge.services.limits.take(Kind.ADDRESS, who)
-        if request.method not in entry.methods:
+        if request.scope["method"] not in entry.methods:
             raise WrongMethod(entry.methods)
         work = entry.endpoint(request, self._edge)
         if entry.cache is Cache.PUBLIC:  # built before: there is nothing to wait for
