@@ -139,7 +139,9 @@ class Fields(BaseSettings):
         description="Redis address: redis://, rediss:// or unix://. Default: an embedded "
         "redis-server in the data directory.",
     )
-    redis_pool: int = Field(50, ge=2, le=2000, description="Most Redis connections of one process.")
+    redis_pool: int = Field(
+        50, ge=10, le=2000, description="Most Redis connections of one process."
+    )
     redis_prefix: str = Field(
         "tb",
         pattern=r"^[A-Za-z0-9._-]{1,32}$",

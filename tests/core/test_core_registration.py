@@ -24,9 +24,9 @@ seconds = st.integers(0, kinds.LONGEST_TIME)
 digest = st.text("0123456789abcdef", min_size=64, max_size=64)
 moment = st.floats(0, 4e9)
 secret = st.builds(ClientSecret, digest, moment, st.none() | moment)
-jwk = st.dictionaries(word, text | st.booleans() | st.lists(text), max_size=25)
+jwk = st.dictionaries(word, text | st.booleans() | st.lists(text, max_size=9), max_size=25)
 key_set = st.fixed_dictionaries({"keys": st.lists(jwk, max_size=3)})
-plain = st.dictionaries(word, text | st.booleans() | st.lists(text), max_size=3)
+plain = st.dictionaries(word, text | st.booleans() | st.lists(text, max_size=9), max_size=3)
 tagged = st.sampled_from([f"{name}#{tag}" for name in FIELDS for tag in ("ko", "pt-BR", "zh-Hant")])
 KINDS = {
     "translations": st.none() | st.dictionaries(tagged, text, min_size=1, max_size=4),

@@ -54,7 +54,7 @@ def test_everything_works_on_a_cluster(make: Make, six: Cluster) -> None:
 
 def test_a_crowd_at_once_finds_room_on_a_cluster(make: Make, six: Cluster) -> None:
     """More requests at once than there are connections to a node wait their turn; none fails."""
-    broker = make(redis_url=six.url, redis_pool="4")
+    broker = make(redis_url=six.url, redis_pool="10")
     tokens = [Person(broker.issuer, name).tokens() for name in PEOPLE]
     people = [(Person(broker.issuer), one) for one in tokens for _ in range(16)]
     with ThreadPoolExecutor(len(people)) as pool:

@@ -168,7 +168,7 @@ def test_a_redis_that_begins_to_evict(make: Make, elsewhere: Redis) -> None:
 
 async def test_the_connections_are_exhausted(make: Make) -> None:
     """Far more requests than connections to a Redis that hangs: all refused in time, and over."""
-    broker = make(redis_pool="2")
+    broker = make(redis_pool="10")
     person = Person(broker.issuer)
     tokens = await asyncio.to_thread(person.tokens)
     asked = {"grant_type": "refresh_token", "client_id": CLIENT.client_id}

@@ -20,7 +20,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from broker.stores.redis.connect import FAILURES
-from broker.stores.redis.lanes import WIDTH, Lanes, disturbed
+from broker.stores.redis.lanes import Lanes, disturbed
 
 NOT_THERE: Final = (AskError, TryAgainError, ClusterDownError)  # nothing was done; the client can
 HOPS: Final = 3  # times that a slot may turn out to have moved
@@ -40,8 +40,9 @@ class ClusterLanes:
         self._deadline = deadline
         self._lanes: dict[str, tuple[ClusterNode, Lanes]] = {}
         # The client refuses one more than a node has connections for; here it waits for its turn.
+        # Lanes need some too, those of others, and whoever waits for replicas.
         most = int(client.connection_kwargs["max_connections"])
-        self._turn = asyncio.Semaphore(max(most - WIDTH, 1))
+        self._turn = asyncio.Semaphore(max(most // 4, 1))
 
     async def execute(self, *words: str | int) -> Any:
         """Run one command, all of whose keys are in one slot; as ``Lanes.execute``."""
