@@ -7,12 +7,19 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright import async_api, sync_api
 
+from broker.log import structlog
 from tests.outer import PREFIX, PROGRAMS, REQUIRE_ALL, need
 from tests.postgresql import Cluster
 
 # A browser beside two other test files on two cores may take its time.
 for api in (async_api, sync_api):
     api.expect.set_options(timeout=20_000)
+
+
+def pytest_configure() -> None:
+    """Have no logger keep how the log was when it was first used: tests of a process share them."""
+    configure = structlog.configure
+    structlog.configure = lambda **how: configure(**how | {"cache_logger_on_first_use": False})
 
 
 @pytest.hookimpl(trylast=True)

@@ -152,7 +152,7 @@ def test_killed_while_the_receiver_was_down(make: Make, receiver: Receiver) -> N
     sid = signed_out(broker)
     eventually(lambda: "logout.not_told" in broker.tail(100), SOON)
     broker.kill9()
-    broker.restart()
     with receiver.up():
+        broker.restart()
         eventually(lambda: receiver.tokens, 2 * SOON)
         assert judged(broker.issuer, receiver.tokens[0], CLIENT.client_id)["sid"] == sid
