@@ -37,6 +37,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave a test out, or fail it, before its fixtures start when a program is missing."""
     os.umask(0o022)  # a command that ran in this process has closed its files to others
+    structlog.reset_defaults()  # and set up the log
     for marker, programs in PROGRAMS.items():
         if item.get_closest_marker(marker):
             for program in programs:
