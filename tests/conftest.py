@@ -1,5 +1,6 @@
 """Fixtures for every test: the outer servers, found or plainly reported missing."""
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -31,6 +32,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+
+
+def pytest_collection_finish() -> None:
+    """Have the collector pass over what lives as long as the run: thousands of tests.
+
+    A look at all of it takes so long on a busy machine that what is under test misses deadlines.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -262,7 +262,8 @@ async def _held(redis: Any, key: Any) -> Any:
         "set": lambda: redis.smembers(key),
         "list": lambda: redis.lrange(key, 0, -1), "stream": lambda: redis.xrange(key),
     }  # fmt: skip
-    return await read[kind.decode() if isinstance(kind, bytes) else kind]()
+    named = kind.decode() if isinstance(kind, bytes) else kind
+    return "" if named == "none" else await read[named]()  # it has gone since it was listed
 
 
 class Unreachable:
