@@ -94,8 +94,15 @@ def asks(client: Client, params: Parameters) -> bool:
     Anybody may register an app with any address, so a link of ours must not lead there by itself.
     The silent case is for pages that are open already.
     """
-    silent = params.repeated(("prompt",)) is None and params.words("prompt") == (v.PROMPT_NONE,)
-    return client.registration_digest is not None and not silent
+    return client.registration_digest is not None and not _silent(params)
+
+
+def _silent(params: Parameters) -> bool:
+    """Whether a request, good or bad, asks for no page at all."""
+    try:
+        return not params.repeated(("prompt",)) and params.words("prompt") == (v.PROMPT_NONE,)
+    except InvalidRequest:  # a control character, say
+        return False
 
 
 async def client_of(clients: Clients, params: Parameters) -> Client:

@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from broker.core.authorize import validate
@@ -52,6 +52,7 @@ def no_hint(token: str, client_id: str) -> str:
 
 @settings(max_examples=80, deadline=None)
 @given(st.dictionaries(NAMES, JSON))
+@example({"iss": None, "prompt": "\x1f"})
 async def test_whatever_is_signed_has_an_answer(changes: dict[str, Any]) -> None:
     """A record, an error for the client at its own address, or a page; never anything else."""
     keys = ClientKeys(PublishedKeys(Nowhere(), Hands()))
