@@ -38,12 +38,14 @@ class Plan:
         seed: of what is drawn.
         grace: of refresh tokens, in seconds.
         only: the faults to draw from, by name; all unless given.
+        least: how many are done, however long each of them takes.
     """
 
     seconds: float
     seed: int
     grace: int = 10
     only: tuple[str, ...] = ()
+    least: int = 0
 
     @property
     def settings(self) -> dict[str, str]:
@@ -139,7 +141,7 @@ async def _hurt(plan: Plan, stage: Stage, found: Run, tell: Callable[[str], None
     known = stage.faults()
     hat: list[tuple[str, Fault]] = []
     await asyncio.sleep(1)
-    while (left := until - time.monotonic()) > 0:
+    while (left := until - time.monotonic()) > 0 or found.faults.total() < plan.least:
         if not hat:
             hat = [(name, known[name]) for name in plan.only or known]
             stage.random.shuffle(hat)
