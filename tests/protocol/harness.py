@@ -34,6 +34,10 @@ from tests.core.helpers import NOW, Counted, Hands
 from tests.protocol.actors import App, Browser
 from tests.protocol.known import CLIENTS, DISCORD_ID, DISCORD_SECRET, ISSUER, OPERATOR_SECRET
 
+CARRYING = (
+    "SELECT count(*) FROM outbox WHERE done_at IS NULL AND attempts > 0 AND last_error IS NULL"
+)
+
 
 @dataclass(frozen=True)
 class Shelf:
@@ -193,8 +197,15 @@ class World:
         await self.drain()
 
     async def drain(self) -> None:
-        """Carry to Redis what operators did in SQL."""
+        """Carry to Redis what operators did in SQL, or wait for the broker, which may be at it."""
         await drain_once(self.sql.outbox, self.broker.stores.carry, clock=self.clock)
+        async with asyncio.timeout(30):
+            while await self._carrying():
+                await asyncio.sleep(0.01)
+
+    async def _carrying(self) -> bool:
+        async with self.sql.engine.connect() as connection:
+            return bool((await connection.exec_driver_sql(CARRYING)).scalar())
 
     async def userinfo(self, token: str) -> httpx2.Response:
         return await self.api.get("/userinfo", headers={"authorization": f"Bearer {token}"})
