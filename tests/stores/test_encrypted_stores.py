@@ -1,31 +1,19 @@
 """Stores as operating.md hardens them: TLS both ways, our own CA, a Redis user of few rights."""
 
-import datetime as dt
-import ipaddress
 import re
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import text
 
 from broker.stores.sql import engine as sql_engine
 from tests.faults.conftest import fill
 from tests.faults.people import SECRET, Person
-from tests.outer import need
-from tests.ports import free_port
 from tests.postgresql import Cluster
 from tests.running import ROOT, RunningBroker
-from tests.stores.redis_servers import wait_for
+from tests.stores.encrypted import Certified, certificate, certify, encrypted
 
 pytestmark = [pytest.mark.redis_server, pytest.mark.postgresql, pytest.mark.slow]
 GUIDE = ROOT / "deploy" / "operating.md"
@@ -33,98 +21,19 @@ LUA = ROOT / "broker" / "stores" / "redis" / "lua"
 PASSWORD = "Kq8Rr2sW"
 
 
-@dataclass(frozen=True)
-class Certified:
-    """Files of a CA, a server and a client."""
-
-    ca: Path
-    server: Path
-    client: Path
-
-    @staticmethod
-    def key(certificate: Path) -> Path:
-        return certificate.with_suffix(".key")
-
-
-def _certify(folder: Path, name: str, issuer: Any = None) -> tuple[Path, Any]:
-    """Write a certificate and its key; returns its file and what signs with it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    by, signs = issuer or (subject, key)
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(by)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=5))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .sign(signs, hashes.SHA256())
-    )
-    path = folder / f"{name}.pem"
-    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    Certified.key(path).write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    Certified.key(path).chmod(0o600)
-    return path, (subject, key)
-
-
 @pytest.fixture(scope="module")
 def certified(tmp_path_factory: pytest.TempPathFactory) -> Certified:
     """A CA of our own and what it certified."""
-    folder = tmp_path_factory.mktemp("certified")
-    ca, issuer = _certify(folder, "ca")
-    return Certified(ca, *(_certify(folder, name, issuer)[0] for name in ("server", "client")))
+    return certify(tmp_path_factory.mktemp("certified"))
 
 
 @pytest.fixture(scope="module")
 def redis_url(certified: Certified, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis that speaks TLS alone, to whoever shows a certificate, under the guide's user."""
-    port, folder = free_port(), tmp_path_factory.mktemp("redis")
-    (folder / "acl").write_text(f"user default off\n{acl()}\n".replace("PASSWORD", PASSWORD))
-    options = {
-        "port": 0,
-        "tls-port": port,
-        "bind": "127.0.0.1",
-        "dir": folder,
-        "save": "",
-        "aclfile": folder / "acl",
-        "tls-ca-cert-file": certified.ca,
-        "tls-cert-file": certified.server,
-        "tls-key-file": certified.key(certified.server),
-    }
-    words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-    binary = need("redis-server", "redis_server")
-    process = subprocess.Popen([binary, *words], stdout=subprocess.DEVNULL)
-    shown = (
-        f"ssl_ca_certs={certified.ca}&ssl_certfile={certified.client}"
-        f"&ssl_keyfile={certified.key(certified.client)}"
-    )
-    url = f"rediss://broker:{PASSWORD}@127.0.0.1:{port}?{shown}"
-    try:
-        wait_for(lambda: _answers(url))
-        yield url
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return bool(Redis.from_url(url).ping())
-    except RedisConnectionError:
-        return False
+    folder = tmp_path_factory.mktemp("redis")
+    rules = f"user default off\n{acl()}\n".replace("PASSWORD", PASSWORD)
+    with encrypted(folder, certified, rules) as port:
+        yield f"rediss://broker:{PASSWORD}@127.0.0.1:{port}?{certified.words}"
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +93,7 @@ async def test_the_broker_serves_on_hardened_stores(
 
 async def test_another_ca_is_not_believed(database: str, tmp_path: Path) -> None:
     """``sslmode`` and ``sslrootcert`` mean what they mean to libpq."""
-    stranger, _ = _certify(tmp_path, "stranger")
+    stranger, _ = certificate(tmp_path, "stranger")
     address, _, _ = database.partition("sslrootcert=")
     for root, believed in ((database, True), (f"{address}sslrootcert={stranger}", False)):
         engine = sql_engine.create(root)

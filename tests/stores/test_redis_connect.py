@@ -1,5 +1,7 @@
 """Addresses of Redis."""
 
+from typing import Any
+
 import pytest
 import redis
 from redis.asyncio import Redis, RedisCluster
@@ -40,6 +42,51 @@ def test_sentinel_addresses() -> None:
     assert (pool.service_name, kwargs["db"]) == ("main", 2)
     assert (kwargs["username"], kwargs["password"]) == ("me", "p@ss")
     assert kwargs["retry"].get_retries() == 0
+
+
+def to_sentinel(url: str) -> dict[str, Any]:
+    """Return what a connection to a Sentinel is made of."""
+    manager = connect(url).connection_pool.sentinel_manager
+    found: dict[str, Any] = manager.sentinels[0].connection_pool.connection_kwargs
+    return found
+
+
+def test_sentinels_have_a_user_of_their_own() -> None:
+    """It is told to them alone, and the servers' to servers alone."""
+    url = "redis+sentinel://me:secret@127.0.0.1/main?sentinel_user=they&sentinel_password=p%26q"
+    told = to_sentinel(url)
+    assert (told["username"], told["password"]) == ("they", "p&q")
+    kwargs = connect(url).connection_pool.connection_kwargs
+    assert (kwargs["username"], kwargs["password"]) == ("me", "secret")
+    alone = to_sentinel("redis+sentinel://me:secret@127.0.0.1/main")
+    assert (alone["username"], alone["password"]) == (None, None)
+
+
+def test_tls_is_spoken_to_sentinels_in_the_same_way() -> None:
+    """Every word of the address counts for both, and means what it does to a single server."""
+    words = "ssl_ca_certs=/ca.pem&ssl_certfile=/me.pem&ssl_check_hostname=no"
+    told = to_sentinel(f"rediss+sentinel://127.0.0.1/main?{words}")
+    assert (told["ssl_ca_certs"], told["ssl_certfile"]) == ("/ca.pem", "/me.pem")
+    assert (told["ssl_check_hostname"], told["ssl_cert_reqs"]) == (False, "required")
+    assert not any("ssl" in name for name in to_sentinel("redis+sentinel://127.0.0.1/main"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rediss+sentinel://127.0.0.1/main?ssl_ca_cert=/ca.pem",
+        "rediss+sentinel://127.0.0.1/main?ssl_min_version=new",
+        "rediss+sentinel://127.0.0.1/main?sentinel_pasword=secret",
+        "rediss+sentinel://127.0.0.1/main?sentinel_ssl=perhaps",
+        "redis+sentinel://127.0.0.1/main?sentinel_ssl=yes",
+        "rediss+cluster://127.0.0.1?ssl_password=secret",
+    ],
+)
+def test_words_that_mean_nothing_are_refused(url: str) -> None:
+    """Whoever misspells one would else believe that it counts; no value is repeated."""
+    with pytest.raises(ValueError, match="Redis address") as caught:
+        connect(url)
+    assert "secret" not in str(caught.value)
 
 
 async def test_cluster_addresses() -> None:
