@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from broker.stores.sql.records import AccountRecord, BanRecord
 
 app = typer.Typer(help="The people who sign in.", no_args_is_help=True)
+
+_WANTS: Final = {"person": "its person", "operator": "an operator"}
 
 Who = Annotated[
     str,
@@ -99,6 +101,7 @@ def show_account(who: Who, json: show.Json = False) -> None:
             ("last sign-in", show.stamp(record.last_sign_in_at)),
             ("signed out before", show.stamp(record.not_before or None)),
             ("will be deleted", show.stamp(record.delete_at)),
+            ("as is wanted by", _WANTS.get(record.delete_by or "")),
         ]
     )
 

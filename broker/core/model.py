@@ -92,8 +92,9 @@ class Facts:
         consents: client_id → the scopes the person has agreed to, space-separated.
         identities: upstream → the person's subject there (Discord: the snowflake).
         community: what was read of the guilds that were asked for; each part has its own time.
-        leaving_at: when the account will be deleted, as its person wants; only facts out of SQL
-            tell. It is switched off until then, and for no other reason.
+        leaving_at: when the account will be deleted; only facts out of SQL tell. It is switched
+            off until then, and for no other reason.
+        leaving_by: who wants that, ``person`` or ``operator``; None where that is not known.
     """
 
     version: int
@@ -105,6 +106,7 @@ class Facts:
     identities: Mapping[str, str] = field(default_factory=dict)
     community: Community = field(default_factory=Community)
     leaving_at: float | None = None
+    leaving_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,7 @@ class KeepPage:
         request: the request's handle, a hidden field.
         csrf: token, a hidden field.
         at: when the account is going to be deleted, UTC seconds.
+        by: who wants that: ``person`` or ``operator``; empty where that is not known.
         redirect_origin: scheme and authority of where it goes on (CSP form-action).
         browser: binding cookie to set, or None.
         ui_locales: languages to speak, as the app asked for, or None.
@@ -163,6 +164,7 @@ class KeepPage:
     browser: str | None = None
     ui_locales: str | None = None
     client: Client | None = None
+    by: str = ""
 
 
 Step = Redirect | ConsentPage | SelectPage | AccessRefusedPage | ChoicePage | KeepPage

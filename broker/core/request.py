@@ -67,7 +67,8 @@ class PendingRequest:
         prompt: what the trip that the person is about to choose asks of its upstream.
         choosing: whether somebody else is to sign in, and has to choose where first.
         asked_again: whether the person was asked once more upstream, having granted too little.
-        keeps: account_id of who has signed in and is about to be deleted, and when; None else.
+        keeps: account_id of who has signed in and is about to be deleted, when, and who wants that
+            (as ``Facts`` tell it, or empty); None else.
     """
 
     request_id: str
@@ -85,6 +86,6 @@ class PendingRequest:
     prompt: str = ""
     choosing: bool = False
     asked_again: bool = False
-    keeps: tuple[str, float] | None = None
+    keeps: tuple[str, float, str] | None = None
     asking: bool = False
     seen: bool = False

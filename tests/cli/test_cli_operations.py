@@ -170,6 +170,8 @@ def test_withdrawing_deleting_and_keeping(cli):
     assert cli.json("accounts", "delete", "nelly", "--yes")["action"] == "leaving"
     shown = cli.json("accounts", "show", "nelly")
     assert (shown["state"], shown["delete_at"][-1]) == ("leaving", "Z")
+    assert shown["delete_by"] == "operator"
+    assert "an operator" in cli("accounts", "show", "nelly").stdout
     assert cli.json("accounts", "keep", "nelly")["action"] == "kept"
     assert "is deleted" in cli("accounts", "delete", "nelly", "--yes", "--grace", "0").stdout
     cli("accounts", "show", "nelly", code=3)

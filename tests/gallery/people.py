@@ -121,6 +121,11 @@ ROLE: Final = _obstacle(
     roles=Listed(["Keeper", "Crew", "야간 당직"], "or"),
     guild=LIGHTHOUSE,
 )
+UNNAMED: Final = _obstacle(
+    Reason.ANY_ROLE,
+    "You need a certain role in %(guild)s: ask the people who run it.",
+    guild=Text("this community's Discord server"),
+)
 EMAIL: Final = _obstacle(
     Reason.EMAIL, "You need a verified e-mail address in the account that you sign in with."
 )
@@ -236,9 +241,14 @@ PAGES: Final = (
     Room("refused-member", _refused(NOT_MEMBER, EMAIL), main=True),
     Room("refused-choices", _refused(EMAIL, choices=(((NOT_MEMBER, ROLE), (NO_DISCORD,)),))),
     Room("refused-wait", _refused(TIMED_OUT, mended=NOW + 5 * HOUR)),
+    Room("refused-unnamed", _refused(UNNAMED)),
     Room("refused-final", _refused(DENIED, final=True)),
     Room("refused-device", _refused(ROLE, device=True)),
-    Room("keep", KeepPage("r", "csrf", NOW + 12 * DAY, "https://board.example")),
+    Room("keep", KeepPage("r", "csrf", NOW + 12 * DAY, "https://board.example", by="person")),
+    Room(
+        "keep-operator",
+        KeepPage("r", "csrf", NOW + 12 * DAY, "https://board.example", by="operator"),
+    ),
     Room("account", ACCOUNT, "/account", main=True),
     Room("account-opened", replace(ACCOUNT, notice=None), "/account", opened=True),
     Room("account-new", NEW, "/account"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 
 from broker.app.compose import compose
 from broker.core.account.deletion import delete_due
@@ -301,6 +302,31 @@ async def test_signing_in_offers_to_keep_it(world: World) -> None:
     await world.drain()
     await world.advance(15 * DAY)
     assert await delete_due(world.sql.own, world.broker.stores.redis.accounts, world.clock.at) == 0
+
+
+@pytest.mark.parametrize(
+    ("by", "said", "korean"),
+    [
+        ("person", "You asked us to delete it", "계정 삭제를 요청했어요"),
+        ("operator", "The people who run this service decided", "서비스 운영자가"),
+        (None, "It is going to be deleted on", "지금 유지하지 않으면"),
+    ],
+)
+async def test_whose_wish_it_is(world: World, by: str | None, said: str, korean: str) -> None:
+    """The page says who wants it deleted; what a broker of before left unsaid stays so."""
+    await signed_in(world)
+    account_id = await world.account_of("ada.lindqvist")
+    await world.sql.own.leave(account_id, now=world.clock.at, grace=DAY, actor=by or "person")
+    if by is None:
+        async with world.sql.engine.begin() as connection:
+            await connection.execute(text("UPDATE account SET delete_by = NULL"))
+    browser = world.browser()
+    page = await browser.go_on(await browser.http.get("/account"))
+    told = is_page(page, 200)
+    assert said in told
+    assert ("asked us" in told) == (by == "person")
+    browser.http.headers["accept-language"] = "ko"
+    assert korean in in_korean(await browser.http.get(str(page.url)))
 
 
 async def test_saying_no_to_keeping_it(world: World) -> None:

@@ -110,6 +110,7 @@ async def test_an_account_is_deleted_and_kept_after_all(desk: Desk) -> None:
     assert (await app.refresh(tokens["refresh_token"])).status_code == 400
     record = await desk.world.sql.accounts.get(account)
     assert record.delete_at is not None
+    assert "as an operator wants" in answer.text
     answer = await desk.send(page, f"{page}/keep")
     assert f"{record.name} stays." in answer.text
     assert (await desk.world.sql.accounts.get(account)).delete_at is None

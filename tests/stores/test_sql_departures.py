@@ -76,12 +76,17 @@ async def test_leaving_switches_off_and_waits(stores: SqlStores) -> None:
 
 
 async def test_a_date_only_comes_nearer(stores: SqlStores) -> None:
-    """Asked again, it is the sooner of both."""
+    """Asked again, it is the sooner of both, and it is kept who wanted that one."""
     ada, _ = await stores.accounts.sign_in(ADA, now=NOW)
     first = await stores.own.leave(ada, now=NOW, grace=DAY, actor="person")
     again = await stores.own.leave(ada, now=NOW + 9, grace=9 * DAY, actor="operator")
     assert again.at == first.at
+    assert again.facts is not None
+    assert again.facts.leaving_by == "person"
     assert (await stores.own.leave(ada, now=NOW + 9, grace=9, actor="operator")).at == NOW + 18
+    assert (await stores.accounts.get(ada)).delete_by == "operator"
+    await stores.own.keep(ada, now=NOW + 10, actor="person")
+    assert (await stores.accounts.get(ada)).delete_by is None
 
 
 async def test_keeping_it_after_all(stores: SqlStores) -> None:

@@ -60,7 +60,7 @@ async def depart(desk: Desk, session: Session) -> FarewellPage:
 async def waiting(desk: Desk, pending: PendingRequest, account_id: str, facts: Facts) -> Redirect:
     """Have the request's next page ask whether the account that has signed in is to stay."""
     now, name = desk.clock.now(), pending.upstream
-    keeps = (account_id, facts.leaving_at or now)
+    keeps = (account_id, facts.leaving_at or now, facts.leaving_by or "")
     pending = replace(pending, attempt="", verifier="", keeps=keeps)
     await desk.requests.put(pending)
     event = AuditEvent(
@@ -81,6 +81,7 @@ async def question(desk: Desk, pending: PendingRequest, browser: Browser) -> Kee
         request=desk.request_handle(pending),
         csrf=desk.forms.make(key, _subject(pending)),
         at=pending.keeps[1] if pending.keeps else 0.0,
+        by=pending.keeps[2] if pending.keeps else "",
         redirect_origin=redirects.origin(request.redirect_uri),
         browser=None if browser.key else key,
         ui_locales=request.ui_locales,

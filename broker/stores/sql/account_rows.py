@@ -60,6 +60,7 @@ async def facts_of(session: AsyncSession, row: AccountRow) -> Facts:
         identities={one.upstream: one.subject for one in identities},
         community=known,
         leaving_at=row.delete_at if row.disabled_at is None else None,
+        leaving_by=row.delete_by if row.disabled_at is None else None,
     )
 
 

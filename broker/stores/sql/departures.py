@@ -47,7 +47,8 @@ class Departures:
         """Switch the account off, to be deleted after so many seconds; at once after none.
 
         What upstreams let us do for it is forgotten at once. One that leaves already goes when it
-        was to go, or sooner. ``by`` is the operator's account, where one is known.
+        was to go, or sooner; it is kept who wanted that day. ``by`` is the operator's account,
+        where one is known.
 
         Raises:
             NotFound: there is no such account.
@@ -59,7 +60,9 @@ class Departures:
             if at <= now:
                 await erase(session, row, now, actor, by)
                 return Leaving(at, None)
-            row.delete_at, row.not_before = at, max(row.not_before, now)
+            if row.delete_at is None or at < row.delete_at:
+                row.delete_at, row.delete_by = at, actor
+            row.not_before = max(row.not_before, now)
             row.version += 1
             held = [one.id for one in await identities_of(session, account_id)]
             tokens = col(UpstreamTokenRow.identity_id).in_(held)
@@ -84,7 +87,7 @@ class Departures:
             row = await _there(session, account_id)
             if row is None or row.delete_at is None or row.delete_at <= now:
                 return None
-            row.delete_at = None
+            row.delete_at = row.delete_by = None
             row.version += 1
             queue(session, records.ACCOUNT_CHANGED, row, now)
             event = AuditEvent("account.kept", now, actor, account_id, None, _operator(by))

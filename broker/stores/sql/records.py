@@ -51,6 +51,7 @@ class AccountRecord:
         not_before: sessions and grants begun before this are dead.
         name, username, picture, email, email_verified, locale: the profile.
         delete_at: when it will be deleted, or None.
+        delete_by: who wants that: ``person`` or ``operator``; None where that is not known.
         identities: who may sign in to it.
         consents: client_id → scope.
     """
@@ -71,6 +72,7 @@ class AccountRecord:
     email_verified: bool
     locale: str | None
     delete_at: float | None = None
+    delete_by: str | None = None
     identities: tuple[IdentityRecord, ...] = ()
     consents: Mapping[str, str] = field(default_factory=dict)
 

@@ -22,7 +22,8 @@ class AccountRow(SQLModel, table=True):
     """A person's account; the profile is as the upstream last gave it.
 
     ``version`` grows with each change of what ``Facts`` holds, and only then. With ``delete_at``
-    the account is switched off, and gone soon after that moment.
+    the account is switched off, and gone soon after that moment; ``delete_by`` is who wants that,
+    ``person`` or ``operator``.
     """
 
     __tablename__ = "account"
@@ -45,6 +46,7 @@ class AccountRow(SQLModel, table=True):
     delete_at: float | None = Field(
         default=None, sa_column=Column(Double, nullable=True, index=True)
     )
+    delete_by: str | None = Field(default=None, sa_column=Column(String(16), nullable=True))
 
 
 class IdentityRow(SQLModel, table=True):
