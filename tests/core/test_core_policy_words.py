@@ -64,7 +64,9 @@ TOLD = {
     Missing(Reason.DENIED): "Your Discord account is not let in.",
     Missing(Reason.NOT_ALLOWED): "Only certain people are let in, and you are not among them.",
     Missing(Reason.NO_DISCORD): ("You need a Discord account that is linked to your account here."),
-    Missing(Reason.NOT_MEMBER, ISLAND): f"You need to be a member of the guild {ISLAND}.",
+    Missing(
+        Reason.NOT_MEMBER, ISLAND
+    ): "You need to be a member of this community's Discord server.",
     Missing(Reason.ANY_ROLE, LIGHTHOUSE, (KEEPER,)): "You need the role Keeper in The Lighthouse.",
     Missing(Reason.ANY_ROLE, LIGHTHOUSE, (KEEPER, MEMBER)): (
         "You need the role Keeper or Member in The Lighthouse."
@@ -74,7 +76,22 @@ TOLD = {
         "You need the roles Keeper and Member in The Lighthouse."
     ),
     Missing(Reason.NO_ROLE, LIGHTHOUSE, (MUTED, "9")): (
-        "You must not have the role Muted or 9 in The Lighthouse."
+        "You must not have the role Muted in The Lighthouse."
+    ),
+    Missing(Reason.NO_ROLE, LIGHTHOUSE, ("9",)): (
+        "You have a role in The Lighthouse that is not let in."
+    ),
+    Missing(Reason.ANY_ROLE, LIGHTHOUSE, ("9", KEEPER)): (
+        "You need the role Keeper in The Lighthouse."
+    ),
+    Missing(Reason.ANY_ROLE, ISLAND, ("8", "9")): (
+        "You need a certain role in this community's Discord server: ask the people who run it."
+    ),
+    Missing(Reason.ALL_ROLES, LIGHTHOUSE, ("8", "9")): (
+        "You need a certain role in The Lighthouse: ask the people who run it."
+    ),
+    Missing(Reason.ALL_ROLES, LIGHTHOUSE, ("8", KEEPER, "9")): (
+        "You need the roles Keeper and another role in The Lighthouse."
     ),
     Missing(Reason.PENDING, LIGHTHOUSE): (
         "You have yet to accept the rules of The Lighthouse; do that in Discord."
@@ -98,6 +115,17 @@ TOLD = {
 def test_what_is_missing_in_words(missing: Missing) -> None:
     """To the person, in one sentence."""
     assert obstacle(missing, GUILDS) == Obstacle(missing.reason, TOLD[missing])
+
+
+def test_several_guilds_without_a_name() -> None:
+    """Then alone each has its id: the same sentence twice would tell nothing."""
+    missing = [Missing(Reason.NOT_MEMBER, one) for one in (ISLAND, "77", HARBOUR)]
+    told = obstacles(Verdict((), (tuple((one,) for one in missing),)), GUILDS)
+    assert [way[0].text for way in told.choices[0]] == [
+        f"You need to be a member of this community's Discord server (ID {ISLAND}).",
+        "You need to be a member of this community's Discord server (ID 77).",
+        "You need to be a member of Harbour.",
+    ]
 
 
 def test_every_reason_has_its_words() -> None:

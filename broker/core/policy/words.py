@@ -1,11 +1,12 @@
 """Policies and refusals in plain English: for operators, and for the person refused.
 
 Whatever is said stands here, so that it can be said in other languages too. The operator's names
-are used where there are any, else the ids.
+are used where there are any, else operators read the ids: to the person refused they say nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from broker.core import durations
@@ -34,6 +35,13 @@ _ALL_ROLES: Final = (
     Text("You need the role %(roles)s in %(guild)s."),
     Text("You need the roles %(roles)s in %(guild)s."),
 )
+_UNNAMED_ROLES: Final[Mapping[Reason, Text]] = {
+    Reason.ANY_ROLE: Text("You need a certain role in %(guild)s: ask the people who run it."),
+    Reason.ALL_ROLES: Text("You need a certain role in %(guild)s: ask the people who run it."),
+    Reason.NO_ROLE: Text("You have a role in %(guild)s that is not let in."),
+}
+_UNNAMED: Final = Text("this community's Discord server")
+_ANOTHER_ROLE: Final = Text("another role")
 _JOINED_BY_OR: Final = frozenset((Reason.ANY_ROLE, Reason.NO_ROLE))
 _FINAL: Final = frozenset((Reason.DENIED, Reason.NOT_ALLOWED))
 
@@ -79,35 +87,59 @@ def obstacles(verdict: Verdict, guilds: Mapping[str, Guild]) -> Obstacles:
         verdict: which refuses.
         guilds: the registered ones, by their ids.
     """
+    unnamed = {one.guild_id for one in verdict.all() if one.guild_id} - guilds.keys()
+    told = partial(obstacle, guilds=guilds, several=len(unnamed) > 1)
     return Obstacles(
-        tuple(obstacle(one, guilds) for one in verdict.missing),
+        tuple(told(one) for one in verdict.missing),
         tuple(
-            tuple(tuple(obstacle(one, guilds) for one in way) for way in choice)
-            for choice in verdict.choices
+            tuple(tuple(told(one) for one in way) for way in choice) for choice in verdict.choices
         ),
         verdict.mended_at,
         final=any(one.reason in _FINAL for one in verdict.missing),
     )
 
 
-def obstacle(missing: Missing, guilds: Mapping[str, Guild]) -> Obstacle:
+def obstacle(missing: Missing, guilds: Mapping[str, Guild], *, several: bool = False) -> Obstacle:
     """Return what to tell the person of one thing that is missing.
 
     Args:
         missing: that thing.
         guilds: the registered ones, by their ids.
+        several: whether more than one guild that has no name is told of: then each has its id.
     """
     guild = guilds.get(missing.guild_id)
-    roles = role_names(missing.roles, guild)
-    several = _ALL_ROLES[len(roles) > 1] if missing.reason is Reason.ALL_ROLES else None
-    text = (several or _OBSTACLES[missing.reason]).having(
-        guild=guild_name(missing.guild_id, guilds),
+    roles = _roles_told(missing, guild)
+    text = _sentence(missing, roles).having(
+        guild=_guild_told(missing.guild_id, guild, several=several),
         roles=Listed(roles, "or" if missing.reason in _JOINED_BY_OR else "and"),
         when="" if missing.until is None else Moment(missing.until),
     )
     if missing.reason is not Reason.NOT_MEMBER or guild is None or guild.invite is None:
         return Obstacle(missing.reason, text)
     return Obstacle(missing.reason, text, guild.name, guild.invite)
+
+
+def _sentence(missing: Missing, roles: Sequence[str]) -> Text:
+    if missing.roles and not roles:
+        return _UNNAMED_ROLES[missing.reason]
+    if missing.reason is Reason.ALL_ROLES:
+        return _ALL_ROLES[len(roles) > 1]
+    return _OBSTACLES[missing.reason]
+
+
+def _roles_told(missing: Missing, guild: Guild | None) -> list[str]:
+    """Return the roles that have a name; any of them will do, but where all are needed."""
+    names = [guild.roles[role] for role in missing.roles if role in guild.roles] if guild else []
+    short = len(names) < len(missing.roles)
+    return (
+        [*names, _ANOTHER_ROLE] if names and short and missing.reason is Reason.ALL_ROLES else names
+    )
+
+
+def _guild_told(guild_id: str, guild: Guild | None, *, several: bool) -> str:
+    if guild is not None:
+        return guild.name
+    return Text("this community's Discord server (ID %(id)s)", id=guild_id) if several else _UNNAMED
 
 
 def said(policy: Policy, guilds: Mapping[str, Guild]) -> tuple[str, ...]:
@@ -137,9 +169,9 @@ def said(policy: Policy, guilds: Mapping[str, Guild]) -> tuple[str, ...]:
 
 
 def guild_name(guild_id: str, guilds: Mapping[str, Guild]) -> str:
-    """Return what people call a guild, or its id."""
+    """Return what operators read of a guild: what people call it, or its id."""
     guild = guilds.get(guild_id)
-    return Text("the guild %(id)s", id=guild_id) if guild is None else guild.name
+    return f"the guild {guild_id}" if guild is None else guild.name
 
 
 def role_name(role_id: str, guild: Guild | None) -> str:
