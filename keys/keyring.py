@@ -1,43 +1,30 @@
-"""The keys a process signs and verifies with; follows the key store.
-
-Two bounds keep every process honest without talking to another:
-
-- it signs only while its last word about revocations is at most twice the polling interval old;
-- how long its JWKS may be cached shrinks from the moment it can no longer read new keys.
-"""
+"""The keys a process signs and verifies with; follows the key store."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from math import inf
 from typing import Final
 
-from keys import policy as rules
-from keys.clock import SteadyClock
 from keys.due import due_for
-from keys.errors import (
-    KeyRecordCorrupt,
-    KeysError,
-    KeyStoreUnavailable,
-    StaleKeyring,
-    VaultUnavailable,
-)
-from keys.jwks import JwksDocument, max_age
-from keys.jws import VerificationKey
+from keys.errors import KeyRecordCorrupt, KeyStoreUnavailable, StaleKeyring, VaultUnavailable
+from keys.held import HeldKeys
 from keys.model import RS256, KeyRecord
 from keys.policy import Policy
 from keys.signer import Signer
-from keys.snapshot import EMPTY, Snapshot, expose, take
+from keys.snapshot import EMPTY, take
 from keys.stores import KeyStore
 from keys.upkeep import ensure
 from keys.vault import Vault
 from keys.witness import RevocationWitness, announced, is_current
 
+LOOK: Final = 1.5  # seconds that whoever wants a signature waits for the store, where they must
 _log: Final = logging.getLogger(__name__)
-_FOREVER: Final = float("inf")
 
 
-class Keyring:
-    """An immutable snapshot of the key store, swapped when the store changes.
+class Keyring(HeldKeys):
+    """The keys of a store, swapped when the store changes.
 
     Args:
         store: Where the keys are.
@@ -58,111 +45,48 @@ class Keyring:
         *,
         algorithms: Sequence[str] = (RS256,),
     ) -> None:
+        super().__init__(policy, clock, algorithms)
         self._store = store
         self._vault = vault
-        self._policy = policy
-        self._grace = policy.grace
-        self._clock = SteadyClock(clock)
         self._witness = witness
-        self._algorithms = tuple(algorithms)
-        self._snapshot = EMPTY
-        self._exposure = expose(EMPTY, self._clock.now, policy)
-        self._fault: str | None = "the signing keys are not loaded yet"
         self._trouble: str | None = None
-        self._read_at = self._clock.now
-        self._read = self._confirmed = -_FOREVER
-        self._windows: dict[str, tuple[float, Signer]] = {}
+        self._looking: asyncio.Task[None] | None = None
+        self._looked = -inf
 
     # ── signing ────────────────────────────────────────────────────────────────────────────
 
-    def signer(self, alg: str = RS256) -> Signer:
-        """Return the key that signs now.
+    async def fresh_signer(self, alg: str = RS256) -> Signer:
+        """Return the key that signs now; looks at the store first where the last look is too old.
+
+        So a process that was stopped, or whose machine slept, serves the first who asks, too.
 
         Raises:
-            StaleKeyring: This process has not followed its store for too long to sign.
+            StaleKeyring: The store could not be followed for too long to sign, nor can it now.
             NoSigningKey: No key may sign at this moment.
         """
-        now = self._clock.tick()
-        if self._clock.elapsed - self._confirmed > self._grace:
-            raise StaleKeyring("the key store has not been followed for too long to sign")
-        until, signer = self._windows.get(alg) or (-_FOREVER, None)
-        if signer is None or now >= until:
-            until, signer = self._windows[alg] = self._window(alg, now)
-        return signer
-
-    def _window(self, alg: str, now: float) -> tuple[float, Signer]:
-        """Return the signing key and when to look again."""
-        records = self._snapshot.records
-        record = rules.signing(records, alg, now)
-        # The beginning of a key revoked since counts too: it ends the key before it.
-        later = (r.signs_from for r in rules.line(records, alg) if r.signs_from > now)
-        return min(later, default=_FOREVER), self._snapshot.signers[record.kid]
-
-    # ── verifying ──────────────────────────────────────────────────────────────────────────
-
-    def verification_keys(self) -> Mapping[str, VerificationKey]:
-        """Return the keys of the JWKS, by `kid`."""
-        return self._exposure.verifying
-
-    def key_for(self, kid: str) -> VerificationKey | None:
-        """Return the key that verifies tokens of this `kid`, or None where none of ours does.
-
-        Raises:
-            StaleKeyring: There is none, but this process was cut off long enough to have missed
-                a new key.
-        """
-        key = self._exposure.verifying.get(kid)
-        if key is None and self._age() > self._policy.cache_lifetime + self._grace:
-            raise StaleKeyring("a key made since the key store was last read may be missing")
-        return key
-
-    def hint_key_for(self, kid: str) -> VerificationKey | None:
-        """Return the key that may have signed an `id_token_hint`, long retired ones included."""
-        return self._exposure.hinting.get(kid)
-
-    def jwks(self) -> tuple[JwksDocument, int]:
-        """Return the JWKS and how long it may be cached, in seconds.
-
-        Raises:
-            StaleKeyring: The keys were never loaded.
-        """
-        if self._snapshot is EMPTY:
-            raise StaleKeyring("the signing keys are not loaded yet")
-        return self._exposure.document, max_age(self._age(), self._policy)
-
-    @property
-    def algorithms(self) -> tuple[str, ...]:
-        """The algorithms that are on."""
-        return self._algorithms
-
-    @property
-    def read_at(self) -> float:
-        """When the store was last read, in epoch seconds; the time of the start before that."""
-        return self._read_at
-
-    def records(self) -> tuple[KeyRecord, ...]:
-        """Return the keys as last read."""
-        return self._snapshot.records
-
-    def ready(self) -> str | None:
-        """Return why this process should get no requests, or None where it should."""
-        if self._fault is not None:
-            return self._fault
         try:
-            for alg in self._algorithms:
-                if alg == RS256 or self._has_begun(alg):
-                    self.signer(alg).check()
-        except KeysError as error:
-            return str(error)
-        return None
+            return self.signer(alg)
+        except StaleKeyring:
+            await self._look_again()
+        return self.signer(alg)
 
-    def _has_begun(self, alg: str) -> bool:
-        """Tell whether an algorithm was ever signed with; one just switched on waits at first."""
-        return rules.newest(self._snapshot.records, alg, self._clock.now) is not None
+    async def _look_again(self) -> None:
+        """Follow the store by one step: one for all who wait, and then none for an interval."""
+        if self._looking is None:
+            if self._clock.elapsed - self._looked < self._policy.poll_interval:
+                return
+            self._looked = self._clock.elapsed
+            self._looking = asyncio.create_task(self._look())
+            self._looking.add_done_callback(self._has_looked)
+        await asyncio.wait({self._looking})
 
-    def _age(self) -> float:
-        self._clock.tick()
-        return self._clock.elapsed - self._read
+    def _has_looked(self, _: "asyncio.Task[None]") -> None:
+        self._looking = None
+
+    async def _look(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK):
+                await self._pass(self.refresh)
 
     # ── following ──────────────────────────────────────────────────────────────────────────
 
@@ -219,17 +143,20 @@ class Keyring:
         loop = asyncio.get_running_loop()
         while not stop.is_set():
             following = loop.time() + self._policy.poll_interval
-            try:
-                await step()
-            except (KeyStoreUnavailable, VaultUnavailable) as error:
-                self._tell(str(error))
-            except Exception:  # noqa: BLE001 - whatever happens, the keys must be followed
-                _log.exception("signing keys: a pass failed")
+            await self._pass(step)
             try:
                 async with asyncio.timeout_at(following):
                     await stop.wait()
             except TimeoutError:
                 continue
+
+    async def _pass(self, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except (KeyStoreUnavailable, VaultUnavailable) as error:
+            self._tell(str(error))
+        except Exception:  # noqa: BLE001 - whatever happens, the keys must be followed
+            _log.exception("signing keys: a pass failed")
 
     # ── one step ───────────────────────────────────────────────────────────────────────────
 
@@ -271,23 +198,6 @@ class Keyring:
         elif self._trouble and not trouble:
             _log.info("signing keys: the key store is followed again")
         self._trouble = trouble
-
-    def _swap(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-        self._windows = {}
-
-    def _expose(self, read_at: float) -> None:
-        self._exposure = expose(self._snapshot, read_at, self._policy)
-
-    def _signs_as(self, fresh: tuple[KeyRecord, ...]) -> bool:
-        """Tell whether the keys in use sign by the store's latest word too."""
-        now = self._clock.now
-        held = self._snapshot.records
-        for alg in self._algorithms:
-            ours, theirs = rules.current(held, alg, now), rules.current(fresh, alg, now)
-            if ours is None or theirs is None or ours.kid != theirs.kid:
-                return False
-        return True
 
     async def _ask_witness(self, error: KeyStoreUnavailable) -> None:
         """Learn of revocations while the store is out of reach."""

@@ -103,14 +103,14 @@ class WatchedKeys:
         self._unknown_access = metrics.unknown_kid.labels(names.ACCESS_TOKEN)
         self._unknown_hint = metrics.unknown_kid.labels(names.ID_TOKEN_HINT)
 
-    def signer(self, alg: str = RS256) -> Signer:
+    async def fresh_signer(self, alg: str = RS256) -> Signer:
         """Return the key that signs now; its signatures are counted.
 
         Raises:
             keys.errors.StaleKeyring, keys.errors.NoSigningKey: none may.
         """
         try:
-            signer = self._keys.signer(alg)
+            signer = await self._keys.fresh_signer(alg)
         except StaleKeyring:
             self._stale.inc()
             raise

@@ -84,4 +84,4 @@ async def logout_token(mint: Mint, client: Client, notice: Notice) -> str:
     }
     if notice.sub:
         claims["sub"] = subject_for(client, notice.account_id, notice.sub)
-    return await sign_jwt(mint.keys.signer(alg), TYP, claims)
+    return await sign_jwt(await mint.keys.fresh_signer(alg), TYP, claims)

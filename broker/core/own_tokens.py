@@ -18,8 +18,8 @@ from keys.signer import Signer
 class Keys(Protocol):
     """What minting needs of a keyring."""
 
-    def signer(self, alg: str = ...) -> Signer:
-        """Return the key that signs now.
+    async def fresh_signer(self, alg: str = ...) -> Signer:
+        """Return the key that signs now, after a look at the key store where it must be.
 
         Raises:
             keys.errors.StaleKeyring, keys.errors.NoSigningKey: none may.

@@ -84,7 +84,7 @@ class Mint(OwnTokens):
             keys.errors.SigningFailed: what holds the key is known not to sign at present.
         """
         for alg in await self.signing.needed(client, resources, id_token=id_token):
-            self.keys.signer(alg).check()
+            (await self.keys.fresh_signer(alg)).check()
 
     async def answer(
         self,
@@ -177,7 +177,7 @@ class Mint(OwnTokens):
             **more,
             "jti": self.handles.make(Kind.ACCESS, handle),
         }
-        token = await sign_jwt(self.keys.signer(terms.alg), v.TYP_ACCESS, claims)
+        token = await sign_jwt(await self.keys.fresh_signer(terms.alg), v.TYP_ACCESS, claims)
         return {
             "access_token": token,
             "token_type": "DPoP" if "cnf" in more else "Bearer",
@@ -211,7 +211,7 @@ class Mint(OwnTokens):
             claims = named(known, grant.claims, ID_TOKEN, client) | claims
             if ACR in grant.claims:
                 claims[ACR] = v.ACR
-        return await sign_jwt(self.keys.signer(alg), v.TYP_ID, claims)
+        return await sign_jwt(await self.keys.fresh_signer(alg), v.TYP_ID, claims)
 
     async def userinfo(self, client: Client, claims: dict[str, Any]) -> dict[str, Any] | str:
         """Return userinfo claims as the client wants them: plain, or signed (Core §5.3.2).
@@ -227,7 +227,7 @@ class Mint(OwnTokens):
         if alg is None:
             return claims
         told = claims | {"iss": self.issuer, "aud": client.client_id}
-        return await sign_jwt(self.keys.signer(alg), v.TYP_ID, told)
+        return await sign_jwt(await self.keys.fresh_signer(alg), v.TYP_ID, told)
 
     def _work_out(
         self, resources: tuple[str, ...], client: Client, known: Mapping[str, apis.Api]

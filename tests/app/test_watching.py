@@ -123,9 +123,9 @@ async def test_a_keyring_cut_off_is_not_ready_and_its_reading_grows_old(world):
 async def test_signatures_are_counted_by_algorithm_and_are_as_before(world):
     """A counted signer is the keyring's own in all but the count."""
     assert world.value("signatures_total", alg="RS256") == 0
-    signer = world.keys.signer()
+    signer = await world.keys.fresh_signer()
     assert (signer.kid, signer.alg) == (world.ring.signer().kid, "RS256")
-    assert world.keys.signer() is signer
+    assert await world.keys.fresh_signer() is signer
     token = await sign_jwt(signer, "JWT", {"a": 1})
     assert token == await sign_jwt(world.ring.signer(), "JWT", {"a": 1})
     assert world.value("signatures_total", alg="RS256") == 1
@@ -133,16 +133,16 @@ async def test_signatures_are_counted_by_algorithm_and_are_as_before(world):
 
 async def test_the_next_key_signs_after_the_change_over(world):
     """The counting keeps no signer longer than the keyring does."""
-    before = world.keys.signer().kid
+    before = (await world.keys.fresh_signer()).kid
     world.clock.now += POLICY.period
     await world.seen()
-    assert world.keys.signer().kid != before
-    assert world.keys.signer().kid == world.ring.signer().kid
+    assert (await world.keys.fresh_signer()).kid != before
+    assert (await world.keys.fresh_signer()).kid == world.ring.signer().kid
 
 
 async def test_refusals_are_counted_by_reason(world, monkeypatch):
     """Not followed; no key may sign; what holds the key did not sign. Errors pass unchanged."""
-    signer = world.keys.signer()
+    signer = await world.keys.fresh_signer()
 
     async def broken(_):
         raise SigningFailed("the device is gone")
@@ -151,12 +151,13 @@ async def test_refusals_are_counted_by_reason(world, monkeypatch):
     with pytest.raises(SigningFailed):
         await signer.sign(b"x")
     world.clock.now += POLICY.grace + 1
+    world.store.down = True
     with pytest.raises(StaleKeyring):
-        world.keys.signer()
+        await world.keys.fresh_signer()
     empty = World()
     await empty.ring.refresh()
     with pytest.raises(NoSigningKey):
-        empty.keys.signer()
+        await empty.keys.fresh_signer()
     reasons = ("stale", "no_key", "failed")
     assert [world.value("signing_refused_total", reason=r) for r in reasons] == [1, 0, 1]
     assert [empty.value("signing_refused_total", reason=r) for r in reasons] == [0, 1, 0]

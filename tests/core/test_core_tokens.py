@@ -28,7 +28,7 @@ GRANT = Grant(
 
 
 class OneKey:
-    def signer(self, alg: str = "RS256") -> Signer:
+    async def fresh_signer(self, alg: str = "RS256") -> Signer:
         return LocalSigner.load(FRESH.kid, "RS256", FRESH.private)
 
     def key_for(self, kid: str) -> VerificationKey | None:

@@ -1,8 +1,10 @@
-"""``kill -9`` at any instant: of the server, of its parent alone, of the embedded Redis."""
+"""``kill -9`` at any instant: of the server, of its parent alone, of the Redis; or ``-STOP``."""
 
 import asyncio
 import os
 import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import psutil
@@ -11,10 +13,12 @@ import pytest
 from tests.faults.conftest import Make, change
 from tests.faults.people import Line, Load, Person, generation, lines
 from tests.faults.test_embedded_processes import gone
+from tests.faults.test_redis_down import stopped
 from tests.faults.waiting import eventually, in_audit_log
 from tests.running import RunningBroker
 
 KILLS = 12 if os.environ.get("BROKER_TEST_LONG") == "1" else 1
+POLL = 1.0  # seconds, BROKER_KEYS_POLL of every broker here
 GRACE = "120"  # seconds; a restart on a busy machine is well within
 
 
@@ -86,3 +90,14 @@ async def test_the_embedded_redis_is_killed_under_load(broker: RunningBroker) ->
     assert broker.pid == server
     assert_nothing_was_lost(broker, held)
     assert all(set(line.seen) <= {"200", "503"} for line in held), [line.seen for line in held]
+
+
+def test_a_process_that_was_stopped_serves_the_first_who_asks(broker: RunningBroker) -> None:
+    """It was stopped for longer than it may sign without a look at its keys: it looks first."""
+    person = Person(broker.issuer)
+    tokens = person.tokens()
+    with ThreadPoolExecutor(1) as pool:
+        with stopped(broker.pid):
+            asked = pool.submit(person.refresh, tokens["refresh_token"])
+            time.sleep(2.0 * POLL + 0.5)
+        assert asked.result().status_code == 200

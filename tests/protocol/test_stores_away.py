@@ -92,6 +92,30 @@ async def test_sql_away(shared: Shelf, tmp_path: Path, lost_database) -> None:
             assert browser.session is None
 
 
+async def test_keys_read_long_ago_are_read_before_anybody_is_refused(
+    shared: Shelf, tmp_path: Path, lost_database
+) -> None:
+    """As in a process that was stopped: SQL tells of them, else Redis of those revoked, else 503.
+
+    Nothing is spent where nothing can be signed.
+    """
+    with redis_server(tmp_path) as url:
+        async with begin(shared, tmp_path, redis_url=url) as world:
+            app = world.app(FRONT)
+            tokens = await world.browser().tokens(app)
+            world.clock.at += 100
+            tokens = (await app.refresh(tokens["refresh_token"])).json()
+            await lost_database(world)
+            world.clock.at += 100
+            tokens = (await app.refresh(tokens["refresh_token"])).json()
+            assert tokens["access_token"]
+            await world.redis.shutdown(nosave=True)
+            world.clock.at += 100
+            begun = perf_counter()
+            is_unavailable(await app.refresh(tokens["refresh_token"]))
+            assert perf_counter() - begun < 2
+
+
 async def test_readiness_names_what_is_missing(shared: Shelf, tmp_path: Path) -> None:
     """Not ready without Redis, with the reason; alive all the same."""
     with redis_server(tmp_path) as url:
