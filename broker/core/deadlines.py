@@ -1,10 +1,18 @@
-"""How long things may take: one timer looks at all that are under way, instead of one each."""
+"""How long things may take: one timer looks at all that are under way, instead of one each.
+
+A process may stand still: it was stopped, its machine was, or others had the processor. When it
+goes on, what was awaited has often arrived long ago and was not read yet; and the time is over.
+"""
 
 import asyncio
 from collections.abc import Awaitable
+from time import thread_time
 from typing import Any, Final, TypeVar, cast
 
 SHARE: Final = 0.05  # of the time they have: how late one may be given up at most
+LOOK: Final = 0.2  # of it: after which the timer looks again, be anything due or not
+TURN: Final = 0.2  # of it: what is left at least of anybody's when a process goes on
+STOOD: Final = 0.2  # seconds that a timer comes too late without work to blame it on
 
 Result = TypeVar("Result")
 
@@ -17,7 +25,9 @@ class Deadline:
     """Gives up what takes too long.
 
     All have the same time, so whoever began first is due first; the timer runs only while somebody
-    is under way.
+    is under way. Time in which the process stood still is nobody's: each is due later by as much,
+    and after ``TURN`` of the time at the soonest. What the event loop's own work takes counts, or
+    a busy process would give up nothing.
 
     Args:
         seconds: that each has.
@@ -28,6 +38,8 @@ class Deadline:
         self._due: dict[asyncio.Task[Any], float] = {}  # in the order in which they began
         self._given_up: set[asyncio.Task[Any]] = set()
         self._watched: asyncio.AbstractEventLoop | None = None  # whose timer runs
+        self._next = 0.0  # when the timer is to look
+        self._worked = 0.0  # seconds that the loop's thread had worked when the timer was set
 
     async def within(self, work: Awaitable[Result]) -> Result:
         """Wait for work; a task waits for one at a time.
@@ -41,7 +53,7 @@ class Deadline:
         due = loop.time() + self._seconds
         if self._watched is not loop:
             self._watched, self._due = loop, {}  # of a loop that was closed nobody is left
-            loop.call_later(self._seconds, self._look, loop)
+            self._look_later(loop, self._seconds * LOOK)
         self._due[task] = due
         try:
             return await work
@@ -62,13 +74,27 @@ class Deadline:
         self._given_up.discard(task)
         return task.uncancel() <= cancelled
 
+    def _look_later(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self._next, self._worked = loop.time() + seconds, thread_time()
+        loop.call_at(self._next, self._look, loop)
+
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
+        stood = now - self._next - (thread_time() - self._worked)
+        if stood > STOOD:
+            self._put_off(now, stood)
         for task, due in list(self._due.items()):
             if due > now:  # and whoever began later is due later
-                loop.call_later(max(due - now, self._seconds * SHARE), self._look, loop)
+                wait = min(due - now, self._seconds * LOOK)
+                self._look_later(loop, max(wait, self._seconds * SHARE))
                 return
             del self._due[task]
             self._given_up.add(task)
             task.cancel()
         self._watched = None
+
+    def _put_off(self, now: float, stood: float) -> None:
+        """Leave each the time it had, a turn at the least, and no more than the whole."""
+        least, most = now + self._seconds * TURN, now + self._seconds
+        for task, due in self._due.items():
+            self._due[task] = min(max(due + stood, least), most)

@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import socket
+import threading
 import time
 
 import pytest
 
-from broker.core.deadlines import SHARE, Deadline, TookTooLong
+from broker.core import deadlines
+from broker.core.deadlines import SHARE, STOOD, Deadline, TookTooLong
 
 TIME = 0.2
 
@@ -57,6 +60,54 @@ async def test_who_is_in_time_is_left_alone_when_others_are_not():
         await slow
     with pytest.raises(TookTooLong):
         await deadline.within(asyncio.sleep(60))
+
+
+def stand_still(after: float, seconds: float) -> None:
+    """Have the event loop do nothing for a while, as when its process is stopped."""
+    asyncio.get_running_loop().call_later(after, time.sleep, seconds)
+
+
+async def test_what_arrived_while_the_process_stood_still_is_taken():
+    """The time was over long before the process went on, and the answer was there, unread."""
+    ours, theirs = socket.socketpair()
+    reader, writer = await asyncio.open_connection(sock=ours)
+
+    async def asked() -> bytes:
+        said = await reader.readexactly(6)
+        await asyncio.sleep(0.01)  # what else there is to do
+        return said
+
+    for begins in (0.1, 0.7):  # with most of the time left, or next to none
+        stand_still(begins, 1.0)
+        threading.Timer(begins + 0.3, theirs.send, [b"answer"]).start()
+        assert await Deadline(0.8).within(asked()) == b"answer"
+    writer.close()
+    theirs.close()
+
+
+async def test_who_hangs_is_given_up_after_the_process_stood_still():
+    """Time that nobody had is added, a turn at the most besides; the next has its own time."""
+    deadline = Deadline(0.5)
+    for begins in (0.1, 0.4):
+        stand_still(begins, 1.0)
+        began = time.monotonic()
+        with pytest.raises(TookTooLong):
+            await deadline.within(asyncio.sleep(60))
+        assert begins + 1.0 < time.monotonic() - began < 0.5 + 1.0 + 0.2 + 1.5  # on a busy machine
+    began = time.monotonic()
+    with pytest.raises(TookTooLong):
+        await deadline.within(asyncio.sleep(60))
+    assert time.monotonic() - began > 0.5 - 0.005
+
+
+async def test_a_process_that_is_busy_gives_up_as_ever(monkeypatch):
+    """Time that went by with work counts: under too much of it nobody would be given up."""
+    monkeypatch.setattr(deadlines, "thread_time", time.monotonic)  # it all was work
+    deadline, began = Deadline(TIME), time.monotonic()
+    stand_still(0.01, TIME + STOOD + 0.3)
+    with pytest.raises(TookTooLong):
+        await deadline.within(asyncio.sleep(TIME + STOOD + 0.35))
+    assert time.monotonic() - began > TIME + STOOD + 0.3
 
 
 async def test_a_cancelled_request_stays_cancelled():

@@ -108,6 +108,15 @@ async def test_postgresql_silent_is_a_refusal_in_time(over_line: SqlStores, line
         await call()
 
 
+async def test_who_waited_while_the_process_stood_still_is_answered(stores: SqlStores) -> None:
+    """Stopped for longer than a call may take, the process goes on, and takes what has arrived."""
+    await stores.ping()
+    calls = [asyncio.create_task(stores.ping()) for _ in range(3)]
+    calls.append(asyncio.create_task(stores.audit.record(AuditEvent("x.y", NOW, "system"))))
+    asyncio.get_running_loop().call_soon(time.sleep, 2.0)
+    await asyncio.gather(*calls)
+
+
 async def test_a_full_pool_is_a_refusal_in_time(stores: SqlStores) -> None:
     """When others hold every connection a call is refused in time; then all is well again."""
     size = stores.engine.pool.size()

@@ -1,6 +1,5 @@
 """The atomic steps: Lua files, read once, called by digest in one round trip."""
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -125,13 +124,13 @@ class Steps:
 
     async def _replicated(self, step: Script, keys: Sequence[str], *args: str) -> int:
         try:
-            async with asyncio.timeout(self._deadline):
-                return await evaluate_and_wait(
-                    self._client,
-                    (step.sha, keys, args),
-                    replicas=self._replicas,
-                    milliseconds=int(self._deadline * 800),
-                )
+            waiting = evaluate_and_wait(
+                self._client,
+                (step.sha, keys, args),
+                replicas=self._replicas,
+                milliseconds=int(self._deadline * 800),
+            )
+            return await self._time.within(waiting)
         except FAILURES as error:
             raise _unavailable(step.name, error) from error
 

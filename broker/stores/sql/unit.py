@@ -8,7 +8,8 @@ cancellation in a bad moment (SQLAlchemy issues 6652, 8145, 12077). A caller tha
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import text
@@ -24,6 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from broker.core.deadlines import Deadline, TookTooLong
 from broker.core.errors import StoreUnavailable
 from broker.stores.sql.engine import writer
 
@@ -48,6 +50,8 @@ class Units:
         self._reader = engine
         self._writer = writer(engine)
         self._tasks: set[asyncio.Task[Any]] = set()
+        # Two, as a caller is let go even where its task does not end when it is cancelled.
+        self._callers, self._work = Deadline(DEADLINE), Deadline(DEADLINE)
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` in a transaction that changes nothing.
@@ -55,7 +59,7 @@ class Units:
         Raises:
             StoreUnavailable: SQL is out of reach, or did not answer in time.
         """
-        return await self._run(self._reader, work)
+        return await self._run(_transaction(self._reader, work))
 
     async def write(self, work: Work[T]) -> T:
         """Run ``work`` in a transaction and commit it.
@@ -68,13 +72,7 @@ class Units:
                 it may still have been committed.
             IntegrityError: the constraint refuses it each time.
         """
-        until = asyncio.get_running_loop().time() + DEADLINE
-        for _ in range(TRIES - 1):
-            try:
-                return await self._run(self._writer, work, until)
-            except IntegrityError:
-                continue
-        return await self._run(self._writer, work, until)
+        return await self._run(_persist(self._writer, work))
 
     async def ping(self) -> None:
         """Return if SQL answers.
@@ -89,21 +87,18 @@ class Units:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DEADLINE)
 
-    async def _run(self, engine: AsyncEngine, work: Work[T], until: float | None = None) -> T:
-        loop = asyncio.get_running_loop()
-        seconds = DEADLINE if until is None else until - loop.time()
-        task = asyncio.create_task(_transaction(engine, work))
-        limit = loop.call_later(seconds, task.cancel)
+    async def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.create_task(self._work.within(work))
         self._tasks.add(task)
-        task.add_done_callback(lambda ended: self._forget(ended, limit))
-        finished, _ = await asyncio.wait({task}, timeout=seconds)
-        if not finished or task.cancelled():
-            raise StoreUnavailable(private=f"SQL did not answer within {DEADLINE} s")
-        return task.result()
+        task.add_done_callback(self._forget)
+        with suppress(TookTooLong):
+            await self._callers.within(asyncio.wait({task}))
+            if not task.cancelled():
+                return task.result()
+        raise StoreUnavailable(private=f"SQL did not answer within {DEADLINE} s")
 
-    def _forget(self, ended: asyncio.Task[T], limit: asyncio.TimerHandle) -> None:
+    def _forget(self, ended: asyncio.Task[T]) -> None:
         """Let the task go, and see its error even if nobody waits for it."""
-        limit.cancel()
         self._tasks.discard(ended)
         if not ended.cancelled() and (error := ended.exception()) is not None:
             log.debug("a unit of work ended with %s", type(error).__name__)
@@ -121,6 +116,15 @@ async def _transaction(engine: AsyncEngine, work: Work[T]) -> T:
         raise
     except (DBAPIError, PoolTimeout, OSError, TimeoutError) as error:
         raise StoreUnavailable(private=describe(error)) from error
+
+
+async def _persist(engine: AsyncEngine, work: Work[T]) -> T:
+    for _ in range(TRIES - 1):
+        try:
+            return await _transaction(engine, work)
+        except IntegrityError:
+            continue
+    return await _transaction(engine, work)
 
 
 def describe(error: BaseException) -> str:
