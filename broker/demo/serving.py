@@ -62,6 +62,8 @@ def _server(app: Any) -> _Server:
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=1,
+            # Longer than clients keep a connection, or one may close as a request comes in.
+            timeout_keep_alive=75,
         )
     )
 

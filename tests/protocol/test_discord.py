@@ -85,7 +85,7 @@ async def test_429_is_waited_out_and_shared(world: World, browser: Browser, app:
 FAULTS = {
     "500": Fault("status", status=500),
     "503": Fault("status", status=503),
-    "time-out": Fault("delay", seconds=1.5),
+    "time-out": Fault("delay", seconds=4),
     "HTML": Fault("html", status=200),
     "HTML 502": Fault("html", status=502),
     "truncated": Fault("truncated"),
