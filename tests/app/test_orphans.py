@@ -1,6 +1,7 @@
 """A server that others' processes are left to, as a container's first process is."""
 
 import ctypes
+import os
 import subprocess
 import sys
 import time
@@ -40,10 +41,12 @@ def ended(pid: int) -> bool:
 @pytest.mark.usefixtures("adopting")
 def test_orphans_do_not_stay_as_zombies() -> None:
     """They are given a while; what has a parent that asks is left to that one."""
-    said = subprocess.run(
-        ["sh", "-c", "sh -c 'exit 3' >/dev/null 2>&1 & echo $!"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    # It ends after its parent, which may take note of it otherwise.
+    begin = "exec 3<&0; sh -c 'read word; exit 3' <&3 >/dev/null 2>&1 & echo $!"
+    until, end = os.pipe()
+    said = subprocess.run(["sh", "-c", begin], stdin=until, stdout=subprocess.PIPE, check=True)
+    os.close(until)
+    os.close(end)
     orphan = int(said.stdout)
     ours = subprocess.Popen(["sh", "-c", "exit 5"])
     assert not ended(orphan)
@@ -67,3 +70,15 @@ def test_nothing_is_done_where_there_is_none() -> None:
     assert child.poll() is None
     child.communicate()
     assert child.returncode == 0
+
+
+def test_whoever_asks_soon_is_told() -> None:
+    """What lived at the last look has only just ended: its parent may be about to ask."""
+    child = subprocess.Popen(["sh", "-c", "read word; exit 5"], stdin=subprocess.PIPE)
+    assert child.stdin is not None
+    orphans = Orphans()
+    orphans.look(EVERY)
+    child.stdin.close()
+    assert not ended(child.pid)
+    orphans.look(2 * EVERY)
+    assert child.wait() == 5

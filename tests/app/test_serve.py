@@ -229,6 +229,19 @@ def test_of_a_port_of_nobody_nobody_is_told():
     assert occupant(free_port()) is None
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_whoever_listens_has_the_port(host):
+    """By IPv6 as by IPv4; not whoever is connected over one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    name = Path("/proc/self/comm").read_text().strip()
+    with (
+        socket.create_server((host, 0), family=family) as server,
+        socket.create_connection(server.getsockname()[:2]) as client,
+    ):
+        assert occupant(server.getsockname()[1]) == f"process {os.getpid()} ({name})"
+        assert occupant(client.getsockname()[1]) is None
+
+
 def test_keys_sealed_with_another_secret_are_a_refusal(tmp_path):
     """Never a silent new key."""
     secret = "Zk3vS0yq7cVhWm1uXr9TgLb5nPd2JfEa8iYo4HxQ"
