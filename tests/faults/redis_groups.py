@@ -83,15 +83,16 @@ class Cluster:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.servers = [
-            Server(
-                folder / f"node{number}",
-                "--cluster-enabled", "yes", "--cluster-port", str(free_port()),
-                "--cluster-node-timeout", str(NODE_TIMEOUT),
-                "--cluster-replica-validity-factor", "0", *KEPT,
-            )
-            for number in range(6)
-        ]  # fmt: skip
+        self._folder = folder
+        self.servers = [self._node(number) for number in range(6)]
+
+    def _node(self, number: int) -> Server:
+        return Server(
+            self._folder / f"node{number}",
+            "--cluster-enabled", "yes", "--cluster-port", str(free_port()),
+            "--cluster-node-timeout", str(NODE_TIMEOUT),
+            "--cluster-replica-validity-factor", "0", *KEPT,
+        )  # fmt: skip
 
     @property
     def url(self) -> str:
@@ -104,18 +105,24 @@ class Cluster:
         for one in self.servers:
             one.start()
         nodes = [f"127.0.0.1:{one.port}" for one in self.servers]
-        client = find("redis-cli") or shutil.which("redis-cli")
-        command = [
-            client,
-            "--cluster",
-            "create",
-            *nodes,
-            "--cluster-replicas",
-            "1",
-            "--cluster-yes",
-        ]
-        subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+        _manage("create", *nodes, "--cluster-replicas", "1", "--cluster-yes")
         wait_for(self.whole, 30)
+
+    def join(self) -> Server:
+        """Start one more node, which serves nothing yet."""
+        joined, first = self._node(len(self.servers)), self.servers[0]
+        joined.start()
+        self.servers.append(joined)
+        _manage("add-node", f"127.0.0.1:{joined.port}", f"127.0.0.1:{first.port}")
+        wait_for(lambda: "cluster_state:ok" in str(joined.say("CLUSTER", "INFO")), 30)
+        wait_for(lambda: all("cluster_known_nodes:7" in str(one.say("CLUSTER", "INFO"))
+                             for one in self.servers), 30)  # fmt: skip
+        return joined
+
+    def spread(self) -> None:
+        """Give every primary as many slots, those too that serve nothing."""
+        first = f"127.0.0.1:{self.servers[0].port}"
+        _manage("rebalance", first, "--cluster-use-empty-masters")
 
     def whole(self) -> bool:
         """Whether all is well: three primaries, and three replicas that have what these have."""
@@ -141,6 +148,12 @@ class Cluster:
         """Kill them all."""
         for one in self.servers:
             one.kill()
+
+
+def _manage(*words: str) -> None:
+    """Manage a cluster as operators do."""
+    client = find("redis-cli") or shutil.which("redis-cli")
+    subprocess.run([str(client), "--cluster", *words], check=True, stdout=subprocess.DEVNULL)
 
 
 def _follows(one: Server) -> bool:

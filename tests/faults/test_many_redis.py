@@ -1,6 +1,7 @@
 """A broker on a Redis Cluster of six and on Sentinels: fail-overs under load lose nobody."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.faults.waiting import eventually
 from tests.running import RunningBroker
 
 pytestmark = [pytest.mark.redis_server, pytest.mark.slow]
+LONG = os.environ.get("BROKER_TEST_LONG") == "1"
 PEOPLE = (ADA, BEN, "chiyo", "dmitri7")
 
 
@@ -96,6 +98,23 @@ async def test_a_primary_of_the_cluster_hangs(make: Make, six: Cluster) -> None:
         await asyncio.to_thread(eventually, six.whole, 30)
         await load.reaches(5, 30)
     load.check()
+
+
+@pytest.mark.skipif(not LONG, reason="only with BROKER_TEST_LONG=1: a minute of moving slots")
+async def test_slots_move_to_a_fresh_node_under_load(make: Make, tmp_path: Path) -> None:
+    """A node that serves nothing yet gets its share of slots, and no request fails meanwhile."""
+    with cluster(tmp_path / "growing") as growing:
+        broker = make(redis_url=growing.url, workers="2")
+        people = [Person(broker.issuer, name) for name in PEOPLE]
+        held = [line for one in people for line in await asyncio.to_thread(lines, one, 4)]
+        joined = await asyncio.to_thread(growing.join)
+        async with Load(broker.issuer, held) as load:
+            await load.reaches(5)
+            await asyncio.to_thread(growing.spread)
+            await load.reaches(5)
+        load.check()
+        assert {status for line in held for status in line.seen} == {"200"}
+        assert joined in growing.primaries()
 
 
 async def test_sentinels_name_another_primary(make: Make, watched: Sentinels) -> None:

@@ -12,6 +12,7 @@ from redis.asyncio import RedisCluster
 from broker.core.errors import StoreUnavailable
 from broker.stores.redis import connect
 from broker.stores.redis.nodes import ClusterLanes
+from broker.stores.redis.replicas import evaluate_and_wait
 from broker.stores.redis.scripts import Steps, script
 from tests.outer import PROGRAMS, need
 from tests.ports import free_port
@@ -26,7 +27,7 @@ SLOT = 15495  # of what is in braces
 
 
 class Two:
-    """A cluster of two nodes; the first has the slot in the beginning."""
+    """A cluster of two nodes; the first has the slot in the beginning. A third serves nothing."""
 
     def __init__(self, stack: ExitStack, marker: str) -> None:
         self._stack = stack
@@ -35,22 +36,27 @@ class Two:
         first, second = self.ports
         ask(first, "CLUSTER ADDSLOTSRANGE 8192 16383")
         ask(second, "CLUSTER ADDSLOTSRANGE 0 8191")
-        with Plain(port=second, decode_responses=True) as node:
-            bus = dict(node.config_get("cluster-port"))["cluster-port"]
-        ask(first, f"CLUSTER MEET 127.0.0.1 {second} {bus}")
-        self.names = [str(self.say(port, "CLUSTER", "MYID")) for port in self.ports]
-        for port in self.ports:  # each knows who has the slots
-            wait_for(lambda at=port: b"cluster_state:ok" in self._info(at))
+        self.empty = self._start(free_port())
+        for port in (second, self.empty):
+            with Plain(port=port, decode_responses=True) as node:
+                bus = dict(node.config_get("cluster-port"))["cluster-port"]
+            ask(first, f"CLUSTER MEET 127.0.0.1 {port} {bus}")
+        self.all = [*self.ports, self.empty]
+        self.names = [str(self.say(port, "CLUSTER", "MYID")) for port in self.all]
+        for port in self.all:  # each knows the others, and who has the slots
+            wait_for(lambda at=port: self._knows(at))
 
     def _start(self, port: int) -> int:
-        words = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+        words = ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
+        words += ["--cluster-allow-replica-migration", "no"]  # without a slot it stays a primary
         self._stack.enter_context(plain(self._binary, *words, port=port))
         return port
 
-    def _info(self, port: int) -> bytes:
+    def _knows(self, port: int) -> bool:
         with socket.create_connection(("127.0.0.1", port), timeout=2) as line:
             line.sendall(b"CLUSTER INFO\r\n")
-            return line.recv(65536)
+            told = line.recv(65536)
+        return b"cluster_state:ok" in told and b"cluster_known_nodes:3" in told
 
     def say(self, port: int, *words: str) -> object:
         """Run a command on a node."""
@@ -68,21 +74,28 @@ class Two:
 
     def clear(self) -> None:
         """Have nothing in it, and the first node serve the slot."""
-        for port in self.ports:
+        for port in self.all:
             self.say(port, "FLUSHALL")
             self.say(port, "CLUSTER", "SETSLOT", str(SLOT), "STABLE")
         self.move(0)
 
     def move(self, to: int) -> None:
         """Give the slot, with nothing in it, to a node."""
-        for port in self.ports:
+        for port in (self.all[to], *self.all):
             self.say(port, "CLUSTER", "SETSLOT", str(SLOT), "NODE", self.names[to])
 
-    def begin_to_move(self) -> None:
-        """Have the first node send for what it has not in the slot to the second."""
-        first, second = self.ports
-        self.say(second, "CLUSTER", "SETSLOT", str(SLOT), "IMPORTING", self.names[0])
-        self.say(first, "CLUSTER", "SETSLOT", str(SLOT), "MIGRATING", self.names[1])
+    def begin_to_move(self, to: int = 1) -> None:
+        """Have the first node send for what it has not in the slot to another."""
+        self.say(self.all[to], "CLUSTER", "SETSLOT", str(SLOT), "IMPORTING", self.names[0])
+        self.say(self.ports[0], "CLUSTER", "SETSLOT", str(SLOT), "MIGRATING", self.names[to])
+
+    def carry(self, to: int) -> bool:
+        """Carry what the first node has in the slot, a key after the other; whether it had one."""
+        keys = self.say(self.ports[0], "CLUSTER", "GETKEYSINSLOT", str(SLOT), "1")
+        assert isinstance(keys, list)
+        for key in keys:
+            self.say(self.ports[0], "MIGRATE", "127.0.0.1", str(self.all[to]), key, "0", "1000")
+        return bool(keys)
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -145,6 +158,62 @@ async def test_a_slot_that_is_moving_is_followed(two: Two, client: RedisCluster)
     owner = client.get_node_from_key(KEY)
     assert owner is not None
     assert owner.port == two.ports[0]
+
+
+async def test_a_node_that_no_table_names_is_followed_to(two: Two, client: RedisCluster) -> None:
+    """It is being filled: until it has its first slot whole, only redirects tell of it."""
+    steps = Steps(client)
+    await steps.command("SET", KEY, "1")
+    two.begin_to_move(2)
+    await asyncio.gather(*(steps.command("SET", f"{{a}}{n}", n) for n in range(20)))
+    assert two.say(two.empty, "DBSIZE") == 20
+    owner = client.get_node_from_key(KEY)
+    assert owner is not None
+    assert owner.port == two.ports[0]
+    assert await steps.command("GET", KEY) == "1"
+
+
+@pytest.mark.parametrize("to", [1, 2], ids=["known", "fresh"])
+async def test_nothing_fails_while_a_slot_moves(two: Two, client: RedisCluster, to: int) -> None:
+    """Steps on keys that are there, that are not yet, and that never are: each is done once."""
+    steps, over = Steps(client), asyncio.Event()
+    counted = "return redis.call('INCR', KEYS[1])"
+
+    async def count(number: int) -> int:
+        done = 0
+        while not over.is_set():
+            if number % 2:
+                await steps.command("EVAL", counted, 2, f"{{a}}{number}", f"{{a}}-never-{number}")
+            else:
+                await steps.command("INCR", f"{{a}}{number}")
+            done += 1
+            await asyncio.sleep(0.001)
+        return done
+
+    counting = [asyncio.create_task(count(number)) for number in range(12)]
+    await asyncio.sleep(0.1)
+    two.begin_to_move(to)
+    while await asyncio.to_thread(two.carry, to):
+        await asyncio.sleep(0)
+    two.move(to)
+    await asyncio.sleep(0.1)
+    over.set()
+    done = await asyncio.gather(*counting)
+    assert two.say(two.ports[0], "DBSIZE") == 0
+    have = [two.say(two.all[to], "GET", f"{{a}}{number}") for number in range(12)]
+    assert have == [str(number) for number in done]
+
+
+async def test_replicas_are_waited_for_where_a_slot_moves_to(
+    two: Two, client: RedisCluster
+) -> None:
+    """A step that ends something goes on being acknowledged; here no replica has it."""
+    steps, step = Steps(client), script("guess_count")
+    two.begin_to_move(2)
+    await steps.run(step, (KEY,), "60", "1")
+    call = step.sha, (KEY,), ("60", "1")
+    assert await evaluate_and_wait(client, call, replicas=1, milliseconds=50) == 0
+    assert two.say(two.empty, "EXISTS", KEY) == 1
 
 
 async def test_a_node_that_hung_up_is_asked_anew(two: Two, client: RedisCluster) -> None:

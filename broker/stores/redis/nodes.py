@@ -1,8 +1,7 @@
 """Steps on a cluster: each goes to the node that has its slot, with others that go there too.
 
 The cluster's client knows who has which slot, has the connections, and learns of changes. It runs
-what has no key, and what meets a slot on its way from node to node; all else only asks it for the
-node.
+what has no key; all else only asks it for the node.
 """
 
 import asyncio
@@ -10,20 +9,14 @@ from typing import Any, Final
 
 from redis.asyncio import RedisCluster
 from redis.asyncio.cluster import ClusterNode
-from redis.exceptions import (
-    AskError,
-    ClusterDownError,
-    MovedError,
-    SlotNotCoveredError,
-    TryAgainError,
-)
+from redis.exceptions import ClusterDownError, ResponseError, SlotNotCoveredError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from broker.stores.redis.connect import FAILURES
-from broker.stores.redis.lanes import Lanes, disturbed
+from broker.stores.redis.lanes import Lanes, disturbed, packed
+from broker.stores.redis.redirects import follow
 
-NOT_THERE: Final = (AskError, TryAgainError, ClusterDownError)  # nothing was done; the client can
-HOPS: Final = 3  # times that a slot may turn out to have moved
+NOT_THERE: Final = (ClusterDownError, SlotNotCoveredError)  # nothing was done; the client can look
 SCRIPTS: Final = ("EVAL", "EVALSHA")
 
 
@@ -57,33 +50,23 @@ class ClusterLanes:
             raise RedisConnectionError(repr(error)) from error
 
     async def _execute(self, words: tuple[str | int, ...]) -> Any:
-        try:
-            for _ in range(HOPS):
-                lanes = await self._of_slot(words)
-                if lanes is None:
-                    break
-                try:
-                    return await lanes.execute(*words)
-                except MovedError as moved:
-                    # The client counts what it is told itself; with every fifth it closes all its
-                    # connections, those that others are using too.
-                    await self._client.nodes_manager.move_slot(moved)
-        except NOT_THERE:
-            pass
+        key = _key(words)
+        if key is not None:
+            try:
+                return await follow(self._client, key, lambda *at: self._attempt(words, *at))
+            except NOT_THERE:
+                pass
         async with self._turn:
             return await self._client.execute_command(*words)
 
-    async def _of_slot(self, words: tuple[str | int, ...]) -> Lanes | None:
-        """Return the lanes to the node that has the command's slot, or None where none is known."""
-        key = _key(words)
-        if key is None:
-            return None
-        await self._client.initialize()
-        slot = self._client.keyslot(key)
-        try:
-            node = self._client.nodes_manager.get_node_from_slot(slot)
-        except SlotNotCoveredError:
-            return None
+    async def _attempt(self, words: tuple[str | int, ...], node: ClusterNode, asking: bool) -> Any:
+        if not asking:
+            return await self._to(node).execute(*words)
+        async with self._turn:
+            return await _Node(self._client, node).ask(words)
+
+    def _to(self, node: ClusterNode) -> Lanes:
+        """Return the lanes to a node."""
         known, lanes = self._lanes.get(node.name, (None, None))
         if lanes is None or known is not node:
             lanes = Lanes(_Node(self._client, node), self._deadline)
@@ -109,6 +92,27 @@ class _Node:
             self._node.release(connection)
             raise
         return connection
+
+    async def ask(self, words: tuple[str | int, ...]) -> Any:
+        """Run a command though the node does not serve its slot yet, and return the answer.
+
+        Only what comes next on the connection may: both go together, and nobody comes between.
+        """
+        connection = await self.lend()
+        try:
+            await connection.send_packed_command(packed(("ASKING",)) + packed(words))
+            await connection.read_response()
+            try:
+                answer = await connection.read_response()
+            except ResponseError as error:
+                answer = error
+        except BaseException:
+            await self.give_up(connection)
+            raise
+        await self.take_back(connection)
+        if isinstance(answer, ResponseError):
+            raise answer
+        return answer
 
     async def take_back(self, connection: Any) -> None:
         """Put it back."""

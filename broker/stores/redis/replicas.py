@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from redis.asyncio import RedisCluster
+from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import ConnectionError as RedisConnectionError
 
 from broker.stores.redis.connect import Client
+from broker.stores.redis.redirects import follow
 
 Call = tuple[str, Sequence[str], Sequence[str]]
 
@@ -26,21 +27,25 @@ async def evaluate_and_wait(client: Client, call: Call, *, replicas: int, millis
     Returns:
         How many replicas have it.
     """
-    sha, keys, args = call
+    _, keys, _ = call
     if isinstance(client, RedisCluster):
-        node = client.get_node_from_key(keys[0])
-        if node is None:
-            raise RedisConnectionError("no node serves the slot")
-        connection = node.acquire_connection()
-        try:
-            await connection.connect()  # type: ignore[no-untyped-call]
-            return await _both(connection, (sha, keys, args), replicas, milliseconds)
-        finally:
-            node.release(connection)
+
+        async def on(node: ClusterNode, asking: bool) -> int:
+            connection = node.acquire_connection()
+            try:
+                await connection.connect()  # type: ignore[no-untyped-call]
+                if asking:
+                    await connection.send_command("ASKING")
+                    await connection.read_response()
+                return await _both(connection, call, replicas, milliseconds)
+            finally:
+                node.release(connection)
+
+        return await follow(client, keys[0], on)
     pool = client.connection_pool
     connection = await pool.get_connection()  # type: ignore[no-untyped-call]
     try:
-        return await _both(connection, (sha, keys, args), replicas, milliseconds)
+        return await _both(connection, call, replicas, milliseconds)
     finally:
         await pool.release(connection)
 
