@@ -19,11 +19,12 @@ from broker.app.address_rules import (
     proxies_named,
 )
 from broker.app.branding import look_faults
+from broker.app.data_dir import DEMO_MARK, DEMO_SETTINGS
 from broker.app.key_checks import key_place_faults
 from broker.app.policies import deployment_policy
 from broker.app.problems import Problem, Refused, Rule
 from broker.app.settings import Settings
-from broker.app.sources import variable
+from broker.app.sources import FILE_NAMED_BY, variable
 from broker.app.upstream_settings import faults, is_loopback
 from broker.core.documents import BadDocument
 from keys.algorithms import ALGORITHMS
@@ -64,6 +65,16 @@ def _run(rules: tuple[Rule, ...], settings: Settings) -> None:
     problems = [problem for rule in rules for problem in rule(settings)]
     if problems:
         raise Refused(*problems)
+
+
+def demonstration_known(settings: Settings) -> Iterator[Problem]:
+    """A demonstration is operated by its own settings: its apps live at addresses of theirs."""
+    kept = settings.data_dir / DEMO_SETTINGS
+    if (settings.data_dir / DEMO_MARK).exists() and not settings.issuer and kept.exists():
+        reason = f"{settings.data_dir} belongs to a demonstration, with settings of its own"
+        yield Problem(
+            variable("data_dir"), f"{reason}: in its place set {FILE_NAMED_BY}={kept.resolve()}"
+        )
 
 
 def secrets_strong(settings: Settings) -> Iterator[Problem]:
@@ -232,6 +243,7 @@ RULES: Final[tuple[Rule, ...]] = (
     issuer_form,
     issuer_https,
     console_has_a_name,
+    demonstration_known,
     secrets_strong,
     secrets_shared,
     stores_together,

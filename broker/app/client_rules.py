@@ -65,7 +65,7 @@ def faults(client: Client, settings: Settings) -> Iterator[Fault]:
     yield from _lifetimes(client, settings)
     yield from _addresses(client, settings)
     yield from _looks(client)
-    yield from _translations(client)
+    yield from _translations(client, settings)
     yield from _sector(client)
     yield from (Fault(*wrong) for wrong in community_rules.faults(client, settings))
 
@@ -73,16 +73,24 @@ def faults(client: Client, settings: Settings) -> Iterator[Fault]:
 def _names(client: Client) -> Iterator[Fault]:
     if not CLIENT_ID.fullmatch(client.client_id):
         yield Fault("client_id", "1 to 128 of letters, digits and . _ ~ -")
-    if reason := _unseemly("name", client.name):
+    if reason := _unnamed(client.name):
         yield Fault("name", reason)
 
 
-def _unseemly(field: str, text: str) -> str | None:
-    """Return why people cannot be shown a name, or led to an address, or None."""
-    if field == "name":
-        fits = bool(text.strip()) and len(text) <= 100 and text.isprintable()
-        return None if fits else "1 to 100 printable characters"
+def _unnamed(text: str) -> str | None:
+    """Return why people cannot be shown a name, or None."""
+    fits = bool(text.strip()) and len(text) <= 100 and text.isprintable()
+    return None if fits else "1 to 100 printable characters"
+
+
+def _unseemly(field: str, text: str, settings: Settings) -> str | None:
+    """Return why people cannot be led to an address, or None.
+
+    Where the issuer is this machine alone, so may be the app.
+    """
     fits = text.startswith("https://") or (field == "support_uri" and bool(MAIL.fullmatch(text)))
+    if text.startswith("http://") and settings.public_issuer.startswith("http://"):
+        fits = not malformed(text) and is_loopback(urlsplit(text))
     if fits and not malformed(text):
         return None
     return f"must be an https {'or mailto ' if field == 'support_uri' else ''}address"
@@ -244,7 +252,7 @@ def _lifetimes(client: Client, settings: Settings) -> Iterator[Fault]:
 def _addresses(client: Client, settings: Settings) -> Iterator[Fault]:
     for field in PAGES:
         uri = getattr(client, field)
-        if uri and (reason := _unseemly(field, uri)):
+        if uri and (reason := _unseemly(field, uri, settings)):
             yield Fault(field, reason)
     outbound = None
     for field in CALLED:
@@ -263,12 +271,13 @@ def _looks(client: Client) -> Iterator[Fault]:
         yield Fault("brand_accent", reason)
 
 
-def _translations(client: Client) -> Iterator[Fault]:
+def _translations(client: Client, settings: Settings) -> Iterator[Fault]:
     """RFC 7591 §2.2: what holds for a member holds for it in every language."""
     found = client.translations or {}
     reasons = list(translations.faults(found))
     for name, text in () if reasons else found.items():
-        reason = _unseemly(translations.parts(name)[0], text)
+        field, _ = translations.parts(name)
+        reason = _unnamed(text) if field == "name" else _unseemly(field, text, settings)
         reasons += [f"{name}: {reason}"] if reason else []
     yield from (Fault("translations", reason) for reason in reasons)
 

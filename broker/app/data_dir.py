@@ -10,6 +10,7 @@ from broker.app.sources import variable
 from broker.core.ports import Entropy
 
 DEMO_MARK: Final = "DEMO"
+DEMO_SETTINGS: Final = "settings.toml"
 SECRET_FILE: Final = "secret"
 SECRET_SIZE: Final = 48
 
@@ -44,7 +45,7 @@ def refuse_demo(path: Path) -> None:
 
 
 def mark_demo(path: Path) -> None:
-    """Make the directory a demonstration's.
+    """Make the directory a demonstration's, in which its settings will be too.
 
     Raises:
         Refused: there is something in it already that is no demonstration's.

@@ -140,7 +140,8 @@ def _invite(ports: Any, data_dir: Path) -> None:
         f"Keys (JWKS)         {ports.issuer}/.well-known/jwks.json\n"
         f"Data                {data_dir}\n\n"
         f"Operate it from another terminal:\n"
-        f"  BROKER_DATA_DIR={data_dir} {_as_typed()} clients list\n\n"
+        f"  export BROKER_SETTINGS={shlex.quote(str(data_dir / 'settings.toml'))}\n"
+        f"  {_as_typed()} clients edit sample-app --name 'My game'\n\n"
         "Ctrl-C stops everything."
     )
     Console(highlight=False).print(

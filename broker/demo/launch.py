@@ -1,23 +1,24 @@
 """The whole demonstration in one process: simulated Discord, sample app and a real broker."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import astuple, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from broker.app import logs
 from broker.app.beforehand import make_ready
 from broker.app.checks import check_serving
 from broker.app.clock import SystemClock
 from broker.app.compose import Broker, compose
-from broker.app.data_dir import mark_demo
+from broker.app.data_dir import DEMO_SETTINGS, mark_demo
 from broker.app.loading import load
 from broker.app.occupants import occupant
 from broker.app.server import redis_of
@@ -38,8 +39,19 @@ from broker.demo.run import (
     sample_client,
 )
 from broker.demo.serving import serving
+from broker.stores.sql.facade import SqlStores
 
 DATA_DIR: Final = Path(".broker-demo")
+
+# What of the sample app's registration depends on its port.
+_ADDRESSES: Final = (
+    "redirect_uris",
+    "post_logout_redirect_uris",
+    "audience",
+    "origins",
+    "client_uri",
+    "backchannel_logout_uri",
+)
 
 Started = Callable[[DemoPorts, Path], None]
 
@@ -64,11 +76,11 @@ def run(port: int, data_dir: Path | None, started: Started, *, log: bool = False
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         async with everything(ports, settings):
-            started(ports, settings.data_dir)
+            started(ports, folder)
             await stop.wait()
 
-    ports = DemoPorts.from_base(port)
-    with settings_for(ports, data_dir or DATA_DIR, log=log) as settings:
+    ports, folder = DemoPorts.from_base(port), data_dir or DATA_DIR
+    with settings_for(ports, folder, log=log) as settings:
         asyncio.run(work(ports, settings))
 
 
@@ -102,31 +114,43 @@ def run_check(data_dir: Path | None, report: Report) -> bool:
 def settings_for(ports: DemoPorts, data_dir: Path, *, log: bool = False) -> Iterator[Settings]:
     """Return a demonstration's settings, those of a real broker put out of sight.
 
-    The operator's own database and Redis must never be a demonstration's.
+    The operator's own database and Redis must never be a demonstration's. The settings are kept in
+    its directory too, for commands that operate it.
     """
     kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("BROKER_")}
     try:
         mark_demo(data_dir)
-        settings = load(
-            port=ports.broker,
-            issuer=ports.issuer,
-            data_dir=data_dir,
-            discord_client_id=DISCORD_CLIENT_ID,
-            discord_client_secret=DISCORD_CLIENT_SECRET,
-            discord_authorize_url=f"{ports.discord_origin}/oauth2/authorize",
-            discord_api_url=f"{ports.discord_origin}/api/v10",
-            discord_cdn_url=ports.discord_origin,
-            discord_public_key=discord_application(ports.issuer).verify_key,
-            outbound_allow=(f"{HOST}:{ports.sample}",),
-            registration="open",  # nobody but this machine gets here
-            log_level="info" if log else "warning",
-        )
+        given = _given(ports, data_dir.resolve())
+        settings = load(**given, log_level="info" if log else "warning")
         check_serving(settings)
+        (data_dir / DEMO_SETTINGS).write_text(_toml(given), encoding="utf-8")
         logs.configure(settings)
         # Shorter than an operator may set it, so after it was read.
         yield settings.model_copy(update={"membership_fresh": FRESH_SECONDS})
     finally:
         os.environ.update(kept)
+
+
+def _given(ports: DemoPorts, data_dir: Path) -> dict[str, Any]:
+    """Return the settings that a demonstration does not leave as they are."""
+    return {
+        "port": ports.broker,
+        "issuer": ports.issuer,
+        "data_dir": str(data_dir),
+        "discord_client_id": DISCORD_CLIENT_ID,
+        "discord_client_secret": DISCORD_CLIENT_SECRET,
+        "discord_authorize_url": f"{ports.discord_origin}/oauth2/authorize",
+        "discord_api_url": f"{ports.discord_origin}/api/v10",
+        "discord_cdn_url": ports.discord_origin,
+        "discord_public_key": discord_application(ports.issuer).verify_key,
+        "outbound_allow": [f"{HOST}:{ports.sample}"],
+        "registration": "open",  # nobody but this machine gets here
+    }
+
+
+def _toml(given: Mapping[str, Any]) -> str:
+    """Return settings as TOML, of whose values JSON is a form where they are as simple as these."""
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in given.items())
 
 
 @asynccontextmanager
@@ -136,7 +160,7 @@ async def everything(ports: DemoPorts, settings: Settings) -> AsyncIterator[Brok
         await make_ready(settings, redis_url)
         async with compose(settings, redis_url) as broker:
             await _register_guild(broker)
-            await _register(broker, _sample(ports))
+            await register_sample(broker.stores.sql, ports)
             async with serving(broker.web, HOST, ports.broker), running(ports) as demo:
                 await _send_events(demo, f"{ports.issuer}/webhooks/discord")
                 yield broker
@@ -191,14 +215,18 @@ async def _register_guild(broker: Broker) -> None:
     await broker.stores.sql.followed_guilds.read()  # not only within its interval
 
 
-async def _register(broker: Broker, client: Client) -> None:
-    """Add the sample app's client, or bring it up to date with the ports of today."""
-    clients, now = broker.stores.sql.clients, SystemClock().now()
+async def register_sample(sql: SqlStores, ports: DemoPorts) -> None:
+    """Add the sample app's client, or bring its addresses up to date with the ports of today.
+
+    What was edited of it is left alone.
+    """
+    clients, now, client = sql.clients, SystemClock().now(), _sample(ports)
     known = await clients.get(client.client_id)
     if known is None:
         await clients.add(client, now=now, actor="system")
-    elif known.client != client:
-        changed = replace(client, secrets=known.client.secrets)
+    elif not set(client.redirect_uris) <= set(known.client.redirect_uris):
+        addresses = {name: getattr(client, name) for name in _ADDRESSES}
+        changed = replace(known.client, **addresses)
         await clients.edit(changed, version=known.version, now=now, actor="system")
 
 

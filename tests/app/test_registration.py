@@ -27,9 +27,9 @@ TWO_HOSTS = ("https://a.example/cb", "https://b.example/cb")
 NATIVE = replace(WEB, application_type="native")
 
 
-def options(client):
+def options(client, **given):
     try:
-        check_client(client, load())
+        check_client(client, load(**given))
     except Refused as refused:
         return [problem.setting for problem in refused.problems]
     return []
@@ -47,6 +47,18 @@ def options(client):
 def test_good_redirects(uri):
     """Anywhere over https, on this machine over http."""
     assert options(replace(WEB, redirect_uris=(uri,))) == []
+
+
+def test_pages_of_an_app_on_this_machine():
+    """People are led to them over http by a broker that is on this machine too, by no other."""
+    home = replace(WEB, client_uri="http://127.0.0.1:3000/", translations={})
+    assert options(home) == []
+    assert options(home, issuer="https://id.example.org") == ["--client-uri"]
+    for elsewhere in ("http://app.example.org/", "http://127.0.0.1:x/", "http://me@localhost/"):
+        assert options(replace(home, client_uri=elsewhere)) == ["--client-uri"]
+    said = replace(home, translations={"logo_uri#ko": "http://localhost/logo.png"})
+    assert options(said) == []
+    assert options(said, issuer="https://id.example.org") == ["--client-uri", "--translation"]
 
 
 @pytest.mark.parametrize(

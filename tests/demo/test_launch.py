@@ -1,13 +1,22 @@
 """What a demonstration is started with."""
 
+import asyncio
 import os
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 
+from broker.app.clock import SystemClock, SystemEntropy
+from broker.app.stores import open_stores
 from broker.cli import serve_commands
-from broker.demo.launch import free_ports, obstacle, settings_for
+from broker.demo.launch import free_ports, obstacle, register_sample, settings_for
+from broker.demo.run import DemoPorts
+from broker.stores.sql import schema
+from tests.cli.conftest import cli
+
+__all__ = ["cli"]
 
 
 @pytest.mark.parametrize(("log", "level"), [(False, "warning"), (True, "info")])
@@ -55,3 +64,40 @@ def test_a_taken_port_is_told_at_once():
         found = obstacle(port)
     assert found is not None
     assert found.startswith(f"port {port}: Address already in use, by process {os.getpid()} (")
+
+
+def test_commands_operate_it_by_its_settings(tmp_path, cli):
+    """Promise: what is shown to copy works, edits too; its directory alone is refused, with why."""
+    ports, folder = free_ports(), tmp_path / "demo"
+    with settings_for(ports, folder):
+        pass
+    register(ports, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BROKER_DATA_DIR", str(folder))
+        refused = cli("clients", "list", code=4).stderr
+    assert f"in its place set BROKER_SETTINGS={folder}/settings.toml" in refused
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BROKER_SETTINGS", str(folder / "settings.toml"))
+        edited = cli.json("clients", "edit", "sample-app", "--name", "My game", "--first-party")
+        assert edited["name"] == "My game"
+        assert edited["client_uri"] == ports.sample_origin
+        # It goes on so when it is begun again, and on other ports.
+        register(ports, folder)
+        elsewhere = DemoPorts.from_base(ports.sample)
+        register(elsewhere, folder)
+        known = cli.json("clients", "show", "sample-app")
+    assert (known["name"], known["first_party"]) == ("My game", True)
+    assert known["redirect_uris"] == [f"{elsewhere.sample_origin}/callback"]
+
+
+def register(ports: DemoPorts, folder: Path) -> None:
+    """Register the sample app as a demonstration on these ports does."""
+
+    async def work() -> None:
+        with settings_for(ports, folder) as settings:
+            opened = open_stores(settings, SystemClock(), SystemEntropy(), "unix:///nowhere")
+            async with opened as stores:
+                await schema.upgrade(stores.sql.engine)
+                await register_sample(stores.sql, ports)
+
+    asyncio.run(work())

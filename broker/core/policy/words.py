@@ -130,10 +130,8 @@ def _sentence(missing: Missing, roles: Sequence[str]) -> Text:
 def _roles_told(missing: Missing, guild: Guild | None) -> list[str]:
     """Return the roles that have a name; any of them will do, but where all are needed."""
     names = [guild.roles[role] for role in missing.roles if role in guild.roles] if guild else []
-    short = len(names) < len(missing.roles)
-    return (
-        [*names, _ANOTHER_ROLE] if names and short and missing.reason is Reason.ALL_ROLES else names
-    )
+    all_told = len(names) == len(missing.roles) or missing.reason is not Reason.ALL_ROLES
+    return names if all_told or not names else [*names, _ANOTHER_ROLE]
 
 
 def _guild_told(guild_id: str, guild: Guild | None, *, several: bool) -> str:
