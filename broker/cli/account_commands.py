@@ -2,11 +2,12 @@
 
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
 from broker.cli import show
+from broker.cli.moments import MOMENT, moment
 from broker.cli.paging import PAGE, After, Limit, tell_rest
 from broker.cli.running import Exit, Failure, with_stores
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The people who sign in.", no_args_is_help=True)
 
+Stands = Literal["active", "disabled", "leaving"]
 _WANTS: Final = {"person": "its person", "operator": "an operator"}
 
 Who = Annotated[
@@ -30,24 +32,51 @@ Who = Annotated[
 
 @app.command("list")
 def list_accounts(
+    *,
     query: Annotated[
-        str, typer.Option("--query", "-q", help="Part of a name, username or e-mail.")
+        str,
+        typer.Option(
+            "--query", "-q", help="Part of a name, username or e-mail, or a whole Discord id."
+        ),
     ] = "",
+    state: Annotated[
+        Stands | None,
+        typer.Option(help="How they stand. Deleted ones that are banned: broker accounts bans."),
+    ] = None,
+    operators: Annotated[
+        bool, typer.Option("--operators", help="Those who may use the console.")
+    ] = False,
+    since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help=f"Last signed in from when on: {MOMENT}.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Last signed in before when; likewise.")
+    ] = None,
     limit: Limit = PAGE,
     after: After = None,
     json: show.Json = False,
 ) -> None:
-    """List accounts in the order of their identifiers."""
+    """List accounts in the order of their identifiers, all or those that fit.
+
+    Such as: broker accounts list --state active --until 365d
+    """
 
     async def work(
         stores: "Stores", _settings: "Settings", clock: "SystemClock"
     ) -> "tuple[tuple[AccountRecord, ...], float]":
-        return await stores.sql.accounts.page(query, limit, after), clock.now()
+        from broker.stores.sql.account_search import AccountFilter, State
+
+        now = clock.now()
+        span = moment("--since", since, now), moment("--until", until, now)
+        stands = None if state is None else State(state)
+        wanted = AccountFilter(query, stands, operators, *span)
+        return await stores.sql.accounts.page(wanted, limit, after), now
 
     records, now = with_stores(work)
     if json:
         show.document([_facts(record) for record in records])
         return
+    narrowed = any((query, state, operators, since, until, after))
     show.table(
         ("account", "name", "username", "e-mail", "state", "last sign-in"),
         [
@@ -61,7 +90,7 @@ def list_accounts(
             )
             for one in records
         ],
-        empty="Nobody has signed in yet." if not query else "Nobody fits.",
+        empty="Nobody fits." if narrowed else "Nobody has signed in yet.",
     )
     tell_rest(records, limit)
 
@@ -235,9 +264,9 @@ async def found(stores: "Stores", who: str) -> "AccountRecord":
 
 
 def _state(record: "AccountRecord") -> str:
-    if record.disabled_at is not None:
-        return "disabled"
-    return "active" if record.delete_at is None else "leaving"
+    from broker.stores.sql.account_search import state_of
+
+    return state_of(record).value
 
 
 def _facts(record: "AccountRecord") -> dict[str, Any]:

@@ -8,6 +8,7 @@ import typer
 
 from broker.cli import show
 from broker.cli.confirming import Yes, sure
+from broker.cli.moments import MOMENT, duration, moment
 from broker.cli.paging import PAGE, Limit
 from broker.cli.running import Exit, Failure, with_stores
 
@@ -24,7 +25,6 @@ app = typer.Typer(
 )
 
 _ACCOUNT: Final = re.compile(r"[0-9a-f]{32}")
-MOMENT = "a day such as 2026-01-31 (UTC), a moment such as 2026-01-31T12:00:00Z, or 7d for ago"
 
 
 Since = Annotated[str | None, typer.Option(metavar="WHEN", help=f"From when on: {MOMENT}.")]
@@ -141,7 +141,7 @@ def prune(
         from broker.core.model import AuditEvent
         from broker.core.moments import DAY
 
-        age = _duration("--older-than", older_than)
+        age = duration("--older-than", older_than)
         if age < DAY:
             raise Failure(Exit.USAGE, "--older-than takes a day at the least")
         sure(f"Forget audit events older than {older_than} for good", yes=yes)
@@ -176,29 +176,3 @@ async def known(stores: "Stores", who: str) -> str:
         if _ACCOUNT.fullmatch(who):
             return who
         raise
-
-
-def moment(option: str, text: str | None, now: float) -> float | None:
-    """Return the UTC seconds that a text means; None for None.
-
-    Raises:
-        Failure: it is neither a day, nor a moment, nor a length of time.
-    """
-    from datetime import UTC, datetime
-
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return now - _duration(option, text)
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-
-
-def _duration(option: str, text: str) -> float:
-    from broker.core import durations
-
-    try:
-        return float(durations.parse(text))
-    except (ValueError, OverflowError) as error:
-        raise Failure(Exit.USAGE, f"{option}: {error}") from None

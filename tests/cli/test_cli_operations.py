@@ -156,6 +156,33 @@ def test_disabling_while_redis_is_away_is_kept_for_later(cli, monkeypatch):
     assert len(within(lambda stores: stores.sql.outbox.waiting())) == 1
 
 
+def test_accounts_by_what_an_operator_looks_for(cli):
+    """By names, ids, state, role and last sign-in; page by page; what is no moment is refused."""
+    nelly = sign_in()
+    sign_in("80351110224678913", "nelson")
+
+    def found(*words):
+        return [one["username"] for one in cli.json("accounts", "list", *words)]
+
+    assert sorted(found()) == ["nelly", "nelson"]
+    assert (
+        found("-q", "NELLY") == found("-q", "80351110224678912") == found("-q", nelly) == ["nelly"]
+    )
+    cli("accounts", "disable", "nelson")
+    cli("accounts", "delete", "nelly", "--yes")
+    assert found("--state", "disabled") == ["nelson"]
+    assert found("--state", "leaving") == ["nelly"]
+    assert found("--state", "active") == found("--operators") == []
+    cli("accounts", "list", "--state", "banned", code=2)
+    assert found("--until", "2023-11-14") == found("--since", "7d") == []
+    assert sorted(found("--since", "2023-11-14", "--until", "2023-11-15")) == ["nelly", "nelson"]
+    assert "--since" in cli("accounts", "list", "--since", "soon", code=2).stderr
+    assert "Nobody fits." in cli("accounts", "list", "--state", "active").stdout
+    first = cli("accounts", "list", "--limit", "1").stdout
+    after = first.partition("--after ")[2].split()[0]
+    assert len(found("--limit", "1", "--after", after)) == 1
+
+
 def test_withdrawing_deleting_and_keeping(cli):
     """Each at once, with its audit event; unknown apps and accounts that stay are refused."""
     sign_in()

@@ -121,6 +121,30 @@ async def test_an_account_is_deleted_and_kept_after_all(desk: Desk) -> None:
     assert "Not your own account" in (await desk.send(own, f"{own}/delete")).text
 
 
+async def test_accounts_are_listed_by_how_they_stand(desk: Desk) -> None:
+    """By state, with a search or without; bans are among those that are off."""
+    account, *_ = await somebody(desk)
+    sql, now = desk.world.sql, desk.world.clock.at
+    record, own = await sql.accounts.get(account), await sql.accounts.get(desk.account)
+    await sql.accounts.disable(account, "spam", now)
+
+    async def listed(**asked: str) -> set[str]:
+        text = (await desk.get("/accounts", **asked)).text
+        return {one.name for one in (record, own) if f">{one.name}</a>" in text}
+
+    assert await listed() == await listed(state="") == {record.name, own.name}
+    assert await listed(state="active") == {own.name}
+    assert await listed(state="disabled") == {record.name}
+    assert await listed(state="disabled", q=own.username) == set()
+    assert await listed(state="nonsense") == {record.name, own.name}
+    page = (await desk.get("/accounts", state="leaving")).text
+    assert '<option value="leaving" selected>' in page
+    assert "Nobody fits." in page
+    await sql.own.leave(account, now=now, grace=0, actor="operator")
+    assert "Lift" in (await desk.get("/accounts", state="disabled")).text
+    assert "Lift" not in (await desk.get("/accounts", state="active")).text
+
+
 async def test_what_discord_lets_us_do_ends_with_the_account(desk: Desk) -> None:
     """Forgotten here and revoked there; where Discord fails, the account goes all the same."""
     world, held = desk.world, UpstreamAuthorization("access-x", "refresh-x", ("identify",))

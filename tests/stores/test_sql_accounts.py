@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from broker.stores.sql import records
+from broker.stores.sql.account_search import AccountFilter, State, state_of
 from broker.stores.sql.audit import AuditFilter
 from broker.stores.sql.errors import NotFound
 from broker.stores.sql.facade import SqlStores
@@ -224,9 +226,59 @@ async def test_pages_of_accounts(stores: SqlStores, clock: Hands) -> None:
         pages += [record.account_id for record in part]
     assert pages == whole
     assert len(whole) == 7
-    assert [r.username for r in await stores.accounts.page("USER_3")] == ["user_3"]
-    assert await stores.accounts.page("user%3") == ()
-    assert [r.username for r in await stores.accounts.page("5")] == ["user_5"]
+    assert [r.username for r in await stores.accounts.page(AccountFilter("USER_3"))] == ["user_3"]
+    assert await stores.accounts.page(AccountFilter("user%3")) == ()
+    assert [r.username for r in await stores.accounts.page(AccountFilter("5"))] == ["user_5"]
+
+
+async def test_whoever_is_called_so_is_on_the_first_page(stores: SqlStores) -> None:
+    """However many others have that in their names; nobody is left out on the way."""
+    for n, name in enumerate(("maxine", "maximus", "climax", "flax", "max", "maxwell", "maxim")):
+        profile = replace(ADA, subject=str(n), username=name, display_name=name, email=None)
+        await stores.accounts.sign_in(profile, now=NOW + n)
+    ids = {one.username: one.account_id for one in await stores.accounts.page()}
+    for query in ("max", "MAX", ids["max"]):
+        first = await stores.accounts.page(AccountFilter(query), limit=2)
+        assert "max" in {one.username for one in first}
+    seen: set[str] = set()
+    after: str | None = None
+    while part := await stores.accounts.page(AccountFilter("max"), limit=2, after=after):
+        assert len(part) <= 2
+        seen |= {one.username for one in part}
+        after = part[-1].account_id
+    assert seen == {"maxine", "maximus", "climax", "max", "maxwell", "maxim"}
+
+
+async def test_accounts_by_how_they_stand(stores: SqlStores) -> None:
+    """By state, role, and last sign-in: from the one moment on, before the other."""
+    names = ("active", "off", "leaving", "both")
+    ids = {}
+    for n, name in enumerate(names):
+        profile = replace(ADA, subject=str(n), username=name, email=f"{name}@example.org")
+        ids[name], _ = await stores.accounts.sign_in(profile, now=NOW + n)
+    for name in ("off", "both"):
+        await stores.accounts.disable(ids[name], "spam", NOW + 9)
+    for name in ("leaving", "both"):
+        await stores.own.leave(ids[name], now=NOW + 9, grace=99, actor="person")
+    await stores.operators.grant(ids["active"], "CODE", until=NOW + 99, now=NOW)
+    await stores.operators.grant(ids["leaving"], "MORE", until=NOW + 99, now=NOW)
+    await stores.accounts.consent(ids["both"], "app", ("openid",), now=NOW)
+
+    async def found(**wanted: Any) -> set[str]:
+        records = await stores.accounts.page(AccountFilter(**wanted))
+        assert [one.account_id for one in records] == sorted(one.account_id for one in records)
+        return {one.username for one in records}
+
+    assert await found(state=State.ACTIVE) == {"active"}
+    assert await found(state=State.DISABLED) == {"off", "both"}
+    assert await found(state=State.LEAVING) == {"leaving"}
+    assert await found(operators=True) == {"active", "leaving"}
+    assert await found(operators=True, state=State.ACTIVE) == {"active"}
+    assert await found(since=NOW + 1, until=NOW + 3) == {"off", "leaving"}
+    assert await found(query="example", since=NOW + 2) == {"leaving", "both"}
+    (both,) = await stores.accounts.page(AccountFilter("both"))
+    assert (both.consents, state_of(both)) == ({"app": "openid"}, State.DISABLED)
+    assert both == await stores.accounts.get(ids["both"])
 
 
 async def test_a_withdrawn_authorization_ends_what_was_begun_before(stores: SqlStores) -> None:

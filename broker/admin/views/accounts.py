@@ -1,6 +1,7 @@
 """Accounts: searched, looked at with what lives in Redis, switched off and on, signed out."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,10 +15,13 @@ from broker.core.account.holdings import Holdings
 from broker.core.claims import UNKNOWN
 from broker.core.model import Facts
 from broker.core.ports import Ended as EndedGrants
+from broker.stores.sql.account_search import AccountFilter, State, state_of
 from broker.stores.sql.audit import AuditFilter
 from broker.stores.sql.errors import NotFound
-from broker.stores.sql.records import AccountRecord
+from broker.stores.sql.records import AccountRecord, BanRecord
 from broker.web.devices import device
+
+_STATES: Final = {State.ACTIVE: "on", State.DISABLED: "off", State.LEAVING: "leaving"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +43,28 @@ class Accounts(Page):
 
     @route("")
     async def index(self, request: Request) -> Response:
-        """List accounts by part of a name, username, e-mail address, or by Discord's identifier."""
+        """List accounts by part of a name, username, e-mail address, or by Discord's identifier.
+
+        Bans that have outlived their accounts are on the list of those that are off, too.
+        """
         query = request.query_params.get("q", "").strip()[:200]
+        state = request.query_params.get("state", "")
         after = request.query_params.get("after") or None
-        found = await self._found(query, after)
+        wanted = AccountFilter(query, State(state) if state in set(State) else None)
+        found = await self.sql.accounts.page(wanted, PAGE_SIZE, after)
         more = found[-1].account_id if len(found) == PAGE_SIZE else None
-        bans = await (self.sql.bans.find(query) if query else self.sql.bans.page(PAGE_SIZE))
+        bans: tuple[BanRecord, ...] = ()
+        if wanted.state in {None, State.DISABLED}:
+            bans = await (self.sql.bans.find(query) if query else self.sql.bans.page(PAGE_SIZE))
         return self.show(
             request,
             "accounts.html",
             "Accounts",
             found=found,
             query=query,
+            state=wanted.state or "",
+            states=_STATES,
+            stands=state_of,
             more=more,
             bans=bans,
             provider=self.provider,
@@ -66,11 +80,6 @@ class Accounts(Page):
         if not await self.sql.bans.lift(account_id, now=self.now, by=self.by(request)):
             raise NotFound("It is lifted already")
         return "The ban is lifted: they may sign in, as somebody new."
-
-    async def _found(self, query: str, after: str | None) -> tuple[AccountRecord, ...]:
-        exact = await self.sql.accounts.find(query) if query and after is None else ()
-        near = await self.sql.accounts.page(query, PAGE_SIZE, after)
-        return exact or near
 
     @route("/{account_id}")
     async def one(self, request: Request) -> Response:

@@ -6,14 +6,15 @@ one transaction; whoever drains the outbox carries it to Redis.
 
 from collections.abc import Callable, Collection, Mapping
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from broker.core.model import AuditEvent, Facts, JsonValue
 from broker.stores.cleaning import clean
 from broker.stores.sql import records
-from broker.stores.sql.account_rows import facts_of, locked, queue, record_of, remember
+from broker.stores.sql.account_rows import facts_of, locked, queue, remember
+from broker.stores.sql.account_search import EVERYBODY, AccountFilter, page_of, records_of
 from broker.stores.sql.errors import NotFound
 from broker.stores.sql.records import AccountRecord
 from broker.stores.sql.tables import AccountRow, IdentityRow
@@ -104,7 +105,8 @@ class AccountOperations:
             row = await session.get(AccountRow, account_id)
             if row is None:
                 raise NotFound("There is no such account")
-            return await record_of(session, row)
+            (record,) = await records_of(session, [row])
+            return record
 
         return await self._units.read(work)
 
@@ -129,30 +131,24 @@ class AccountOperations:
             for kind in kinds:
                 wanted = select(AccountRow).where(kind).order_by(col(AccountRow.id)).limit(20)
                 if rows := (await session.exec(wanted)).all():
-                    return tuple([await record_of(session, row) for row in rows])
+                    return await records_of(session, rows)
             return ()
 
         return await self._units.read(work)
 
     async def page(
-        self, query: str = "", limit: int = 50, after: str | None = None
+        self, wanted: AccountFilter = EVERYBODY, limit: int = 50, after: str | None = None
     ) -> tuple[AccountRecord, ...]:
         """Return accounts in the order of their identifiers.
 
         Args:
-            query: part of a name, username, e-mail or snowflake; empty for all.
+            wanted: which.
             limit: how many at the most.
             after: the last account_id of the page before, or None for the first page.
         """
-        wanted = select(AccountRow).order_by(col(AccountRow.id)).limit(limit)
-        if query:
-            wanted = wanted.where(_resembles(clean(query)))
-        if after is not None:
-            wanted = wanted.where(col(AccountRow.id) > after)
 
         async def work(session: AsyncSession) -> tuple[AccountRecord, ...]:
-            rows = (await session.exec(wanted)).all()
-            return tuple([await record_of(session, row) for row in rows])
+            return await records_of(session, await page_of(session, wanted, limit, after))
 
         return await self._units.read(work)
 
@@ -184,11 +180,3 @@ class AccountOperations:
 def _by(by: str | None) -> dict[str, JsonValue]:
     """Return what an event says of the operator; nothing is known of one at a command line."""
     return {} if by is None else {"operator": by}
-
-
-def _resembles(query: str) -> ColumnElement[bool]:
-    """Return the condition that one of the account's names contains the query."""
-    names = (AccountRow.name, AccountRow.username, AccountRow.email)
-    held = select(IdentityRow.account_id).where(col(IdentityRow.subject) == query)
-    within = [col(name).icontains(query, autoescape=True) for name in names]
-    return or_(*within, col(AccountRow.id).in_(held))

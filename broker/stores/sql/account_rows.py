@@ -12,7 +12,6 @@ from broker.core.model import AuditEvent, Facts, JsonValue, Profile
 from broker.stores import community as documents
 from broker.stores.cleaning import clean, clean_or_none
 from broker.stores.sql.errors import NotFound
-from broker.stores.sql.records import AccountRecord, IdentityRecord
 from broker.stores.sql.tables import (
     AccountRow,
     AuditEventRow,
@@ -198,14 +197,3 @@ def _plain(detail: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     return {
         name: clean(value) if isinstance(value, str) else value for name, value in detail.items()
     }
-
-
-async def record_of(session: AsyncSession, row: AccountRow) -> AccountRecord:
-    """Return the account as operators see it."""
-    identities = tuple(
-        IdentityRecord(i.upstream, i.subject, i.username, i.created_at, i.last_seen_at)
-        for i in await identities_of(session, row.id)
-    )
-    columns = row.model_dump(exclude={"id"})
-    consents = await consents_of(session, row.id)
-    return AccountRecord(account_id=row.id, identities=identities, consents=consents, **columns)
