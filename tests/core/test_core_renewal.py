@@ -9,6 +9,7 @@ from broker.core.errors import AuthorizationLost, StoreUnavailable, UpstreamUnav
 from broker.core.federation import KeptAuthorization
 from broker.core.renewal import Renewal
 from tests.core.communities import ACCOUNT, LOST, NEEDS, WEEK, Place, authorization
+from tests.pace import until
 
 
 @pytest.fixture
@@ -118,11 +119,12 @@ async def test_who_goes_away_does_not_lose_it(place: Place) -> None:
     place.later(WEEK)
     place.far.pause = 0.05
     task = asyncio.create_task(place.know(needs=NEEDS))
-    await asyncio.sleep(0.02)
+    await until(lambda: place.far.renewed)
     task.cancel()
-    await asyncio.sleep(0.1)
-    assert place.safe.kept is not None
-    assert place.safe.kept.authorization.access_token == "access-2"
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    kept = place.safe
+    await until(lambda: kept.kept and kept.kept.authorization.access_token == "access-2")
 
 
 async def test_a_sign_in_meanwhile(place: Place) -> None:

@@ -48,9 +48,10 @@ async def test_a_star_covers_every_route_but_those_with_their_own(signed_in: Dis
 async def test_a_delay_answers_late_and_well(signed_in: Discord):
     """Promise: the answer comes after the delay; a client with less patience times out."""
     signed_in.state.misbehave("/users/@me", Fault("delay", seconds=0.3))
+    impatient = httpx2.Timeout(10, read=0.1)
     with pytest.raises(httpx2.ReadTimeout):
         await signed_in.client.get(
-            f"{signed_in.origin}/api/v10/users/@me", headers=signed_in.headers, timeout=0.1
+            f"{signed_in.origin}/api/v10/users/@me", headers=signed_in.headers, timeout=impatient
         )
     assert (await signed_in.get("/users/@me")).status_code == 200
 

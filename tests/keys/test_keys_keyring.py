@@ -15,6 +15,7 @@ from keys.keyring import Keyring
 from keys.model import Replace
 from keys.policy import Policy
 from keys.rotation import Rotation
+from tests.pace import until
 
 
 @pytest.fixture
@@ -311,10 +312,10 @@ async def test_a_store_that_hangs_counts_as_out_of_reach(build, store, monkeypat
         await asyncio.sleep(60)
 
     monkeypatch.setattr(store, "all", hang)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         await ring.refresh()
     with pytest.raises(KeyStoreUnavailable, match="in time"):
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(10):
             await ring.load()
 
 
@@ -418,23 +419,26 @@ async def test_following_polls_and_maintains_until_told_to_stop(build, store, cl
     ring = build(policy=Policy(poll_interval=0.02))
     await ring.load()
     stop = asyncio.Event()
+
+    def told() -> list[str]:
+        return [r.message for r in caplog.records if r.name == "keys.keyring"]
+
     with caplog.at_level(logging.INFO):
         task = asyncio.create_task(ring.follow(stop))
         store.down = True
-        await asyncio.sleep(0.1)
+        await until(lambda: len(told()) == 1)
+        await asyncio.sleep(0.1)  # it goes on failing
         store.down = False
+        await until(lambda: len(told()) == 2)
         rotation = Rotation(store, vault(factory=KeyDrawerFrom(5)), POLICY)
         outcome = await rotation.revoke(ring.signer().kid, "x", clock.now)
-        await asyncio.sleep(0.1)
-        assert ring.signer().kid == outcome.signing
+        await until(lambda: ring.signer().kid == outcome.signing)
         clock.now = ring.records()[-1].signs_from
-        await asyncio.sleep(0.1)
-        assert ring.records()[-1].created_at == clock.now
+        await until(lambda: ring.records()[-1].created_at == clock.now)
         stop.set()
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(10):
             await task
-    told = [r.message for r in caplog.records if r.name == "keys.keyring"]
-    assert told == [
+    assert told() == [
         "signing keys: told to be out of reach",
         "signing keys: the key store is followed again",
     ]
@@ -461,9 +465,15 @@ async def test_following_survives_what_nobody_foresaw(build, store, monkeypatch,
 
     monkeypatch.setattr(store, "all", explode)
     task = asyncio.create_task(ring.follow(stop))
-    await asyncio.sleep(0.06)
-    monkeypatch.setattr(store, "all", whole)
-    await asyncio.sleep(0.06)
+    await until(lambda: any(r.exc_info for r in caplog.records))
+    passes = []
+
+    async def counted():
+        passes.append(1)
+        return await whole()
+
+    monkeypatch.setattr(store, "all", counted)
+    await until(lambda: passes)
     assert not task.done()
     stop.set()
     await task

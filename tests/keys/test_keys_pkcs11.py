@@ -332,7 +332,7 @@ async def test_a_token_that_is_removed_and_put_back(hsm, softhsm, store):
         signer.check()
     with pytest.raises(VaultUnavailable):
         await hsm.vault().make(ALG)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5  # there is no deadline to wait for
     away.rename(place)
     await asyncio.sleep(0.06)
     with pytest.raises(SigningFailed):
@@ -407,9 +407,9 @@ async def test_a_stuck_device_holds_nobody(token, clock, store):
                 await signer.sign(b"x")
             with pytest.raises(SigningFailed, match="has not answered"):
                 signer.check()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 30  # and not a thousand times the deadline
         release.set()
-        await asyncio.sleep(0.05)
+        await settle()
         await signer.sign(b"x")
         signer.check()
 

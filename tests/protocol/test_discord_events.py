@@ -228,7 +228,7 @@ async def test_a_sign_in_that_is_under_way(world: World, browser: Browser) -> No
     """Discord has answered the code, and is slow with the profile: what begins then is dead."""
     app = world.app(BACK)
     await world.browser().tokens(app)
-    world.discord.misbehave(PROFILE, Fault("delay", seconds=0.4))
+    world.discord.misbehave(PROFILE, Fault("delay", seconds=1.5))
     calls = world.discord.calls[PROFILE]
     under_way = asyncio.create_task(browser.arrive(app))
     while world.discord.calls[PROFILE] == calls:

@@ -285,7 +285,7 @@ async def test_one_that_is_withdrawn_while_discord_answers(world: World) -> None
     """What begins with a dead authorization is dead: it began when Discord was asked."""
     app, token = await activity(world), discord_token(world)
     await given(app, token)
-    world.discord.misbehave(PROFILE, Fault("delay", seconds=0.4))
+    world.discord.misbehave(PROFILE, Fault("delay", seconds=1.5))
     calls = world.discord.calls[PROFILE]
     under_way = asyncio.create_task(offer(app, token))
     while world.discord.calls[PROFILE] == calls:

@@ -14,7 +14,9 @@ async def test_of_many_at_once_one_wins(world: World) -> None:
 
 async def test_it_is_forgotten_in_time(world: World) -> None:
     """Nothing is kept for ever; a time that is over already still counts for a moment."""
-    assert await world.stores.once.spend_once("c" * 64, 0)
-    assert not await world.stores.once.spend_once("c" * 64, 60)
+    spend = world.stores.once.spend_once
+    # Both travel together: a moment may be over on a busy machine before the second one leaves.
+    both = await asyncio.gather(spend("c" * 64, 0), spend("c" * 64, 0))
+    assert sorted(both) == [False, True]
     await asyncio.sleep(1.1)
     assert await world.stores.once.spend_once("c" * 64, 60)

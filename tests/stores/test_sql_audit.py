@@ -7,6 +7,7 @@ import pytest
 from broker.core.errors import StoreUnavailable
 from broker.core.model import AuditEvent
 from broker.stores.sql.facade import SqlStores
+from tests.pace import until
 from tests.stores.sql_fixtures import NOW, another, clock, migrated_url, stores
 from tests.stores.test_sql_clients import Statements
 
@@ -46,19 +47,21 @@ async def test_nobody_waits_twice_for_sql_that_does_not_answer(
     stores: SqlStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who came while others were waiting is refused with them; the next one is kept."""
-    tries = 0
+    tries, over = 0, asyncio.Event()
 
     async def out_of_reach(work: object) -> None:
         nonlocal tries
         tries += 1
-        await asyncio.sleep(0.05)
+        await over.wait()
         raise StoreUnavailable(private="gone")
 
     with monkeypatch.context() as patched:
         patched.setattr(stores.audit._units, "write", out_of_reach)
         first = asyncio.create_task(stores.audit.record(_event(0)))
-        await asyncio.sleep(0.01)
-        found = await asyncio.gather(first, stores.audit.record(_event(1)), return_exceptions=True)
+        await until(lambda: tries)
+        second = asyncio.create_task(stores.audit.record(_event(1)))
+        asyncio.get_running_loop().call_later(0.05, over.set)
+        found = await asyncio.gather(first, second, return_exceptions=True)
     assert [type(one) for one in found] == [StoreUnavailable] * 2
     assert found[0] is not found[1]
     assert tries == 1

@@ -83,7 +83,7 @@ class FarDiscord(Far):
             "authorize_url": where["authorize_url"],
             "api_url": where["api_base"],
             "cdn_url": where["cdn_base"],
-            "timeout": 2.0,
+            "timeout": 8.0,
         } | changed
         self.upstream = Discord(DiscordSettings(**settings), self.wire(transport), self.clock)
 
@@ -120,7 +120,7 @@ class FarProvider(Far):
     places: ClassVar = {"token": "/token", "profile": "/userinfo"}
     secret = fake_provider.SECRET
 
-    def __init__(self, transport, provider, *, timeout=2.0, **changed):
+    def __init__(self, transport, provider, *, timeout=8.0, **changed):
         super().__init__()
         self.provider, self.strange = provider, provider.app
         provider.clock = self.clock
@@ -146,7 +146,7 @@ class FarGitHub(Far):
     places: ClassVar = {"token": "/login/oauth/access_token", "profile": "/api/v3/user"}
     secret = fake_github.SECRET
 
-    def __init__(self, transport, github, *, timeout=2.0, **changed):
+    def __init__(self, transport, github, *, timeout=8.0, **changed):
         super().__init__()
         self.github, self.strange = github, github.app
         given = {

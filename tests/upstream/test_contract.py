@@ -140,11 +140,11 @@ async def test_a_slow_one_is_unavailable_in_time(kind, transport):
     """The time limit is for all calls of a sign-in together."""
     async with FARS[kind](transport, timeout=0.5) as far:
         code = await far.code()
-        far.fault("token", "slow 2")
+        far.fault("token", "slow 6")
         began = time.monotonic()
         with pytest.raises(UpstreamUnavailable):
             await far.upstream.fetch(code=code, verifier=VERIFIER)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 3
 
 
 async def test_many_at_once_do_not_mix(far):

