@@ -94,7 +94,12 @@ def asks(client: Client, params: Parameters) -> bool:
     Anybody may register an app with any address, so a link of ours must not lead there by itself.
     The silent case is for pages that are open already.
     """
-    return client.registration_digest is not None and not _silent(params)
+    return unvouched(client) and not _silent(params)
+
+
+def unvouched(client: Client) -> bool:
+    """Whether an app has registered itself, so that nobody vouches for its addresses."""
+    return client.registration_digest is not None
 
 
 def _silent(params: Parameters) -> bool:

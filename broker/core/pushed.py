@@ -33,6 +33,7 @@ from broker.core.handles import ID_BYTES, Handle, Kind
 from broker.core.model import AuthorizationRequest, Client, PendingRequest
 from broker.core.parameters import Parameters
 from broker.core.ports import Proof
+from broker.core.responses import refusal
 
 PATH: Final = "/par"
 PREFIX: Final = "urn:ietf:params:oauth:request_uri:"  # RFC 9126 §2.2
@@ -118,6 +119,8 @@ def named(params: Parameters) -> str | None:
 async def take(desk: Desk, params: Parameters, uri: str) -> tuple[AuthorizationRequest, Client]:
     """Return a pushed request; nothing but ``client_id`` counts beside it (§4).
 
+    A request object may not stand beside it, though: it would be another request (RFC 9101 §5).
+
     Args:
         desk: what a sign-in needs at hand.
         params: of the authorization request.
@@ -126,7 +129,7 @@ async def take(desk: Desk, params: Parameters, uri: str) -> tuple[AuthorizationR
     Raises:
         BadAuthorizationRequest: there is no such client.
         AuthorizationRefused: the request is over, spent, unknown or another client's, and the
-            parameters name a redirect URI of this client.
+            parameters name a redirect URI of this client; or another request stands beside it.
         PushedRequestGone: the same, and they do not.
         RequestUnknown: the app was switched off, or does not want its people there any more.
         StoreUnavailable: Redis is out of reach.
@@ -142,6 +145,8 @@ async def take(desk: Desk, params: Parameters, uri: str) -> tuple[AuthorizationR
     found = await desk.requests.get(handle.item_id)
     if found is None or found.request.client_id != client.client_id:
         raise _gone(client, params, "it was used before")
+    if "request" in params:
+        raise _joined(client, found.request)
     request = replace(found.request, pushed=handle.item_id)
     return request, await desk.client_of(found)
 
@@ -149,6 +154,14 @@ async def take(desk: Desk, params: Parameters, uri: str) -> tuple[AuthorizationR
 def _owner(client_id: str) -> str:
     """Return what a handle says of its client: no other one can spend it."""
     return hashlib.sha256(client_id.encode()).digest()[:ID_BYTES].hex()
+
+
+def _joined(client: Client, request: AuthorizationRequest) -> AuthorizationRefused:
+    """Return the refusal of one that has a request object beside it; it is not spent."""
+    refused = refusal(request, InvalidRequest("request and request_uri cannot be joined"))
+    refused.client = client
+    refused.asks = authorize.unvouched(client) and request.prompt != (v.PROMPT_NONE,)
+    return refused
 
 
 def _gone(

@@ -51,6 +51,30 @@ async def test_what_stands_beside_it_counts_for_nothing(world: World, browser: B
     answered(arrived, app)
 
 
+async def test_a_request_object_beside_it(world: World, browser: Browser, app: App) -> None:
+    """RFC 9101 §5: one or the other, whatever it says; it is told where the pushed one says."""
+    uri = await push(app, response_mode="fragment")
+    beside = {"request": "e30.e30.", "redirect_uri": "https://evil.example/", "state": "other"}
+    told = await follow(browser, app, uri, **beside)
+    assert told.headers["location"].startswith(f"{app.redirect_uri}#")
+    assert "cannot+be+joined" in told.headers["location"]
+    assert query_of(told.headers["location"].replace("#", "?"))["error"] == "invalid_request"
+    spent = await push(app)
+    is_refusal(await follow(browser, app, spent, **beside), app, "invalid_request")
+    answered(await browser.go_on(await follow(browser, app, spent)), app)
+
+
+async def test_nobody_is_led_to_an_app_that_anybody_registered(
+    world: World, browser: Browser
+) -> None:
+    """RFC 9700 §4.11.2: the person decides about going there, but where no page is wanted."""
+    app = await world.new_app(FRONT, registration_digest="ef" * 32)
+    page = await follow(browser, app, await push(app), request="e30.e30.")
+    assert app.redirect_uri in is_page(page)
+    silent = await follow(browser, app, await push(app, prompt="none"), request="e30.e30.")
+    is_refusal(silent, app, "invalid_request")
+
+
 async def test_client_id_is_known_from_the_authentication(world: World, browser: Browser) -> None:
     """A client that has authenticated need not name itself in the body too."""
     app = world.app(BACK)
