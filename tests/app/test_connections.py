@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from broker.app import answering, connections, lingering
 from broker.app.answering import Server, config
@@ -132,6 +133,28 @@ async def test_a_head_in_two_pieces_is_as_good() -> None:
         writer.close()
 
 
+async def test_a_head_alone_has_to_be_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is idle, or sends a body at leisure, has as long as an idle connection."""
+    monkeypatch.setattr(lingering, "HEAD", TICK)
+    monkeypatch.setattr(lingering, "EVERY", TICK)
+    begun = (b"", asks("/usual"), ENDLESS["a body that is read"], asks("/usual")[:20])
+    async with serving() as served:
+        lines = [await served.connect() for _ in begun]
+        for (_, writer), sent in zip(lines, begun, strict=True):
+            writer.write(sent)
+        await asyncio.wait_for(lines[1][0].readuntil(b"/usual"), 5)
+        with capture_logs() as said:
+            slow = await asyncio.wait_for(lines.pop()[0].read(), 8)
+            await asyncio.sleep(4 * TICK)
+        assert slow.startswith(b"HTTP/1.1 408 ")
+        assert [(line["event"], line["count"]) for line in said] == [("connections.given_up", 1)]
+        lines[2][1].write(b"a" * 900)
+        for reader, writer in lines:
+            writer.write(LAST)
+            assert b"HTTP/1.1 200 OK" in await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+
+
 ENDLESS = {
     "nothing but empty lines": b"",
     "a body that was answered already": b"POST / HTTP/1.1\r\ncontent-length: 900\r\n\r\n",
@@ -176,8 +199,11 @@ FLOODS = HEADS | {
 
 
 @pytest.mark.parametrize(("begun", "more"), HEADS.values(), ids=HEADS)
-async def test_a_head_has_a_size(begun: bytes, more: bytes) -> None:
-    """It is told with 431 (RFC 6585 §5)."""
+async def test_a_head_has_a_size(
+    begun: bytes, more: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told with 431 (RFC 6585 §5); whoever stays after that is given up soon."""
+    monkeypatch.setattr(lingering, "EVERY", TICK)
     async with serving() as served:
         reader, writer = await served.connect()
         writer.write(begun)
@@ -185,8 +211,8 @@ async def test_a_head_has_a_size(begun: bytes, more: bytes) -> None:
             await asyncio.sleep(0)
             writer.write(more)
         assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 431 ")
-        writer.close()
         await served.nobody_is_left()
+        writer.close()
 
 
 @pytest.mark.parametrize(("begun", "more"), FLOODS.values(), ids=FLOODS)
