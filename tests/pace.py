@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from time import monotonic, thread_time
+from threading import Event, Thread
+from time import monotonic, sleep, thread_time
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -60,3 +61,38 @@ async def until(holds: Callable[[], T], seconds: float = 10.0) -> T:
         assert monotonic() < end, f"still not so after {seconds} s"
         await asyncio.sleep(0.005)
     return found
+
+
+class Machine:
+    """What the machine took from whoever was to go on, meanwhile, in ``with``.
+
+    A thread wants the processor again and again; how late it gets it, another process that a test
+    waits for is late as well.
+
+    Attributes:
+        late: seconds, in all.
+    """
+
+    def __init__(self) -> None:
+        self.late = 0.0
+        self._over = Event()
+        self._thread = Thread(target=self._look, daemon=True)
+
+    def _look(self) -> None:
+        while not self._over.is_set():
+            began = monotonic()
+            sleep(TICK)
+            self.late += monotonic() - began - TICK
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join()

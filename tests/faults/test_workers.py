@@ -81,7 +81,7 @@ async def test_nobody_waits_for_a_process_that_hangs(broker: RunningBroker) -> N
     hanging, *_ = broker.workers()
     hanging.send_signal(signal.SIGSTOP)
     try:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(6):
             for opened in await asyncio.gather(*(visit(broker) for _ in range(64))):
                 opened.close()
     finally:

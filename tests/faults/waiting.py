@@ -10,7 +10,7 @@ from typing import Any
 from tests.running import RunningBroker
 
 
-def eventually(holds: Callable[[], Any], seconds: float = 10.0) -> Any:
+def eventually(holds: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Return what ``holds`` says as soon as it is true."""
     until = time.monotonic() + seconds
     while True:

@@ -24,6 +24,7 @@ from broker.stores.embedded import (
 )
 from broker.stores.embedded.locks import Lock
 from broker.stores.embedded.process import say
+from tests.pace import Machine
 from tests.stores.redis_servers import bundled, bundled_valkey, wait_for
 
 
@@ -72,9 +73,12 @@ def servers_on(folder: Path) -> list[int]:
 
 def test_it_starts_fast_and_privately(tmp_path: Path) -> None:
     """It answers within 100 ms on a socket that only its user can reach, and on no port."""
-    began = time.monotonic()
-    with start(tmp_path) as server:
-        assert time.monotonic() - began < 0.5  # 100 ms, with room for a busy machine
+    with Machine() as machine:
+        began = time.monotonic()
+        server = start(tmp_path)
+        took = time.monotonic() - began
+    assert took < 0.5 + machine.late  # 100 ms, with room for a busy machine
+    with server:
         socket = Path(server.url.removeprefix("unix://"))
         assert stat.S_IMODE(socket.stat().st_mode) == 0o600
         assert stat.S_IMODE(server.directory.stat().st_mode) == 0o700
