@@ -1,13 +1,15 @@
-"""The look of pages, from the settings, and which colours they may have."""
+"""The look of pages, from the settings: which colours they may have, and what they announce."""
 
 from collections.abc import Iterator
 from math import floor
 from typing import Final
 
 from broker.app.settings import Settings
+from broker.web import languages
 from broker.web.branding import ENOUGH, Logo, Look, is_colour, least, on_light, readable
 
 LARGEST_LOGO: Final = 65536  # bytes
+LONGEST_NOTICE: Final = 300  # characters, in each language
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 
 
@@ -27,13 +29,31 @@ def look(settings: Settings) -> Look:
         settings.brand_support,
         settings.brand_privacy,
         settings.brand_terms,
+        notices(settings.notice),
     )
+
+
+def notices(text: str) -> dict[str, str]:
+    """Return what the notice says, by the tag of the language; what has none is under no tag.
+
+    Args:
+        text: as set: a line that begins with ``#ko`` begins what it says in that language.
+    """
+    found: dict[str, str] = {}
+    tag = ""
+    for line in text.split("\n"):
+        words = line.strip()
+        if words.startswith("#"):
+            tag, _, words = words[1:].partition(" ")
+        found[tag] = f"{found.get(tag, '')} {words.strip()}".strip()
+    return {tag: said for tag, said in found.items() if tag or said}
 
 
 def look_faults(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield the fields that pages cannot be made with, each with the reason."""
     if settings.brand_accent and (reason := accent_fault(settings.brand_accent)):
         yield "brand_accent", reason
+    yield from (("notice", reason) for reason in _notice_faults(settings.notice))
     if settings.brand_logo is None:
         return
     try:
@@ -45,6 +65,19 @@ def look_faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "brand_logo", f"is larger than {LARGEST_LOGO // 1024} kB"
     elif not body.startswith(_PNG) and b"<svg" not in body:
         yield "brand_logo", "is neither SVG nor PNG"
+
+
+def _notice_faults(text: str) -> Iterator[str]:
+    """Yield what keeps a notice from being shown."""
+    found, spoken = notices(text), languages.tags()
+    if found and "" not in found:
+        yield "begins with what is said in every language; lines that begin with #ko come after it"
+    for tag, said in found.items():
+        if tag and tag not in spoken:
+            yield f"#{tag}: pages speak {', '.join(spoken)}"
+        if not said or len(said) > LONGEST_NOTICE or not said.isprintable():
+            where = f"#{tag}: " if tag else ""
+            yield f"{where}1 to {LONGEST_NOTICE} printable characters"
 
 
 def accent_fault(accent: str) -> str | None:

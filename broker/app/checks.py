@@ -197,7 +197,7 @@ def keys_placed(settings: Settings) -> Iterator[Problem]:
 
 
 def look_readable(settings: Settings) -> Iterator[Problem]:
-    """The logo is there, and text in the accent colour can be read (WCAG 2.2 AA)."""
+    """The logo is there, text in the accent colour can be read (WCAG 2.2 AA), and so the notice."""
     for field, reason in look_faults(settings):
         yield Problem(variable(field), reason)
 

@@ -94,6 +94,12 @@ class Fields(BaseSettings):
         pattern=r"^(https://[!-~]+)?$",
         description="Address of your terms of use; every page leads to them.",
     )
+    notice: str = Field(
+        "",
+        description="What people read at the top of every page, such as: Maintenance today, 22:00 "
+        "to 22:10 UTC. Plain text, 300 characters at the most; a line that begins with #ko says it "
+        "in Korean. Servers read it anew at kill -HUP.",
+    )
 
     secrets: Secrets = Field(
         (),

@@ -95,6 +95,7 @@ class Pages:
             "issuer": config.issuer,
             "providers": config.providers,
             "look": config.look,
+            "board": config.look.notice.get(speech.tag) or config.look.notice.get("", ""),
             "static": static,
         }
         self._look = config.look

@@ -70,3 +70,35 @@ def test_forms(fields: dict[str, str]) -> None:
     """Nothing that could be anything but a colour or an address."""
     with pytest.raises(ValueError, match=next(iter(fields))):
         Settings(**fields)  # type: ignore[arg-type]
+
+
+SAID = "Maintenance today,\n  22:00 UTC.\n#ko 오늘 22:00 UTC\n점검"
+
+
+def test_what_a_notice_says() -> None:
+    """To everybody, and in a language; lines are joined, nothing set is nothing said."""
+    assert look(Settings(notice=SAID)).notice == {
+        "": "Maintenance today, 22:00 UTC.",
+        "ko": "오늘 22:00 UTC 점검",
+    }
+    assert look(Settings()).notice == look(Settings(notice="\n \n")).notice == {}
+
+
+@pytest.mark.parametrize(
+    ("notice", "good"),
+    [
+        (SAID, True),
+        ("<b>&amp; 100 % #1", True),
+        ("x" * 300, True),
+        ("x" * 301, False),
+        (f"x\n#ko {'y' * 301}", False),
+        ("#ko 점검", False),
+        ("x\n#ko", False),
+        ("x\n#fr entretien", False),
+        ("bell\x07", False),
+        ("right\u202eto left", False),
+    ],
+)
+def test_notices(notice: str, good: bool) -> None:
+    """Short, printable, for everybody, and in languages that pages speak; else refused whole."""
+    assert refused(notice=notice) == ([] if good else ["BROKER_NOTICE"])

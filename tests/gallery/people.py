@@ -37,6 +37,13 @@ LOOK: Final = Look(
     privacy="https://lighthouse.example/privacy",
     terms="https://lighthouse.example/terms",
 )
+NOTICED: Final = replace(
+    LOOK,
+    notice={
+        "": "Maintenance today from 22:00 to 22:10 UTC: signing in will fail for some minutes.",
+        "ko": "오늘 22:00부터 22:10(UTC)까지 점검이 있어요. 몇 분 동안 로그인할 수 없어요.",
+    },
+)
 PROVIDERS: Final = (
     Provider("discord", "Discord", "discord"),
     Provider("google", "Google", "google"),
@@ -202,6 +209,7 @@ class Room:
         path: where it is asked for.
         opened: whether what can be unfolded on it is.
         main: whether it is looked at in every language and light.
+        noticed: whether the operator announces something at the top.
     """
 
     name: str
@@ -209,6 +217,7 @@ class Room:
     path: str = "/interaction?request=r"
     opened: bool = False
     main: bool = False
+    noticed: bool = False
 
 
 def _consent(client: Client, claims: dict[str, Any], *scope: str, **more: Any) -> ConsentPage:
@@ -226,6 +235,7 @@ def _refused(*each: Obstacle, **more: Any) -> AccessRefusedPage:
 PAGES: Final = (
     Room("landing", {}, "/"),
     Room("choose", ChoicePage("r", BOARD, tuple(one.name for one in PROVIDERS)), main=True),
+    Room("choose-noticed", ChoicePage("r", BOARD, ("discord", "corp")), main=True, noticed=True),
     Room("choose-own", ChoicePage("r", None, ("discord", "corp"))),
     Room("consent", _consent(BOARD, ADA, *EVERYTHING), main=True),
     Room("consent-long", _consent(LONG, MINJI, "openid", "profile", "email")),
@@ -250,6 +260,7 @@ PAGES: Final = (
         KeepPage("r", "csrf", NOW + 12 * DAY, "https://board.example", by="operator"),
     ),
     Room("account", ACCOUNT, "/account", main=True),
+    Room("account-noticed", ACCOUNT, "/account", noticed=True),
     Room("account-opened", replace(ACCOUNT, notice=None), "/account", opened=True),
     Room("account-new", NEW, "/account"),
     Room("account-long", replace(NEW, claims=MINJI), "/account"),

@@ -9,7 +9,7 @@ import httpx2
 from playwright.async_api import BrowserContext, Page, Route
 
 from broker.web.branding import Look
-from tests.gallery.people import LOOK, PICTURES, PROVIDERS, Room
+from tests.gallery.people import LOOK, NOTICED, PICTURES, PROVIDERS, Room
 from tests.web import fakes
 from tests.web.client import edge
 
@@ -37,7 +37,11 @@ async def showing(context: BrowserContext, look: Look = LOOK) -> AsyncIterator[S
     Nothing leaves the process: what is asked elsewhere gets no answer, pictures one of ours.
     """
     core = fakes.Core()
-    async with edge(core, look=look, providers=PROVIDERS) as client:
+    async with (
+        edge(core, look=look, providers=PROVIDERS) as plain,
+        edge(core, look=NOTICED, providers=PROVIDERS) as noticed,
+    ):
+        client = plain
 
         async def serve(route: Route) -> None:
             request = route.request
@@ -49,6 +53,8 @@ async def showing(context: BrowserContext, look: Look = LOOK) -> AsyncIterator[S
                 await route.fulfill(**_as_shown(await _asked(client, route)))
 
         async def show(page: Page, room: Room) -> None:
+            nonlocal client
+            client = noticed if room.noticed else plain
             core.outcome = room.outcome
             await page.goto(f"{fakes.ISSUER}{room.path}")
             if room.opened:

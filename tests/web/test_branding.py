@@ -2,6 +2,7 @@
 
 import re
 from colorsys import rgb_to_hls
+from dataclasses import replace
 from importlib.resources import files
 
 import httpx2
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.app.branding import accent_fault
+from broker.core.outcomes import DeviceCodePage
 from broker.web.app import build
 from broker.web.branding import (
     DARK,
@@ -129,6 +131,28 @@ async def test_pages_show_it() -> None:
             assert f'<a href="{address}" rel="noreferrer">' in page.text
         sheet = page.text.partition('<link rel="stylesheet" href="')[2].partition('"')[0]
         assert b"--accent: #4752c4" in (await http.get(sheet)).content
+
+
+@pytest.mark.parametrize(("path", "status"), [("/", 200), ("/device", 200), ("/nowhere", 404)])
+async def test_a_notice_stands_on_every_page(path: str, status: int) -> None:
+    """In the page's language, as text and nothing but text; on none where there is none."""
+    look = Look(notice={"": "Down <b>22:00</b> UTC", "ko": "22:00 점검"})
+    for shown, accepted, said in (
+        (look, "en", "<span>Down &lt;b&gt;22:00&lt;/b&gt; UTC</span></p>"),
+        (look, "ko", "<span>22:00 점검</span></p>"),
+        (replace(look, notice={"": "Down"}), "ko", "<span>Down</span></p>"),
+        (Look(), "en", ""),
+    ):
+        core = fakes.Core()
+        core.outcome = DeviceCodePage("csrf")
+        app = build(fakes.services(core), fakes.config(look=shown))
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url=fakes.ISSUER) as http:
+            headers = {"accept": "text/html", "accept-language": accepted}
+            page = await http.get(path, headers=headers)
+        assert page.status_code == status
+        assert said in page.text
+        assert page.text.count('<p class="notice board" role="status">') == bool(said)
 
 
 def test_what_is_not_set_is_ours() -> None:
