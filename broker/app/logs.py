@@ -1,16 +1,19 @@
 """Structured logs: one line an event, JSON for machines, columns for a terminal."""
 
 import asyncio
+import io
 import json
 import logging
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TextIO
 
 import orjson
 
 from broker.app.clock import Moments
+from broker.app.outlet import outlet
 from broker.app.settings import Settings
 from broker.log import request_id, structlog
 
@@ -32,20 +35,20 @@ def configure(settings: Settings) -> None:
     if settings.log_format == "auto":
         columns = sys.stderr.isatty()
     final = _columns() if columns else [_traceback, _json]
-    logger = Columns(sys.stderr) if columns else TurnLogger(sys.stderr.buffer)
+    logger = Columns(_text(sys.stderr)) if columns else TurnLogger(outlet(sys.stderr))
     structlog.configure(
         processors=[facts, *final],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: logger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Theirs(logger.beside)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[facts, structlog.stdlib.add_logger_name],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *(final if columns else [*final, _text]),
+                *(final if columns else [*final, _decoded]),
             ],
         )
     )
@@ -65,7 +68,30 @@ class Columns(structlog.WriteLogger):
         with suppress(OSError):
             super().msg(message)
 
+    def beside(self, message: str) -> None:
+        """Write a line of a library."""
+        self.msg(message)
+
     debug = info = warning = error = critical = msg
+
+
+class Theirs(logging.Handler):
+    """Writes lines of libraries like our own.
+
+    Args:
+        tell: writes one.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        try:
+            self._tell(self.format(record))
+        except Exception:  # noqa: BLE001 - as every handler does
+            self.handleError(record)
 
 
 class TurnLogger(structlog.BytesLogger):
@@ -74,8 +100,9 @@ class TurnLogger(structlog.BytesLogger):
     A warning or worse is written where it happens, and what was told before with it. What dies
     with the process in the midst of a turn are lines of requests whose answers die with it.
 
-    A full disk, or a reader that is gone, fails no request: what is lost of the log is counted, and
-    told as soon as something can be written again. (The audit log is elsewhere, and never lost.)
+    A full disk, or a reader that is gone or stuck, fails no request and holds none up: what is lost
+    of the log is counted, and told as soon as something can be written again. (The audit log is
+    elsewhere, and never lost.)
     """
 
     __slots__ = ("_held", "_lost")
@@ -99,13 +126,22 @@ class TurnLogger(structlog.BytesLogger):
     def msg(self, message: bytes) -> None:
         """Write a line now, after those that were held back."""
         held, self._held = self._held, []
+        self._write_lines(b"\n".join((*held, message)), 1 + len(held))
+
+    def beside(self, message: str) -> None:
+        """Write a library's line now, whichever thread it comes from; what is held stays so."""
+        self._write_lines(message.encode(), 1)
+
+    def _write_lines(self, lines: bytes, count: int) -> None:
         try:
-            super().msg(b"\n".join((*held, message)))
-            if self._lost:
+            super().msg(lines)
+        except OSError:
+            self._lost += count
+            return
+        if self._lost:
+            with suppress(OSError):
                 super().msg(LOST % self._lost)
                 self._lost = 0
-        except OSError:
-            self._lost += 1 + len(held)
 
     debug = warning = error = critical = msg
 
@@ -145,5 +181,13 @@ def _json(_logger: Any, _method: str, event: Any) -> bytes:
     return line if line.isascii() else _ascii(event).encode()
 
 
-def _text(_logger: Any, _method: str, line: bytes) -> str:
+def _decoded(_logger: Any, _method: str, line: bytes) -> str:
     return line.decode()
+
+
+def _text(stream: TextIO) -> TextIO:
+    """Return what lines for a person are written to."""
+    found = outlet(stream)
+    if found is getattr(stream, "buffer", None):
+        return stream
+    return io.TextIOWrapper(found, encoding=stream.encoding, errors="replace", write_through=True)
