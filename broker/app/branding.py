@@ -29,7 +29,7 @@ def look(settings: Settings) -> Look:
         settings.brand_support,
         settings.brand_privacy,
         settings.brand_terms,
-        notices(settings.notice),
+        tuple(notices(settings.notice).items()),
     )
 
 

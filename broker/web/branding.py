@@ -9,9 +9,9 @@ demands (AA: 4.5 to 1).
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from colorsys import hls_to_rgb, rgb_to_hls
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 ENOUGH: Final = 4.5
@@ -44,8 +44,8 @@ class Look:
         logo: stands in place of our mark, or None.
         accent: a colour, ``#14604f``; empty for ours.
         support, privacy, terms: addresses to lead to; empty for none.
-        notice: what stands at the top of every page, by the language of the page; under an empty
-            tag for languages that have none.
+        notice: what stands at the top of every page: the tag of a language, and the text; an empty
+            tag is that of all languages that have none.
     """
 
     logo: Logo | None = None
@@ -53,7 +53,7 @@ class Look:
     support: str = ""
     privacy: str = ""
     terms: str = ""
-    notice: Mapping[str, str] = field(default_factory=dict)
+    notice: tuple[tuple[str, str], ...] = ()
 
     @property
     def stylesheet(self) -> bytes:

@@ -87,7 +87,7 @@ class Pages:
     def __init__(
         self, config: EdgeConfig, speech: Speech, compiled: Compiled, *, docs: bool = False
     ) -> None:
-        env = environment(speech, compiled)
+        env, notice = environment(speech, compiled), dict(config.look.notice)
         static = {item.source: f"/static/{item.name}" for item in static_files(config.look)}
         env.globals |= {
             "language": speech.tag,
@@ -95,7 +95,7 @@ class Pages:
             "issuer": config.issuer,
             "providers": config.providers,
             "look": config.look,
-            "board": config.look.notice.get(speech.tag) or config.look.notice.get("", ""),
+            "board": notice.get(speech.tag) or notice.get("", ""),
             "static": static,
         }
         self._look = config.look

@@ -77,11 +77,11 @@ SAID = "Maintenance today,\n  22:00 UTC.\n#ko 오늘 22:00 UTC\n점검"
 
 def test_what_a_notice_says() -> None:
     """To everybody, and in a language; lines are joined, nothing set is nothing said."""
-    assert look(Settings(notice=SAID)).notice == {
-        "": "Maintenance today, 22:00 UTC.",
-        "ko": "오늘 22:00 UTC 점검",
-    }
-    assert look(Settings()).notice == look(Settings(notice="\n \n")).notice == {}
+    assert look(Settings(notice=SAID)).notice == (
+        ("", "Maintenance today, 22:00 UTC."),
+        ("ko", "오늘 22:00 UTC 점검"),
+    )
+    assert look(Settings()).notice == look(Settings(notice="\n \n")).notice == ()
 
 
 @pytest.mark.parametrize(

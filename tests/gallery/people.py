@@ -39,10 +39,10 @@ LOOK: Final = Look(
 )
 NOTICED: Final = replace(
     LOOK,
-    notice={
-        "": "Maintenance today from 22:00 to 22:10 UTC: signing in will fail for some minutes.",
-        "ko": "오늘 22:00부터 22:10(UTC)까지 점검이 있어요. 몇 분 동안 로그인할 수 없어요.",
-    },
+    notice=(
+        ("", "Maintenance today from 22:00 to 22:10 UTC: signing in will fail for some minutes."),
+        ("ko", "오늘 22:00부터 22:10(UTC)까지 점검이 있어요. 몇 분 동안 로그인할 수 없어요."),
+    ),
 )
 PROVIDERS: Final = (
     Provider("discord", "Discord", "discord"),

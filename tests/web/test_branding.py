@@ -136,11 +136,11 @@ async def test_pages_show_it() -> None:
 @pytest.mark.parametrize(("path", "status"), [("/", 200), ("/device", 200), ("/nowhere", 404)])
 async def test_a_notice_stands_on_every_page(path: str, status: int) -> None:
     """In the page's language, as text and nothing but text; on none where there is none."""
-    look = Look(notice={"": "Down <b>22:00</b> UTC", "ko": "22:00 점검"})
+    look = Look(notice=(("", "Down <b>22:00</b> UTC"), ("ko", "22:00 점검")))
     for shown, accepted, said in (
         (look, "en", "<span>Down &lt;b&gt;22:00&lt;/b&gt; UTC</span></p>"),
         (look, "ko", "<span>22:00 점검</span></p>"),
-        (replace(look, notice={"": "Down"}), "ko", "<span>Down</span></p>"),
+        (replace(look, notice=(("", "Down"),)), "ko", "<span>Down</span></p>"),
         (Look(), "en", ""),
     ):
         core = fakes.Core()
