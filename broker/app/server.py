@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from broker.app import logs
+from broker.app.absence import Absence
 from broker.app.checks import check_serving
 from broker.app.children import Nursery
 from broker.app.data_dir import prepare, refuse_demo
@@ -132,7 +133,8 @@ def _supervisor(
         variables=partial(_variables, settings, redis_url, numbers),
         living=numbers.living if numbers else lambda _: None,
     )
-    return Supervisor(nursery, numbers.add_up if numbers else lambda: None, PARTING)
+    handed_over = numbers.add_up if numbers else lambda: None
+    return Supervisor(nursery, handed_over, PARTING, Absence(doors.sockets))
 
 
 def _variables(settings: Settings, redis_url: str, numbers: "Numbers | None") -> dict[str, str]:

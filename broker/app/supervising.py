@@ -15,12 +15,14 @@ serve, and looks after that from then on.
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from broker.app import signals
+from broker.app.absence import Absence
 from broker.app.children import Child, Nursery
-from broker.app.handover import GRACE, KEEP_ALIVE
+from broker.app.crew import Crew
+from broker.app.handover import KEEP_ALIVE
 from broker.app.orphans import Orphans
 from broker.app.pauses import Pauses, Watch
 from broker.app.spawning import START, NotStarted, Source
@@ -32,7 +34,6 @@ if TYPE_CHECKING:  # it loads the HTTP server
 LOOK: Final = 0.2  # seconds between two looks at the processes
 STOPPED: Final = 2.0  # seconds between two looks that mean that this process itself did not run
 LOOKING: Final = 600.0  # seconds that what comes before serving may take: migrations do
-END: Final = GRACE + 10.0  # seconds until one that was told to end is killed
 
 _log = structlog.get_logger("broker.server")
 
@@ -44,25 +45,30 @@ class Supervisor:
         nursery: starts them.
         handed_over: called when others serve instead of this process.
         patience: seconds that idle connections are kept when all end.
+        absence: answers while none serves.
     """
 
-    def __init__(self, nursery: Nursery, handed_over: Callable[[], None], patience: float) -> None:
+    def __init__(
+        self,
+        nursery: Nursery,
+        handed_over: Callable[[], None],
+        patience: float,
+        absence: Absence | None = None,
+    ) -> None:
         self._nursery = nursery
+        self._crew = Crew(nursery)
         self._handed_over = handed_over
         self._patience = patience
         self._here: Server | None = None
         self._serving_here: asyncio.Task[None] | None = None
         self._handed = False
         self._wanted = 0
-        self._serving: list[Child] = []
-        self._coming: set[Child] = set()
-        self._leaving: dict[Child, float] = {}  # and when at the latest
         self._looked_at = 0.0
         self._looking_since = 0.0
         self._pauses = Pauses()
         self._watch = Watch()
+        self._absence = absence or Absence(())
         self._orphans = Orphans()
-        self._one_at_a_time = asyncio.Lock()
         self._filling: asyncio.Task[None] | None = None
         self._replacing: asyncio.Task[None] | None = None
         self._replaceable = False
@@ -116,7 +122,7 @@ class Supervisor:
         await self._looked(await self._nursery.usual_source())
         opened()
         await self._fill()
-        for child in self._serving:
+        for child in self._crew.serving:
             await child.answer(START)
         announce()
         self._replaceable = True
@@ -145,57 +151,24 @@ class Supervisor:
 
         return {signal.SIGTERM: work.cancel, signal.SIGINT: interrupt, signal.SIGHUP: replace}
 
-    async def _start(self, source: Source | None = None) -> Child:
-        found = source or await self._nursery.usual_source()
-        return await self._begun(lambda: self._nursery.start(found, self._seats()))
-
-    async def _begun(self, start: Callable[[], Awaitable[Child]]) -> Child:
-        """Return a new process; one that is about to be there is ours, even where all end now."""
-
-        async def begin() -> Child:
-            async with self._one_at_a_time:  # none takes a seat that another is about to take
-                child = await start()
-                self._coming.add(child)
-                return child
-
-        return await asyncio.shield(begin())
-
-    def _seats(self) -> set[int]:
-        return {child.seat for child in self._all()}
-
-    def _let_serve(self, child: Child) -> None:
-        self._coming.discard(child)
-        self._serving.append(child)
-
-    def _all(self) -> list[Child]:
-        return [*self._serving, *self._coming, *self._leaving]
-
     def _keep_up(self, now: float) -> None:
         """Replace processes that died, and kill those that hang."""
         if now - self._looked_at > STOPPED:
             self._looking_since = now  # so were the others, as likely as not: give them time
         self._looked_at = now
-        self._coming = {child for child in self._coming if not child.gone()}
-        self._leaving = {child: end for child, end in self._leaving.items() if not child.gone()}
-        for child, end in self._leaving.items():
-            if now > end:
-                child.kill()
-        for child in list(self._serving):
-            if child.hangs(now, self._looking_since):
-                _log.error("worker.hangs", pid=child.pid)
-                child.kill()
-            if child.gone():
-                self._serving.remove(child)
-                self._died(child, now)
-        missing = len(self._serving) < self._wanted
+        for child in self._crew.died(now, self._looking_since):
+            self._died(child, now)
+        missing = len(self._crew.serving) < self._wanted
         if missing and self._pauses.over(now) and not self._fills():
             self._filling = asyncio.create_task(self._fill_again())
         if self._wanted:
-            self._watch.look(now, serves=any(child.ready for child in self._all()))
+            serves = any(child.ready for child in self._crew.everybody())
+            self._watch.look(now, serves=serves)
+            self._absence.look(now, serves=serves)
         self._orphans.look(now)
-        if not self._one_at_a_time.locked() and self._nursery.lost():
+        if not self._crew.starts and self._nursery.lost():
             _log.error("template.died")
-        self._nursery.living([child.pid for child in (*self._serving, *self._coming)])
+        self._nursery.living(self._crew.living())
 
     def _died(self, child: Child, now: float) -> None:
         """Have another take its place: at once where it had served for a while."""
@@ -222,9 +195,9 @@ class Supervisor:
 
     async def _fill(self) -> None:
         """Start what is missing."""
-        while len(self._serving) < self._wanted:
-            self._let_serve(await self._start())
-            self._let_go(self._wanted)  # a reload may have filled the place meanwhile
+        while len(self._crew.serving) < self._wanted:
+            self._crew.let_serve(await self._crew.start())
+            self._crew.let_go(self._wanted)  # a reload may have filled the place meanwhile
 
     def _replace_soon(self) -> None:
         if self._replaceable and (self._replacing is None or self._replacing.done()):
@@ -247,7 +220,7 @@ class Supervisor:
                 self._nursery.dismiss(source)
             self._wanted = wanted
             self._pauses.forget()
-            _log.info("reload.done", pids=[child.pid for child in self._serving])
+            _log.info("reload.done", pids=[child.pid for child in self._crew.serving])
         except NotStarted as error:
             _log.error("reload.failed", reason=str(error))
         if self._again:
@@ -257,7 +230,7 @@ class Supervisor:
         """Replace all that serve by processes that come from there; return how many they are."""
         wanted = await self._looked(source)
         for _ in range(wanted):
-            child = await self._start(source)
+            child = await self._crew.start(source)
             await self._trial(child, START)
             self._nursery.use(source)
             self._take_over(child, wanted)
@@ -265,8 +238,7 @@ class Supervisor:
 
     async def _looked(self, source: Source) -> int:
         """Have done what comes before serving; return how many processes are wanted."""
-        look = await self._begun(lambda: self._nursery.look(source))
-        return await self._trial(look, LOOKING)
+        return await self._trial(await self._crew.look(source), LOOKING)
 
     async def _trial(self, child: Child, seconds: float) -> int:
         try:
@@ -277,38 +249,24 @@ class Supervisor:
 
     def _take_over(self, child: Child, wanted: int) -> None:
         """Have a new process serve, and the oldest go where there are too many now."""
-        self._let_serve(child)
+        self._crew.let_serve(child)
         if self._here is not None and not self._handed:
             self._handed = True
             self._here.end(KEEP_ALIVE)
             self._handed_over()
-        self._let_go(wanted)
-        self._wanted = len(self._serving)
-
-    def _let_go(self, wanted: int) -> None:
-        """Have the oldest go where there are more than so many."""
-        while len(self._serving) > wanted:
-            old = self._serving.pop(0)
-            old.retire()
-            self._leaving[old] = asyncio.get_running_loop().time() + KEEP_ALIVE + END
+        self._crew.let_go(wanted)
+        self._wanted = len(self._crew.serving)
 
     async def _end(self) -> None:
         """Tell all to end; kill those that do not."""
         for task in (self._replacing, self._filling):
             if task is not None:
                 task.cancel()
-        async with self._one_at_a_time:
-            self._nursery.close()
+        self._absence.close()
+        await self._crew.close()
         if self._here is not None:
             self._here.end(self._patience)
-        children = set(self._all())
-        for child in children:
-            child.end(at_once=not self._patience)
-        until = asyncio.get_running_loop().time() + END
-        while children := {child for child in children if not child.gone()}:
-            if asyncio.get_running_loop().time() > until:
-                self._hurry()
-            await asyncio.sleep(0.05)
+        await self._crew.end(at_once=not self._patience, hurry=self._hurry)
         if self._serving_here is not None:
             await asyncio.wait({self._serving_here})
 
@@ -316,5 +274,5 @@ class Supervisor:
         """End at once, whatever is under way."""
         if self._here is not None:
             self._here.force_exit = True
-        for child in self._all():
+        for child in self._crew.everybody():
             child.kill()

@@ -210,6 +210,6 @@ async def test_a_reload_waits_for_no_pause() -> None:
     it.die(age=1.0)
     assert await it.look() == 9
     await it.supervisor._replace()
-    assert it.supervisor._serving == it.starts.made[-1:]
+    assert it.supervisor._crew.serving == it.starts.made[-1:]
     it.die(age=1.0)
     assert await it.started_after() <= 2 * LOOK
