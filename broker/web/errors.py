@@ -239,7 +239,7 @@ def _view(failure: Failure, request: Request) -> ErrorView:
         code=error.code,
         reference=failure.reference,
         links=error.links,
-        otherwise=_otherwise(request.scope["path"]),
+        otherwise=_otherwise(request.scope["path"], there=not isinstance(error, p.NoSuchPath)),
         client=error.client,
         retry=_passing(failure) and _repeatable(request),
     )
@@ -251,9 +251,13 @@ def _passing(failure: Failure) -> bool:
     return passing or not failure.foreseen
 
 
-def _otherwise(path: str) -> e.Way:
-    """Return where a page leads on to where nothing better is known: what the address is about."""
-    return next((way for start, way in _ABOUT.items() if path.startswith(start)), _START)
+def _otherwise(path: str, *, there: bool) -> e.Way:
+    """Return where a page leads on to where nothing better is known: what the address is about.
+
+    Whatever begins as an address that is not there has nothing there either: a console that is off.
+    """
+    about = (way for start, way in _ABOUT.items() if path.startswith(start))
+    return next(about, _START) if there else _START
 
 
 _START: Final = e.Way(Text("Start page"), "/")

@@ -207,6 +207,15 @@ async def test_a_page_leads_to_what_its_address_is_about(path: str, way: tuple[s
     assert buttons(answer.text) == [way]
 
 
+@pytest.mark.parametrize("path", ["/admin", "/admin/accounts", "/account/x"])
+async def test_a_page_never_leads_to_what_is_not_there(path: str) -> None:
+    """A console that is off is not offered by the page that says so."""
+    async with edge(fakes.Core(), services={"console": None}) as client:
+        answer = await client.get(path, headers={"accept": "text/html"})
+    assert answer.status_code == 404
+    assert buttons(answer.text) == [("Start page", "/")]
+
+
 async def test_a_page_leads_into_the_app_that_it_speaks_of() -> None:
     """To where its sign-in begins (OpenID Connect Core §4), or to its home page; https alone."""
     error, told = e.ForeignBrowser(), []
