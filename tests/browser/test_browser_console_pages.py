@@ -54,7 +54,7 @@ async def test_an_account_is_switched_off_and_on(site: Site, inside: Page) -> No
     await inside.goto(f"{site.address}/admin/accounts/{account}")
     await inside.get_by_label("Reason").fill("spam")
     await inside.get_by_role("button", name="Switch off").click()
-    await expect(inside.get_by_role("status")).to_contain_text("1 sessions and 1 grants")
+    await expect(inside.get_by_role("status")).to_contain_text("1 session and 1 grant were")
     assert await events(site, "account.disabled") == [{"reason": "spam", "operator": operator}]
     await inside.get_by_role("button", name="Switch on").click()
     await expect(inside.get_by_role("status")).to_contain_text("is switched on")

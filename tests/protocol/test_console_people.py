@@ -32,7 +32,7 @@ async def test_one_session_is_ended(desk: Desk) -> None:
     _, grants = await look.living(account, now=desk.world.clock.at)
     first = next(one for one in grants if one.sid == shown["sid"][0])
     answer = await desk.send(page, f"{page}/end-session")
-    assert "The session has ended, and 1 grants with it" in answer.text
+    assert "The session has ended, and 1 grant with it" in answer.text
     left, alive = await look.living(account, now=desk.world.clock.at)
     assert (len(left), len(alive)) == (1, 1)
     assert alive[0].grant_id != first.grant_id
@@ -92,7 +92,7 @@ async def test_an_apps_access_is_withdrawn(desk: Desk) -> None:
     others = await desk.world.browser().tokens(third, BEN)
     page = f"/accounts/{account}"
     answer = await desk.send(page, f"{page}/withdraw", client="third")
-    assert "The access of third is withdrawn. 1 grants were alive" in answer.text
+    assert "The access of third is withdrawn. 1 grant was alive" in answer.text
     assert (await desk.world.sql.accounts.get(account)).consents == {}
     assert (await third.refresh(others["refresh_token"])).status_code == 400
     assert (await app.refresh(tokens["refresh_token"])).status_code == 200
@@ -106,7 +106,7 @@ async def test_an_account_is_deleted_and_kept_after_all(desk: Desk) -> None:
     account, app, tokens = await somebody(desk)
     page = f"/accounts/{account}"
     answer = await desk.send(page, f"{page}/delete")
-    assert "1 grants were alive, and have ended" in answer.text
+    assert "1 grant was alive, and ended" in answer.text
     assert (await app.refresh(tokens["refresh_token"])).status_code == 400
     record = await desk.world.sql.accounts.get(account)
     assert record.delete_at is not None
@@ -156,7 +156,7 @@ async def test_what_discord_lets_us_do_ends_with_the_account(desk: Desk) -> None
         if fault:
             world.discord.misbehave(revoked, fault)
         page = f"/accounts/{account}"
-        assert "1 grants were alive" in (await desk.send(page, f"{page}/delete")).text
+        assert "1 grant was alive" in (await desk.send(page, f"{page}/delete")).text
         assert world.discord.calls[revoked] == before + 1
         assert await kept.get(account, "discord") is None
         await world.sql.own.leave(account, now=world.clock.at, grace=0, actor="operator")
@@ -179,6 +179,20 @@ async def test_a_ban_that_outlived_its_account_is_lifted(desk: Desk) -> None:
     (entry,) = await desk.world.audit("ban.lifted")
     assert (entry.event.account_id, entry.event.detail) == (account, {"operator": desk.account})
     await browser.tokens(app, BEN)
+
+
+async def test_the_audit_log_of_one_account(desk: Desk) -> None:
+    """By what an operator has of somebody: Discord id, username, identifier; of nobody nothing."""
+    account, *_ = await somebody(desk)
+    record = await desk.world.sql.accounts.get(account)
+    for who in (record.identities[0].subject, record.username, account):
+        shown = (await desk.get("/audit", account=who)).text.partition("<tbody>")[2]
+        assert f">{record.name}</a>" in shown
+        assert ">Ada Lindqvist</a>" not in shown
+    assert "/admin/accounts/" not in (await desk.get("/audit", account="nobody")).text
+    gone = AuditEvent("account.deleted", desk.world.clock.at, "system", "f" * 32)
+    await desk.world.sql.audit.record(gone)
+    assert "ffffffff…</a>" in (await desk.get("/audit", account="f" * 32)).text
 
 
 async def test_events_name_people_apps_and_moments(desk: Desk) -> None:

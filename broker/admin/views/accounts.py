@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette_admin.routing import route
 
 from broker.admin.views.moments import stamp
-from broker.admin.views.page import PAGE_SIZE, Page, form_of, missing, text
+from broker.admin.views.page import PAGE_SIZE, Page, counted, form_of, missing, text
 from broker.core.account.apps import withdraw
 from broker.core.account.deletion import leave
 from broker.core.account.holdings import Holdings
@@ -32,7 +32,8 @@ class Ended:
     grants: int
 
     def __str__(self) -> str:
-        return f"{self.sessions} sessions and {self.grants} grants were alive, and have ended."
+        sessions, grants = counted(self.sessions, "session"), counted(self.grants, "grant")
+        return f"{sessions} and {grants} were alive, and have ended."
 
 
 class Accounts(Page):
@@ -153,7 +154,7 @@ class Accounts(Page):
         ended = await redis.sessions.end(account_id, sid, now=self.now)
         detail = {"grants_ended": len(ended.grants)}
         await self.remember(request, "sign_out", detail, account_id)
-        return f"The session has ended, and {len(ended.grants)} grants with it."
+        return f"The session has ended, and {counted(len(ended.grants), 'grant')} with it."
 
     @route("/{account_id}/end-grant", methods=["POST"])
     async def end_grant(self, request: Request) -> Response:
@@ -234,7 +235,8 @@ def _carried(ended: EndedGrants | None) -> str:
     """Return what of it has happened in Redis."""
     if ended is None:
         return "Redis is out of reach: what lives ends as soon as it answers."
-    return f"{len(ended.grants)} grants were alive, and have ended."
+    grants = len(ended.grants)
+    return f"{counted(grants, 'grant')} {'was' if grants == 1 else 'were'} alive, and ended."
 
 
 def _page(record: AccountRecord) -> str:

@@ -25,7 +25,7 @@ class AuditLog(Page):
     @route("")
     async def index(self, request: Request) -> Response:
         """Show the events that fit, newest first, a page at a time."""
-        asked, wanted = _asked(request)
+        asked, wanted = await self._asked(request)
         before = number(request.query_params.get("before", ""))
         found = await self.sql.audit.page(wanted, PAGE_SIZE, before)
         more = found[-1].number if len(found) == PAGE_SIZE else None
@@ -43,32 +43,39 @@ class AuditLog(Page):
     @route("/export")
     async def export(self, request: Request) -> Response:
         """Answer with the newest events that fit as a file, CSV or a JSON object a line."""
-        _, wanted = _asked(request)
+        _, wanted = await self._asked(request)
         kind = "csv" if request.query_params.get("as") == "csv" else "jsonl"
         entries = await self.sql.audit.page(wanted, MOST)
         body = "".join(audit_export.FORMS[kind](entries))
         named = {"content-disposition": f'attachment; filename="audit.{kind}"'}
         return Response(body, media_type=TYPES[kind], headers=named)
 
+    async def _asked(self, request: Request) -> tuple[dict[str, str], AuditFilter]:
+        asked = {name: request.query_params.get(name, "").strip()[:200] for name in _FIELDS}
+        return asked, AuditFilter(
+            account_id=await self._whose(asked["account"]),
+            client_id=asked["client"] or None,
+            kind=asked["kind"],
+            since=_day(asked["since"]),
+            until=_day(asked["until"]),
+        )
+
+    async def _whose(self, who: str) -> str | None:
+        """Return the identifier of the one account that is meant; else what was typed fits none.
+
+        It may be the identifier of somebody who is gone, of whom the log still tells.
+        """
+        found = await self.sql.accounts.find(who) if who else ()
+        return found[0].account_id if len(found) == 1 else who or None
+
 
 _FIELDS: Final = {
     "kind": ("What", "grant.reused, or sign_in. for all that begin so", "text"),
-    "account": ("Account", "its identifier, 32 characters", "text"),
+    "account": ("Account", "its Discord id, username or identifier", "text"),
     "client": ("App", "its client_id", "text"),
     "since": ("From, UTC", "", "date"),
     "until": ("Before, UTC", "", "date"),
 }
-
-
-def _asked(request: Request) -> tuple[dict[str, str], AuditFilter]:
-    asked = {name: request.query_params.get(name, "").strip() for name in _FIELDS}
-    return asked, AuditFilter(
-        account_id=asked["account"] or None,
-        client_id=asked["client"] or None,
-        kind=asked["kind"],
-        since=_day(asked["since"]),
-        until=_day(asked["until"]),
-    )
 
 
 def _day(text: str) -> float | None:

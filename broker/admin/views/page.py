@@ -112,6 +112,11 @@ def number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
 
 
+def counted(number: int, what: str) -> str:
+    """Return how many there are of something: ``1 grant``, ``2 grants``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def missing(what: str) -> HTTPException:
     """Return what says that there is no such thing."""
     return HTTPException(404, f"There is no such {what}.")
