@@ -256,7 +256,7 @@ async def found(stores: "Stores", who: str) -> "AccountRecord":
     """
     records = await stores.sql.accounts.find(who)
     if not records:
-        raise Failure(Exit.NOT_FOUND, f"there is no account {who}")
+        raise Failure(Exit.NOT_FOUND, f"there is no account {who}; see: broker accounts list -q")
     if len(records) > 1:
         names = ", ".join(record.account_id for record in records)
         raise Failure(Exit.USAGE, f"{who} may mean several accounts: {names}")

@@ -31,7 +31,7 @@ def withdraw(
 
         record, now = await found(stores, who), clock.now()
         if client not in record.consents and await stores.sql.clients.get(client) is None:
-            raise Failure(Exit.NOT_FOUND, f"there is no client {client}")
+            raise Failure(Exit.NOT_FOUND, f"there is no client {client}; see: broker clients list")
         ended = await withdraw_access(
             stores.sql.accounts,
             stores.redis.accounts,

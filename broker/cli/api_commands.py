@@ -195,7 +195,7 @@ def remove(
 async def _found(stores: "Stores", identifier: str) -> "ApiRecord":
     record = await stores.sql.apis.get(identifier)
     if record is None:
-        raise Failure(Exit.NOT_FOUND, f"there is no API {identifier}")
+        raise Failure(Exit.NOT_FOUND, f"there is no API {identifier}; see: broker apis list")
     return record
 
 

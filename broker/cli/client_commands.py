@@ -207,7 +207,7 @@ def remove(
 async def _found(stores: "Stores", client_id: str) -> "ClientRecord":
     record = await stores.sql.clients.get(client_id)
     if record is None:
-        raise Failure(Exit.NOT_FOUND, f"there is no client {client_id}")
+        raise Failure(Exit.NOT_FOUND, f"there is no client {client_id}; see: broker clients list")
     return record
 
 

@@ -139,7 +139,9 @@ def _check_person(who: str, client_id: str, *, json: bool) -> None:
         client = await _client(stores, client_id)
         facts = await stores.sql.accounts.facts(account.account_id)
         if facts is None:
-            raise Failure(Exit.NOT_FOUND, f"there is no account {who}")
+            raise Failure(
+                Exit.NOT_FOUND, f"there is no account {who}; see: broker accounts list -q"
+            )
         guilds, now = await guilds_of(stores), clock.now()
         rules = rules_of(client, deployment_policy(settings))
         return explanation(account.name, client, rules, facts, guilds=guilds, now=now)
@@ -153,5 +155,5 @@ def _check_person(who: str, client_id: str, *, json: bool) -> None:
 async def _client(stores: "Stores", client_id: str) -> "Client":
     record = await stores.sql.clients.get(client_id)
     if record is None:
-        raise Failure(Exit.NOT_FOUND, f"there is no client {client_id}")
+        raise Failure(Exit.NOT_FOUND, f"there is no client {client_id}; see: broker clients list")
     return record.client

@@ -166,7 +166,7 @@ async def clients(stores: Stores, settings: Settings) -> list[Finding]:
     every = [one.client for one in await stores.sql.clients.list() if not one.client.disabled]
     unsound = [(client, wrong) for client in every for wrong in faults(client, settings)[:1]]
     if not unsound:
-        return [ok("registrations", f"{len(every)} are sound by the settings of today")]
+        return [ok("registrations", f"sound by the settings of today: {len(every)}")]
     told = [
         warn(
             client.client_id,
