@@ -19,8 +19,8 @@ function list(words) {
 
 // A moment as people here write it, with the zone that it is in.
 const WRITTEN = { dateStyle: "medium", timeStyle: "long" };
-export const moment = (seconds) => new Date(seconds * 1000).toLocaleString(undefined, WRITTEN);
-const day = (seconds) => new Date(seconds * 1000).toLocaleDateString();
+export const moment = (seconds) => new Date(seconds * 1000).toLocaleString("en-GB", WRITTEN);
+const day = (seconds) => new Date(seconds * 1000).toLocaleDateString("en-GB", { dateStyle: "long" });
 
 function describe(guild) {
   const facts = [];
