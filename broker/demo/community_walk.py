@@ -61,10 +61,12 @@ class CommunityWalk(Walk):
         sid = self.verified(self.tokens["id_token"], self.client_id, {}).get("sid", "")
         told = await self._simulator("deauthorize", person=self.person, client_id=DISCORD_CLIENT_ID)
         expect(told.get("event"), "Discord has no address to send the event to")
-        began = monotonic()
+        began = asked = monotonic()
         while await self._refreshes():
-            expect(monotonic() < began + WITHDRAWAL_SECONDS, "tokens are refreshed a second later")
+            # By when it was asked: a busy machine may take its time to answer.
+            expect(asked < began + WITHDRAWAL_SECONDS, "tokens are refreshed a second later")
             await asyncio.sleep(_PAUSE)
+            asked = monotonic()
         took = round((monotonic() - began) * 1000)
         while not await self._heard(sid):
             expect(monotonic() < began + _TOLD_SECONDS, "the app was not told (back-channel)")
