@@ -44,11 +44,13 @@ class Served:
     Args:
         server: that one.
         port: where it listens.
+        task: in which it runs.
     """
 
-    def __init__(self, server: Server, port: int) -> None:
+    def __init__(self, server: Server, port: int, task: "asyncio.Task[None]") -> None:
         self.server = server
         self.port = port
+        self.task = task
 
     @property
     def open(self) -> int:
@@ -77,7 +79,7 @@ async def serving(**changes: Any) -> AsyncIterator[Served]:
     task = asyncio.create_task(server.serve())
     await asyncio.wait({task, asyncio.create_task(ready.wait())}, return_when="FIRST_COMPLETED")
     try:
-        yield Served(server, listener.getsockname()[1])
+        yield Served(server, listener.getsockname()[1], task)
     finally:
         server.end()
         await task
@@ -280,6 +282,33 @@ async def test_a_request_on_the_way_is_answered() -> None:
         assert served.open == 1
         served.server.force_exit = True
         assert await asyncio.wait_for(idle.read(), 5) == b""
+
+
+async def test_who_waits_at_the_door_is_let_in() -> None:
+    """Where there is no other process, it would be reset: a kind end takes it first."""
+    async with serving() as served:
+        for listener in served.server._accepting._listeners:
+            asyncio.get_running_loop().remove_reader(listener)  # the process is busy
+        reader, writer = await served.connect()
+        writer.write(asks("/usual"))
+        served.server.end(10.0)
+        said = await asyncio.wait_for(reader.read(), 8)
+        assert said.endswith(b"/usual")
+        assert b"\r\nconnection: close\r\n" in said
+
+
+async def test_a_kind_end_takes_no_longer_than_it_must() -> None:
+    """It is over with the last connection; what is idle then is closed when patience ends."""
+    async with serving() as served:
+        _, writer = await served.connect()
+        served.server.end(60.0)
+        await asyncio.sleep(TICK)
+        writer.close()
+        await asyncio.wait_for(asyncio.shield(served.task), 10)
+    async with serving() as served:
+        reader, _ = await served.connect()
+        served.server.end(0.3)
+        assert await asyncio.wait_for(reader.read(), 10) == b""
 
 
 @pytest.fixture

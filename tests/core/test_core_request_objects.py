@@ -3,16 +3,22 @@
 import sys
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from broker.core.authorize import validate
 from broker.core.client_keys import ClientKeys
-from broker.core.errors import AuthorizationRefused, BadAuthorizationRequest, BadRequestObject
+from broker.core.errors import (
+    AuthorizationRefused,
+    BadAuthorizationRequest,
+    BadRequestObject,
+    InvalidRequestObject,
+)
 from broker.core.model import Client
 from broker.core.ports import Fetched
 from broker.core.published_keys import PublishedKeys
-from broker.core.request_objects import RequestObjects
+from broker.core.request_objects import RequestObjects, SignedRequest
 from tests.core.helpers import NOW, Hands, Known, params, signing
 from tests.core.signers import jwks, signs
 
@@ -72,6 +78,34 @@ async def test_whatever_is_signed_has_an_answer(changes: dict[str, Any]) -> None
     else:
         assert request.redirect_uri == BACK
         assert request.client_id == "app"
+
+
+READ = (
+    "response_type", "response_mode", "redirect_uri", "scope", "state", "nonce", "prompt",
+    "code_challenge", "code_challenge_method", "login_hint", "id_token_hint", "ui_locales",
+    "display", "acr_values", "claims_locales", "dpop_jkt", "max_age", "claims", "registration",
+    "resource",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_is_read_has_to_be_of_its_type(name: str) -> None:
+    """Else it would pass for left out, a code_challenge as well; null is nothing."""
+    keys = ClientKeys(PublishedKeys(Nowhere(), Hands()))
+    objects = RequestObjects(ISSUER, keys, Hands(), 60)
+    wrong = (
+        (True, 1.5, ["a", 5])
+        if name in {"claims", "registration"}
+        else (True, 1.5, ["a", 5], {"a": "b"})
+    )
+    for value in wrong:
+        request = SignedRequest("app", {"iss": "app", "aud": ISSUER, name: value}, params())
+        with pytest.raises(InvalidRequestObject) as refused:
+            objects.check(request, params())
+        assert name in str(refused.value.private)
+    objects.check(
+        SignedRequest("app", {"iss": "app", "aud": ISSUER, name: None}, params()), params()
+    )
 
 
 async def test_however_deep_it_is_nested_it_has_an_answer() -> None:
