@@ -34,6 +34,8 @@ BASE = {
     "code_challenge_method": "S256",
 }
 
+SOMEBODY_ELSE = '{"id_token":{"sub":{"value":"somebody else"}}}'
+
 
 def hint_subject(token: str, client_id: str) -> str:
     if token != "good":
@@ -125,11 +127,32 @@ async def test_client_and_redirect_uri_are_judged_first(changes, twice) -> None:
         ({"request_uri": "urn:ietf:params:oauth:request_uri:x"}, "request_uri_not_supported"),
         ({"registration": "{}"}, "registration_not_supported"),
         ({"login_hint": "x" * 5000}, "invalid_request"),
+        ({"dpop_jkt": "x" * 42}, "invalid_request"),
+        ({"dpop_jkt": "x" * 44}, "invalid_request"),
+        ({"dpop_jkt": "+" * 43}, "invalid_request"),
+        ({"id_token_hint": "good", "claims": SOMEBODY_ELSE}, "invalid_request"),
     ],
 )
 async def test_every_later_fault_goes_back_to_the_app(changes, code) -> None:
     """With the error of its specification, and the request's state."""
     assert await refused(**changes) == (code, "s1")
+
+
+async def test_no_age_at_all_is_a_new_sign_in() -> None:
+    """``max_age=0`` is ``prompt=login`` (Core §3.1.2.1), however short ago the last one was."""
+    assert (await judge(max_age="0", prompt="consent")).prompt == ("consent", "login")
+    assert (await judge(max_age="1")).prompt == ()
+
+
+async def test_a_hint_and_claims_may_name_the_same() -> None:
+    """Core §5.5.1: each alone does, too."""
+    same = '{"id_token":{"sub":{"value":"subject for app"}}}'
+    for changes in (
+        {"id_token_hint": "good"},
+        {"claims": same},
+        {"id_token_hint": "good", "claims": same},
+    ):
+        assert (await judge(**changes)).hint_sub == "subject for app"
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,18 @@ def test_a_registered_port_may_differ_too_and_a_registered_query_stays() -> None
     assert not accepted(client, "http://127.0.0.1:9999/cb")
 
 
+@pytest.mark.parametrize("rest", ["", "?app=1", "/cb"])
+def test_the_port_stands_at_the_end_of_the_host(rest: str) -> None:
+    """Whatever follows it, or nothing; where more of a host follows it was no port."""
+    for host in ("127.0.0.1", "[::1]"):
+        client = Client(
+            "n", "N", application_type="native",
+            redirect_uris=(f"http://{host}{rest}", f"http://{host}.example{rest}"),
+        )  # fmt: skip
+        assert accepted(client, f"http://{host}:9999{rest}")
+        assert not accepted(client, f"http://{host}:9999.example{rest}")
+
+
 @st.composite
 def mutations(draw: st.DrawFn) -> tuple[str, str]:
     """A registered URI, and the same after one insertion, deletion, replacement or doubling."""

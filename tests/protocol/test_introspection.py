@@ -6,7 +6,8 @@ from broker.core import vocabulary as v
 from tests.protocol.actors import App, Browser
 from tests.protocol.checks import is_token_error
 from tests.protocol.harness import World
-from tests.protocol.known import API, BACK, BEN, ISSUER
+from tests.protocol.known import API, BACK, BEN, FRONT, ISSUER, KEPT, SECRET
+from tests.protocol.proving import Prover
 from tests.protocol.services import (
     ORDERS,
     READ,
@@ -81,6 +82,47 @@ async def test_whom_a_token_concerns(world: World, browser: Browser) -> None:
             assert told["active"] or told == DEAD
             refresh = await introspected(client, tokens["refresh_token"])
             assert refresh["active"] == (client is app)
+
+
+async def test_a_refresh_token_concerns_its_client_alone(world: World, browser: Browser) -> None:
+    """Not another one that refreshes as well."""
+    app, other = world.app(BACK), await world.new_app(BACK)
+    token = (await browser.tokens(app))["refresh_token"]
+    assert await introspected(other, token) == DEAD
+    assert (await introspected(app, token))["active"]
+
+
+async def test_a_refresh_token_is_worth_what_it_would_bring(world: World, browser: Browser) -> None:
+    """What was taken from its client since is left out; with no scope, or no grant, it is dead."""
+    app = await world.new_app(BACK)
+    token = (await browser.tokens(app, scope="openid profile"))["refresh_token"]
+    assert (await introspected(app, token))["scope"] == "openid profile"
+    await world.edit(app, scopes=("openid",))
+    told = await introspected(app, token)
+    assert (told["scope"], told.get("username")) == ("openid", None)
+    await world.edit(app, scopes=("email",))
+    assert await introspected(app, token) == DEAD
+    await world.edit(app, scopes=("openid",), grant_types=(v.GRANT_CODE,))
+    assert await introspected(app, token) == DEAD
+
+
+async def test_a_refresh_token_for_offline_use(world: World, browser: Browser) -> None:
+    """It outlives its session for as long as its client may have it."""
+    app = await world.new_app(BACK)
+    tokens = await browser.tokens(app, scope="openid offline_access")
+    await browser.http.get("/logout", params={"id_token_hint": tokens["id_token"]})
+    assert (await introspected(app, tokens["refresh_token"]))["active"]
+    await world.edit(app, scopes=("openid",))
+    assert await introspected(app, tokens["refresh_token"]) == DEAD
+
+
+async def test_a_bound_refresh_token_names_its_key(world: World, browser: Browser) -> None:
+    """It was a public client's, whose refresh tokens are bound; today it can prove itself."""
+    prover = Prover(await world.new_app(FRONT))
+    token = (await prover.redeem(await browser.code(prover.app))).json()["refresh_token"]
+    await world.edit(prover.app, auth_method="client_secret_basic", secrets=KEPT)
+    prover.app.secret = SECRET
+    assert (await introspected(prover.app, token))["cnf"] == {"jkt": prover.jkt}
 
 
 async def test_a_resource_server_that_gets_no_tokens(world: World, browser: Browser) -> None:
