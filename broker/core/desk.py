@@ -7,7 +7,6 @@ from broker.core import facts, redirects
 from broker.core import vocabulary as v
 from broker.core.access import Access
 from broker.core.account.own import OwnAccounts
-from broker.core.authorize import HintSubject
 from broker.core.csrf import FormTokens, browser_digest
 from broker.core.device.model import Devices
 from broker.core.errors import (
@@ -48,6 +47,7 @@ from broker.core.request_objects import RequestObjects
 from broker.core.responses import respond
 from broker.core.signing import SigningAlgorithms
 from broker.core.texts import Text
+from broker.core.wishes import HintSubject
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ ELSEWHERE = {
     ("broker/app/tracing.py", "Tracing.__init__"): SET,
     ("broker/app/upstreams.py", "_mark"): SET,
     ("broker/app/upstreams.py", "_origin"): SET,
-    ("broker/core/authorize.py", "_absolute"): SENT,
+    ("broker/core/wishes.py", "_absolute"): SENT,
     ("broker/core/handles.py", "Handles.make"): MADE,
     ("broker/core/redirects.py", "is_loopback"): KNOWN,
     ("broker/core/redirects.py", "origin"): KNOWN,

@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from broker.core import vocabulary as v
 from broker.core.apis import known_scopes
-from broker.core.authorize import asked_scope, resources
 from broker.core.clients import may_use
 from broker.core.device import user_codes
 from broker.core.device.model import INTERVAL, Device, Devices
@@ -14,6 +13,7 @@ from broker.core.grants import Counter
 from broker.core.handles import NOBODY, Handle, Kind
 from broker.core.model import Client
 from broker.core.parameters import Parameters
+from broker.core.wishes import asked_scope, resources
 
 _SINGLE: Final = ("client_id", "client_secret", "scope")
 _ATTEMPTS: Final = 5  # two living codes are alike once in 10¹⁰ / how many are alive
