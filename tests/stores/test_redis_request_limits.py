@@ -128,13 +128,22 @@ async def test_windows_that_are_over_are_forgotten(stores: list[RedisStores]) ->
     assert limits._tallies[Kind.ADDRESS] == {}
 
 
-async def test_they_are_exchanged_beside_the_requests(stores: list[RedisStores]) -> None:
+async def test_they_are_exchanged_beside_the_requests(
+    stores: list[RedisStores], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """``follow`` does it until it is told to stop."""
     clock, stop = Hands(), asyncio.Event()
     first, second = (one.limits(RATE, clock) for one in stores[:2])
     passed(first, 100)
+    exchange, exchanged = first.exchange, asyncio.Event()
+
+    async def told() -> None:
+        await exchange()
+        exchanged.set()
+
+    monkeypatch.setattr(first, "exchange", told)
     task = asyncio.create_task(first.follow(stop))
-    await asyncio.sleep(0.1)
+    await asyncio.wait_for(exchanged.wait(), 10)
     passed(second, 1)
     await second.exchange()
     assert passed(second, 500) == 0
