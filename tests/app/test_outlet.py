@@ -47,6 +47,7 @@ class Far:
 @pytest.fixture(params=["pipe", "another user's pipe", "socket"])
 def far(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
     """A standard error that somebody has to read."""
+    monkeypatch.setattr(outlet, "PATIENCE", 0.05)
     if request.param == "socket":
         reads, writes = (one.detach() for one in socket.socketpair())
     else:

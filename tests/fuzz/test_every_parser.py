@@ -36,6 +36,7 @@ ELSEWHERE = {
     ("broker/admin/passkeys.py", "Passkeys.__init__"): SET,
     ("broker/admin/passkeys.py", "Passkeys.creation"): MADE,
     ("broker/admin/views/operators.py", "Operators._remove_passkey"): SENT,
+    ("broker/app/client_rules.py", "_unseemly"): "tests/app/test_registration_fuzz.py",
     ("broker/app/handover.py", "Handover.read"): WITHIN,
     ("broker/app/handover.py", "heard"): WITHIN,
     ("broker/app/tracing.py", "Tracing.__init__"): SET,
