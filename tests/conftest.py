@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 from playwright import async_api, sync_api
 
 from broker.log import structlog
@@ -18,7 +19,12 @@ for api in (async_api, sync_api):
 
 
 def pytest_configure() -> None:
-    """Have no logger keep how the log was when it was first used: tests of a process share them."""
+    """Have no logger keep how the log was when it was first used: tests of a process share them.
+
+    Nor does Hypothesis fail what a busy machine is slow at: none of its tests is about time.
+    """
+    settings.register_profile("untimed", deadline=None)
+    settings.load_profile("untimed")
     configure = structlog.configure
     structlog.configure = lambda **how: configure(**how | {"cache_logger_on_first_use": False})
 
