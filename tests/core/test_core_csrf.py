@@ -22,6 +22,7 @@ def test_a_token_is_good_for_its_browser_and_subject() -> None:
         (GOOD, "browse", "rrequest account"),
         (GOOD, None, "request account"),
         (GOOD, "", "request account"),
+        (FORMS.make("", "request account"), "", "request account"),
         (None, "browser", "request account"),
         ("", "browser", "request account"),
         (GOOD[:-1], "browser", "request account"),

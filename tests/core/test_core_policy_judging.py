@@ -52,6 +52,7 @@ TABLE: list[tuple[Policy, Facts, tuple[Missing, ...]]] = [
     (guild(), facts(), (Missing(Reason.UNKNOWN, LIGHTHOUSE),)),
     (guild(), facts(standing(HARBOUR)), (Missing(Reason.UNKNOWN, LIGHTHOUSE),)),
     (guild(), facts(standing(), person=None), (Missing(Reason.NO_DISCORD),)),
+    (guild(), facts(person=None), (Missing(Reason.NO_DISCORD),)),
     (guild(any_role=[KEEPER, MEMBER]), facts(standing(LIGHTHOUSE, MEMBER)), ()),
     (
         guild(any_role=[KEEPER, MEMBER]),

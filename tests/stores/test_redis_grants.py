@@ -1,6 +1,7 @@
 """Refresh tokens: one live generation under any concurrency."""
 
 import asyncio
+import re
 from dataclasses import replace
 
 import pytest
@@ -57,6 +58,23 @@ async def test_the_grace_time_counts_from_the_first_spending(world: World) -> No
     world.now += 8
     assert isinstance(await world.refresh(gid, 1), GrantAlive)
     world.now += 8
+    assert await world.refresh(gid, 1) == GrantRefused(Refusal.REUSED, ended=gid)
+
+
+async def test_many_spent_at_once_are_known_as_long(world: World) -> None:
+    """Dozens in a moment: each is good for its grace time, as are those before; none beyond it."""
+    await world.sign_in()
+    gid = await world.grant()
+    for generation in range(1, 31):
+        world.now += 2 if generation < 4 else 0.05
+        await world.refresh(gid, generation)
+    kept = str(await world.everything())
+    assert len(re.findall(r"\b\d+-\d+:\d+\b", kept)) <= 16, "a grant is small however it is used"
+    world.now += 5
+    for generation in (2, 3, 4, 5, 15, 29, 30):
+        answer = await world.refresh(gid, generation)
+        assert isinstance(answer, GrantAlive)
+        assert (answer.rotation, answer.grant.generation) == (Rotation.REPEATED, 31)
     assert await world.refresh(gid, 1) == GrantRefused(Refusal.REUSED, ended=gid)
 
 
@@ -201,6 +219,17 @@ async def test_a_grant_ends_when_idle(world: World) -> None:
     world.now -= 500
     assert await world.look(gid) == GrantRefused(Refusal.EXPIRED)
     assert await world.refresh(gid, 2) == GrantRefused(Refusal.EXPIRED)
+
+
+async def test_a_grant_that_does_not_rotate_is_in_use(world: World) -> None:
+    """Its idle time begins anew at each refresh, in Redis as well."""
+    await world.sign_in()
+    gid = await world.grant(scope="openid offline_access")
+    for _ in range(3):
+        world.now += 20 * 86400
+        answer = await world.refresh(gid, rotate=False)
+        assert isinstance(answer, GrantAlive)
+        assert (answer.rotation, answer.grant.generation) == (Rotation.KEPT, 1)
 
 
 async def test_a_grant_ends_at_its_absolute_end(world: World) -> None:
