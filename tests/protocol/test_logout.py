@@ -70,6 +70,52 @@ async def test_logout_with_an_expired_hint(world: World, browser: Browser, app: 
     assert not await alive(browser, app)
 
 
+@pytest.mark.parametrize("kind", ["public", "pairwise"])
+async def test_a_hint_of_the_persons_other_session(world: World, browser: Browser, kind) -> None:
+    """Who is meant is whom it names at its client; the session does not have to be the same."""
+    app = await world.new_app(FRONT, subject_type=kind)
+    hint = (await world.browser().tokens(app))["id_token"]
+    await browser.tokens(app)
+    answer = await browser.http.get("/logout", params={"id_token_hint": hint})
+    assert "Ada Lindqvist" not in is_page(answer, 200)
+    assert not await alive(browser, app)
+
+
+async def test_a_hint_of_this_session_by_another_name(world: World, browser: Browser) -> None:
+    """The client has pairwise subjects since; the session is the one that was meant."""
+    app = await world.new_app(FRONT)
+    hint = (await browser.tokens(app))["id_token"]
+    await world.edit(app, subject_type="pairwise")
+    await browser.http.get("/logout", params={"id_token_hint": hint})
+    assert not await alive(browser, app)
+
+
+async def test_a_hint_beside_another_client(world: World, browser: Browser, app: App) -> None:
+    """RP-Initiated Logout §2: they have to agree; else it is asked, and there is no way back."""
+    hint = (await browser.tokens(app))["id_token"]
+    params = {"id_token_hint": hint, "client_id": "back", "post_logout_redirect_uri": BYE}
+    page = await browser.http.get("/logout", params=params)
+    assert "Ada Lindqvist" in is_page(page, 200)
+    assert await alive(browser, app)
+    answer = await browser.http.post("/logout", data={**hidden(page), "confirm": "yes"})
+    assert "location" not in answer.headers
+
+
+async def test_no_way_back_to_an_app_that_was_switched_off(
+    world: World, browser: Browser, app: App
+) -> None:
+    """Nobody is led there, with a hint or after it was asked."""
+    off = await world.new_app(FRONT)
+    hint = (await browser.tokens(off))["id_token"]
+    await world.edit(off, disabled=True)
+    params = {"id_token_hint": hint, "post_logout_redirect_uri": BYE}
+    page = await browser.http.get("/logout", params=params)
+    is_page(page, 200)
+    assert await alive(browser, app)
+    answer = await browser.http.post("/logout", data={**hidden(page), "confirm": "yes"})
+    assert "location" not in answer.headers
+
+
 async def test_logout_without_a_hint_asks(world: World, browser: Browser, app: App) -> None:
     """Cross-site or not: a page that asks, who stays signed in until the answer; then back."""
     await browser.tokens(app)
