@@ -140,9 +140,13 @@ class Cluster:
 
     def owner(self, account_id: str, prefix: str = "tb") -> Server:
         """The primary that has an account's slot."""
-        alive = self.primaries()
-        slot = int(alive[0].say("CLUSTER", "KEYSLOT", f"{prefix}:{{{account_id}}}:facts"))
-        return next(one for one in alive if any(slot in part for part in _slots(one)))
+        slot = self.slot(account_id, prefix)
+        return next(one for one in self.primaries() if any(slot in part for part in _slots(one)))
+
+    def slot(self, account_id: str, prefix: str = "tb") -> int:
+        """The slot of all that an account has."""
+        key = f"{prefix}:{{{account_id}}}:facts"
+        return int(self.primaries()[0].say("CLUSTER", "KEYSLOT", key))
 
     def stop(self) -> None:
         """Kill them all."""
