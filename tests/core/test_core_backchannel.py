@@ -11,7 +11,7 @@ def test_told(status: int) -> None:
     assert verdict(status, 1) is verdict(status, 99) is Verdict.TOLD
 
 
-@pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 405, 410, 422])
+@pytest.mark.parametrize("status", [300, 301, 307, 400, 401, 403, 404, 405, 410, 422, 499])
 def test_a_no_that_is_repeated_is_believed(status: int) -> None:
     """Not at once: receivers are deployed, too."""
     assert verdict(status, REFUSALS - 1) is Verdict.AGAIN
