@@ -3,7 +3,7 @@
 Every piece of work runs in a task of its own. A caller that is cancelled, because its browser went
 away, leaves it to finish: so a short write is never cut in half, and no connection is lost to a
 cancellation in a bad moment (SQLAlchemy issues 6652, 8145, 12077). A caller that has waited
-``DEADLINE`` seconds is told so, and the task is cancelled.
+``DEADLINE`` seconds is told so when its task, which is cancelled, has ended, or soon after.
 """
 
 import asyncio
@@ -33,6 +33,7 @@ T = TypeVar("T")
 Work = Callable[[AsyncSession], Awaitable[T]]
 
 DEADLINE: Final = 1.5  # seconds; the promise outside is 2
+ENDING: Final = 0.15  # seconds that work which was given up has to put its connection back
 OURS: Final = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
 TRIES: Final = 3
 
@@ -50,8 +51,9 @@ class Units:
         self._reader = engine
         self._writer = writer(engine)
         self._tasks: set[asyncio.Task[Any]] = set()
-        # Two, as a caller is let go even where its task does not end when it is cancelled.
-        self._callers, self._work = Deadline(DEADLINE), Deadline(DEADLINE)
+        # Two: a caller goes on when its task has put its connection back, and even where the task
+        # does not end when it is cancelled.
+        self._work, self._callers = Deadline(DEADLINE), Deadline(DEADLINE + ENDING)
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` in a transaction that changes nothing.
