@@ -79,7 +79,7 @@ async def become_operator(page: Page, machine: Served, issuer: str) -> None:
 
 async def register(page: Page, issuer: str) -> None:
     """A single-page app, in the console."""
-    await page.get_by_role("link", name="Apps").click()
+    await page.get_by_role("link", name="Apps", exact=True).click()
     await page.get_by_role("link", name="Register an app").click()
     await page.get_by_label("client_id", exact=True).fill("first")
     await page.get_by_label("Name", exact=True).fill("First app")

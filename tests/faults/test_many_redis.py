@@ -1,7 +1,6 @@
 """A broker on a Redis Cluster of six and on Sentinels: fail-overs under load lose nobody."""
 
 import asyncio
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,6 @@ from tests.faults.waiting import eventually
 from tests.running import RunningBroker
 
 pytestmark = [pytest.mark.redis_server, pytest.mark.slow]
-LONG = os.environ.get("BROKER_TEST_LONG") == "1"
 PEOPLE = (ADA, BEN, "chiyo", "dmitri7")
 
 
@@ -100,7 +98,7 @@ async def test_a_primary_of_the_cluster_hangs(make: Make, six: Cluster) -> None:
     load.check()
 
 
-@pytest.mark.skipif(not LONG, reason="only with BROKER_TEST_LONG=1: a minute of moving slots")
+@pytest.mark.long
 async def test_slots_move_to_a_fresh_node_under_load(make: Make, tmp_path: Path) -> None:
     """A node that serves nothing yet gets its share of slots, and no request fails meanwhile."""
     with cluster(tmp_path / "growing") as growing:
