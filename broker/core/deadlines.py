@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar, cast
 
 SHARE: Final = 0.05  # of the time they have: how late one may be given up at most
 LOOK: Final = 0.2  # of it: after which the timer looks again, be anything due or not
-TURN: Final = 0.2  # of it: what is left at least of anybody's when a process goes on
+TURN: Final = 0.2  # of it: what is left at least of anybody's when a process goes on, once
 STOOD: Final = 0.2  # seconds that a timer comes too late without work to blame it on
 
 Result = TypeVar("Result")
@@ -26,8 +26,8 @@ class Deadline:
 
     All have the same time, so whoever began first is due first; the timer runs only while somebody
     is under way. Time in which the process stood still is nobody's: each is due later by as much,
-    and after ``TURN`` of the time at the soonest. What the event loop's own work takes counts, or
-    a busy process would give up nothing.
+    and the first time after ``TURN`` of the time at the soonest. What the event loop's own work
+    takes counts, or a busy process would give up nothing.
 
     Args:
         seconds: that each has.
@@ -37,6 +37,7 @@ class Deadline:
         self._seconds = seconds
         self._due: dict[asyncio.Task[Any], float] = {}  # in the order in which they began
         self._given_up: set[asyncio.Task[Any]] = set()
+        self._turned: set[asyncio.Task[Any]] = set()  # who has had a turn
         self._watched: asyncio.AbstractEventLoop | None = None  # whose timer runs
         self._next = 0.0  # when the timer is to look
         self._worked = 0.0  # seconds that the loop's thread had worked when the timer was set
@@ -64,6 +65,8 @@ class Deadline:
             raise
         finally:
             self._due.pop(task, None)
+            if self._turned:
+                self._turned.discard(task)
             if self._given_up:
                 self._over(task, cancelled)
 
@@ -94,7 +97,14 @@ class Deadline:
         self._watched = None
 
     def _put_off(self, now: float, stood: float) -> None:
-        """Leave each the time it had, a turn at the least, and no more than the whole."""
-        least, most = now + self._seconds * TURN, now + self._seconds
+        """Leave each the time it had, a turn at the least, and no more than the whole.
+
+        Where a process stands still again and again, a turn each time would never end.
+        """
+        turn, most = now + self._seconds * TURN, now + self._seconds
         for task, due in self._due.items():
-            self._due[task] = min(max(due + stood, least), most)
+            later = min(due + stood, most)
+            if later < turn and task not in self._turned:
+                self._turned.add(task)
+                later = turn
+            self._due[task] = later

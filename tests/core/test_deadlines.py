@@ -100,6 +100,22 @@ async def test_who_hangs_is_given_up_after_the_process_stood_still():
     assert time.monotonic() - began > 0.5 - 0.005
 
 
+async def test_who_hangs_is_given_up_by_a_process_that_stands_still_all_the_time():
+    """It has its own time as often as the process goes on, and that is over some day."""
+    loop = asyncio.get_running_loop()
+
+    def again() -> None:
+        nonlocal handle
+        time.sleep(0.4)
+        handle = loop.call_later(0.05, again)
+
+    handle = loop.call_later(0, again)
+    with pytest.raises(TookTooLong):
+        async with asyncio.timeout(20):
+            await Deadline(0.5).within(asyncio.sleep(60))
+    handle.cancel()
+
+
 async def test_a_process_that_is_busy_gives_up_as_ever(monkeypatch):
     """Time that went by with work counts: under too much of it nobody would be given up."""
     monkeypatch.setattr(deadlines, "thread_time", time.monotonic)  # it all was work
