@@ -1,5 +1,6 @@
 """One account, one client and a clock moved by hand around Redis stores."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -26,6 +27,12 @@ CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 ACCOUNT = "ac" * 16
 SID = "5e" * 16
 START = 1_700_000_000.0
+
+
+class Announced:
+    """A queue to which the ending was announced before."""
+
+    ending = staticmethod(nullcontext)
 
 
 class World:

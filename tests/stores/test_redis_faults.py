@@ -3,21 +3,32 @@
 import asyncio
 import os
 import signal
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from broker.core.errors import StoreUnavailable
+from broker.core.model import Facts
 from broker.core.ports import GrantAlive, GrantRefused, Refusal
 from broker.stores.embedded import EmbeddedRedis
 from broker.stores.redis import RedisStores, connect, health
-from broker.stores.redis.scripts import Steps
+from broker.stores.redis.scripts import Script, Steps
 from keys.errors import KeyStoreUnavailable
 from tests.outer import need
 from tests.pace import Spent, until
 from tests.ports import free_port
 from tests.stores.redis_servers import ask, bundled, plain, sentinel, wait_for
-from tests.stores.redis_world import ACCOUNT, CLIENT, SID, World
+from tests.stores.redis_world import ACCOUNT, CLIENT, SID, Announced, World
+
+GONE = Facts(2, "sub-1", consents={})
+
+
+class Unheard(Steps):
+    """Steps of which no replica hears, and nobody waits for that."""
+
+    async def _replicated(self, step: Script, keys: Sequence[str], *args: str) -> int:
+        return 0
 
 
 async def fails_quickly(world: World) -> None:
@@ -198,6 +209,40 @@ async def test_endings_wait_for_a_replica() -> None:
             await world.stores.sessions.end(ACCOUNT, SID, now=world.now)
         await world.stores.close()
         await replica.aclose()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda world, stores, gid: stores.sessions.end(ACCOUNT, SID, now=world.now),
+        lambda world, stores, gid: stores.sessions.end_vouched(ACCOUNT, "discord", until=world.now),
+        lambda world, stores, gid: stores.grants.end(ACCOUNT, gid, CLIENT),
+        lambda world, stores, gid: stores.accounts.end_all(ACCOUNT, GONE),
+        lambda world, stores, gid: stores.accounts.end_access(
+            ACCOUNT, GONE, CLIENT, until=world.now, consented=True
+        ),
+        lambda world, stores, gid: stores.accounts.erase(ACCOUNT, now=world.now),
+    ],
+    ids=["session", "sessions", "grant", "account", "access", "erasure"],
+)
+async def test_an_ending_that_is_repeated_writes_again(
+    world: World, end: Callable[[World, RedisStores, str], Awaitable[object]]
+) -> None:
+    """Else WAIT, which covers the writes of its own connection, would say that replicas have it."""
+    await world.sign_in()
+    gid = await world.grant()
+    client, prefix = world.stores.client, world.stores.grants._names.prefix
+    careful = RedisStores(client, prefix=prefix, replicas=1, make_steps=Unheard)
+    for part in (careful.sessions, careful.accounts):
+        part._notices = Announced()  # type: ignore[assignment]
+    for _ in range(2):
+        assert world.key("ended") not in await world.everything()
+        with pytest.raises(StoreUnavailable):
+            await end(world, careful, gid)
+        assert world.key("ended") in await world.everything()
+        await client.delete(world.key("ended"))
+    await end(world, world.stores, gid)
+    assert world.key("ended") not in await world.everything()
 
 
 @pytest.mark.redis_server

@@ -1,7 +1,6 @@
 """The queue of logout tokens: nothing is lost, whoever dies, and nothing is kept for ever."""
 
 import asyncio
-from contextlib import nullcontext
 
 import pytest
 
@@ -11,7 +10,7 @@ from broker.stores.redis import notices as queue
 from broker.stores.redis.keys import Names
 from broker.stores.redis.notices import RedisNotices
 from broker.stores.redis.scripts import Steps
-from tests.stores.redis_world import ACCOUNT, CLIENT, OTHER, SID, World
+from tests.stores.redis_world import ACCOUNT, CLIENT, OTHER, SID, Announced, World
 
 LEASE = 0.3
 
@@ -27,12 +26,6 @@ def notices(stores: RedisStores) -> RedisNotices:
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Endings that are taken for finished a moment after they announced themselves."""
     monkeypatch.setattr(queue, "ANNOUNCED", 0.05)
-
-
-class Announced:
-    """A queue to which the ending was announced before."""
-
-    ending = staticmethod(nullcontext)
 
 
 async def other_grant(world: World) -> None:
@@ -102,6 +95,40 @@ async def test_a_client_that_gave_its_grant_back_gets_one(
         await world.stores.sessions.end(ACCOUNT, SID, now=world.now)
     assert await told(notices) == [(CLIENT, SID)]
     assert world.key("index") not in await world.everything()
+
+
+@pytest.mark.parametrize("given_back", [False, True])
+async def test_a_withdrawn_client_is_told_once(
+    world: World, notices: RedisNotices, given_back: bool
+) -> None:
+    """It took part in the session, be its grant alive or not; its session's end is no news then."""
+    await world.sign_in()
+    grant_id = await world.grant()
+    if given_back:
+        await world.stores.grants.end(ACCOUNT, grant_id, CLIENT)
+    await other_grant(world)
+    end, gone = world.stores.accounts.end_access, Facts(2, "sub-1", consents={OTHER: "openid"})
+    await end(ACCOUNT, gone, CLIENT, until=world.now, consented=True)
+    (one,) = (await notices.take(ACCOUNT, 9)).notices
+    assert (one.client_id, one.sid, one.sub) == (CLIENT, SID, "sub-1")
+    await notices.done(one)
+    await end(ACCOUNT, gone, CLIENT, until=world.now, consented=True)
+    await world.stores.sessions.end(ACCOUNT, SID, now=world.now)
+    assert await told(notices) == [(OTHER, SID)]
+
+
+async def test_a_withdrawal_that_is_delivered_late_tells_nothing_of_what_came_since(
+    world: World, notices: RedisNotices
+) -> None:
+    """The client takes part again, with a new consent: the session's end is to reach it."""
+    await world.sign_in()
+    await world.stores.accounts.put_facts(ACCOUNT, Facts(3, "sub-1", consents={CLIENT: "openid"}))
+    await world.stores.grants.end(ACCOUNT, await world.grant(scope="openid"), CLIENT)
+    end, late = world.stores.accounts.end_access, Facts(2, "sub-1", consents={})
+    await end(ACCOUNT, late, CLIENT, until=world.now - 1, consented=True)
+    assert await told(notices) == []
+    await world.stores.sessions.end(ACCOUNT, SID, now=world.now)
+    assert await told(notices) == [(CLIENT, SID)]
 
 
 async def test_a_grant_ended_after_its_session_is_nobody_s_business(
