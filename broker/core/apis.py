@@ -57,8 +57,8 @@ def known_scopes(apis: Mapping[str, Api], client: Client) -> frozenset[str]:
     all of them for it is not refused here.
     """
     found = {*v.SCOPES, *(word for word in v.COMMUNITY_SCOPES if word in client.scopes)}
-    for identifier in (*client.resources, client.audience):
-        api = None if identifier is None else apis.get(identifier)
+    for identifier in client.targets:
+        api = apis.get(identifier)
         if api is not None:
             found.update(api.scopes)
     return frozenset(found)

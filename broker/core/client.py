@@ -156,6 +156,11 @@ class Client:
         return self.auth_method == v.AUTH_NONE
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """Whom its access tokens may be for: identifiers of APIs, most of them registered."""
+        return self.resources if self.audience is None else (*self.resources, self.audience)
+
+    @property
     def held_to_fapi(self) -> bool:
         """Whether it has to do what the FAPI 2.0 Security Profile adds: push requests, prove keys.
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,14 +147,17 @@ async def test_edits_of_other_processes_are_followed(
     await task
 
 
+@pytest.mark.parametrize(
+    "names", [{"resources": (ORDERS.identifier,)}, {"audience": ORDERS.identifier}], ids=list
+)
 async def test_a_client_is_not_known_before_its_api(
-    another: Callable[[], SqlStores], clock: Hands
+    another: Callable[[], SqlStores], clock: Hands, names: dict[str, Any]
 ) -> None:
     """Else its tokens would be signed as for an API that nobody registered, for an interval."""
     one, two = another(), another()
     assert await one.followed_apis.registered() == {}
     await two.apis.add(ORDERS, now=NOW)
-    await two.clients.add(replace(APP, resources=(ORDERS.identifier,)), now=NOW)
+    await two.clients.add(replace(APP, **names), now=NOW)
     assert await one.followed_clients.find(APP.client_id) is not None
     assert await one.followed_apis.registered() == {ORDERS.identifier: ORDERS}
 

@@ -162,7 +162,7 @@ class FollowedClients:
             async with asyncio.timeout(TURN), self._turns:
                 record = await self._clients.get(client_id)
                 if record is not None:
-                    await self._apis.know(record.client.resources)
+                    await self._apis.know(record.client.targets)
                     await self._guilds.know(record.client.guilds)
         except TimeoutError as error:
             raise StoreUnavailable(private="too many unknown clients are asked for") from error
