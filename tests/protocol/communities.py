@@ -1,5 +1,6 @@
 """Apps that go by guilds and roles, and the simulated Discord's guilds as they know them."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -65,9 +66,17 @@ def asked_for(answer: httpx2.Response) -> set[str]:
 async def discord_is_well(world: World) -> None:
     """Discord works again, and the time is over for which it wanted to be left in peace."""
     world.discord.behave()
+    while await _is_asking(world):  # what waited for it may have been answered before that ended
+        await asyncio.sleep(0.01)
     async for key in world.redis.scan_iter("*{upstream:discord}*"):
         await world.redis.delete(key)  # it is kept in Redis' own time
     await world.advance(120)
+
+
+async def _is_asking(world: World) -> bool:
+    """Whether it is still somebody's turn to ask Discord about a person."""
+    turns = [await world.redis.get(key) async for key in world.redis.scan_iter("*:turn")]
+    return any(not turn.startswith("|") for turn in turns if turn)
 
 
 def reads(world: World) -> int:
