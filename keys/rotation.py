@@ -104,7 +104,7 @@ class Rotation:
             records = await self._settled(now)
             signs, heir = self._pair(records, alg, now)
             before = self._just_relieved(signs, records, now)
-            if now < heir.ready_at and before is not None:
+            if before is not None:
                 return self._report("rotate-now", before, records, now, changed=False)
             self._refuse_unready(heir, now)
             moved = replace(heir, signs_from=now)

@@ -235,6 +235,16 @@ async def test_old_generations_are_emptied_and_in_time_forgotten(place):
     assert {path.stat().st_mode & 0o777 for path in place.iterdir()} == {0o600}
 
 
+async def test_files_of_others_are_no_generations(place):
+    """What an editor or a backup leaves beside a generation is neither read nor touched."""
+    await store(place).apply(Insert(FIRST))
+    for name in (file_name(9) + "~", file_name(9) + ".bak", "old-" + file_name(9)):
+        (place / name).write_bytes(b"{}")
+    await store(place).apply(Insert(SECOND))
+    assert await store(place).all() == (FIRST, SECOND)
+    assert [(place / n).read_bytes() for n in files(place) if "9" in n] == [b"{}"] * 3
+
+
 async def test_a_file_can_be_read_by_people_and_holds_no_private_half(place):
     """Names, times and reasons stand there as they are; the sealed half in base64."""
     await store(place).apply(Insert(replace(FIRST, revoked_reason="laptop lost")))

@@ -292,10 +292,12 @@ async def test_a_running_process_keeps_its_keys_beside_a_corrupt_one(ring, clock
     assert ring.ready() is None
 
 
-async def test_a_revocation_beside_a_corrupt_record_is_obeyed(ring, clock, store, tool):
-    """Damage elsewhere is no reason to go on with a revoked key."""
+@pytest.mark.parametrize("heir", ["waits", "signs"])
+async def test_a_revocation_beside_a_corrupt_record_is_obeyed(ring, clock, store, heir):
+    """Damage elsewhere, or of the heir that took over, is no reason to go on with a revoked key."""
     signing, waits = ring.records()
-    await damage(store, waits, public_jwk={})
+    begins = clock.now if heir == "signs" else waits.signs_from
+    await damage(store, waits, public_jwk={}, signs_from=begins)
     store.rows[signing.kid] = replace(signing, revoked_at=clock.now, sealed=None)
     clock.now += POLICY.grace + 1
     await ring.refresh()

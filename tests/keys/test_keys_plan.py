@@ -272,6 +272,17 @@ async def test_a_missing_successor_is_a_risk_and_soon_overdue(pair):
     assert kinds(pair, T + 2 * P + POLICY.lead + 1) == ["overdue", "overrun", "no-successor"]
 
 
+async def test_what_nobody_does_is_overdue(pair):
+    """Whatever it is, here a private half to erase, and whichever algorithm is just switched on."""
+    spent = replace(pair[0], sealed=b"x", signs_from=T - P)
+    waits = replace(pair[1], kid="waits", predecessor=pair[1].kid, signs_from=T + P)
+    records = (spent, replace(pair[1], signs_from=T), waits)
+    late = T + POLICY.grace + POLICY.skew
+    assert "overdue" not in kinds(records, 2 * late - T - 1)
+    assert kinds(records, 2 * late - T) == ["overdue"]
+    assert kinds(records, 2 * late - T, ("ES256", "RS256")) == ["no-keys", "overdue"]
+
+
 async def test_a_revoked_key_is_a_risk_until_no_cache_trusts_it(store, pair, tool):
     """And where no heir is ready, that nothing signs."""
     await tool.revoke(pair[0].kid, "x", T + 100)

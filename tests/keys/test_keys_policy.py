@@ -6,9 +6,9 @@ import pytest
 from keys_helpers import POLICY, START
 
 from keys import policy as rules
-from keys.due import due, due_for
+from keys.due import due, due_for, tail
 from keys.errors import NoSigningKey, PolicyImpossible
-from keys.model import Delete, KeyRecord, Replace
+from keys.model import Delete, KeyRecord, Replace, outsider
 from keys.policy import Policy
 
 T = START
@@ -99,6 +99,16 @@ def test_an_heir_signs_at_a_slow_clock_too():
     dead, heir = replace(A, revoked_at=now), replace(B, signs_from=now)
     assert rules.signing((dead, heir), "RS256", now - 30) == heir
     assert rules.state(heir, (dead, heir), now - 30, POLICY) == "signing"
+    assert rules.successor((dead, heir), "RS256", now - 30) is None
+
+
+def test_a_revoked_heir_signs_at_no_clock():
+    """A process whose clock lags takes up no key that it knows to be revoked."""
+    now = T + 100
+    dead = replace(A, revoked_at=now)
+    heir = replace(B, signs_from=now, revoked_at=now + 1)
+    with pytest.raises(NoSigningKey):
+        rules.signing((dead, heir), "RS256", now - 30)
 
 
 def test_states_follow_one_another():
@@ -124,6 +134,21 @@ def test_hints_are_judged_by_keys_long_retired():
     assert names(rules.hint_keys((A, B), end - 1, POLICY)) == ["a", "b"]
     assert names(rules.hint_keys((A, B), end, POLICY)) == ["b"]
     assert names(rules.hint_keys((replace(A, revoked_at=T), B), T, POLICY)) == ["b"]
+
+
+def test_a_key_that_only_verifies_keeps_to_its_own_end():
+    """One that was given up before it signed leaves then; so it judges no hint for ever."""
+    given_up = replace(B, verifies_until=T + 50)
+    assert rules.state(given_up, (A, given_up), T + 49, POLICY) == "retired"
+    assert rules.state(given_up, (A, given_up), T + 50, POLICY) == "gone"
+    assert names(rules.published((A, given_up), T + 50, POLICY)) == ["a"]
+    assert names(rules.hint_keys((A, given_up), T + 50 + POLICY.hint_retention, POLICY)) == ["a"]
+
+
+def test_a_revoked_key_left_at_its_revocation():
+    """However long it would have stayed, and however it was to leave."""
+    for held in (A, replace(A, verifies_until=T + 50)):
+        assert rules.leaves_at(replace(held, revoked_at=T + 9), (A, B), POLICY) == T + 9
 
 
 def test_an_empty_store_gets_a_pair_that_is_ready():
@@ -158,6 +183,13 @@ def test_a_new_key_follows_the_tail_even_a_revoked_one():
     """Two processes that replace a revoked successor meet at the same place of the chain."""
     (slot,) = due((A, replace(B, revoked_at=T + 1, sealed=None)), "RS256", T + 2, POLICY).slots
     assert (slot.predecessor, slot.signs_from) == ("b", T + P)
+
+
+def test_a_chain_is_of_keys_made_here_for_one_algorithm():
+    """No key follows one of another algorithm, nor one that was made elsewhere to verify."""
+    other = key("e", T, "genesis:ES256", alg="ES256", created_at=T + 1)
+    trusted = key("t", T, outsider("t"), created_at=T + 2, verifies_until=T + P)
+    assert tail((A, B, other, trusted), "RS256") == B
 
 
 def test_a_waiting_key_is_brought_forward_where_nothing_signs():

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from keys_helpers import OTHER_SECRET, POLICY, SECRET, START, sealer, vault
+from keys_helpers import OTHER_SECRET, POLICY, SECRET, START, drawer, sealer, vault
 
 from keys import policy as rules
 from keys.algorithms import RSA_BITS
@@ -14,6 +14,7 @@ from keys.errors import (
     NoSigningKey,
     RotationRefused,
 )
+from keys.importing import adopt
 from keys.making import generate, public_key
 from keys.model import Replace
 from keys.outcome import span
@@ -113,6 +114,17 @@ async def test_a_repeated_rotation_at_once_is_done_already(tool, pair):
     await tool.rotate_now(T + 100)
     again = await tool.rotate_now(T + 105)
     assert (again.changed, again.subject, again.signing) == (False, pair[0].kid, pair[1].kid)
+
+
+async def test_a_repeated_rotation_at_once_spends_no_further_key(store, pair, tool):
+    """Not even where caches know the key after the next too, as with one that was imported."""
+    imported = drawer()[-1]
+    await adopt(tool, "RS256", imported, T + 100)
+    now = T + 100 + POLICY.lead
+    assert (await tool.rotate_now(now)).signing == imported.kid
+    again = await tool.rotate_now(now + 5)
+    assert (again.changed, again.subject, again.signing) == (False, pair[0].kid, imported.kid)
+    assert (await tool.rotate_now(now + POLICY.grace)).signing == pair[1].kid
 
 
 async def test_revoking_the_signing_key_hands_over_at_once(store, pair, tool, witness):

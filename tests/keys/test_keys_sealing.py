@@ -25,6 +25,13 @@ def test_the_first_secret_seals_and_every_secret_opens():
     assert both.rewrap("kid", new) == new
 
 
+def test_what_an_earlier_release_has_sealed_opens():
+    """The form, the derivation and the label are for good: else an update would lose every key."""
+    sealed = "01a2535819" + "00" * 12 + "583f1dc6c8c31b38438d117387c30eb2039e4155141c269c14852764"
+    assert Sealer([SECRET], bytes).seal("kid", b"private half").hex() == sealed
+    assert sealer().open("kid", bytes.fromhex(sealed)) == b"private half"
+
+
 def test_a_secret_that_is_not_configured_is_named_as_the_cause():
     """An operator who lost a secret reads so."""
     with pytest.raises(KeyRecordCorrupt, match="secret that is not configured") as e:
@@ -65,7 +72,9 @@ def test_every_truncation_is_noticed():
 
 
 @pytest.mark.parametrize(
-    "secrets", [[], [b"short"], [SECRET, SECRET]], ids=["no", "short", "twice"]
+    "secrets",
+    [[], [b"short"], [SECRET, b"o" * 31], [SECRET, SECRET]],
+    ids=["no", "short", "short beside a good one", "twice"],
 )
 def test_poor_secrets_are_refused(secrets):
     """No secret, a short one, the same one twice: refused at start."""

@@ -7,9 +7,10 @@ from typing import get_type_hints
 
 import pytest
 from keys_helpers import POLICY, START, KeyDrawer, MemoryKeyStore, entropy, vault
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from keys.errors import KeyConflict, KeyStoreUnavailable
+from keys.errors import KeyConflict, KeyRecordCorrupt, KeyStoreUnavailable
 from keys.model import Delete, Insert, KeyRecord, Replace
 from keys.rotation import Rotation
 from keys.stores.directory import DirectoryKeyStore
@@ -235,6 +236,19 @@ async def test_engines_of_several_processes_make_one_pair(tmp_path):
     assert [r.predecessor for r in records] == ["genesis:RS256", records[0].kid]
     for engine in engines:
         await engine.dispose()
+
+
+@pytest.mark.parametrize("public", ["no JSON", "[]", "7"])
+async def test_a_row_that_is_no_key_is_named(tmp_path, public):
+    """It is damage, and says so; never a store out of reach, which would pass by itself."""
+    engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/keys.db")
+    await _create(engine)
+    await SqlKeyStore(engine).apply(Insert(record("a", "genesis:RS256")))
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE signing_key SET public_jwk = :p"), {"p": public})
+    with pytest.raises(KeyRecordCorrupt):
+        await SqlKeyStore(engine).all()
+    await engine.dispose()
 
 
 @pytest.mark.parametrize(
