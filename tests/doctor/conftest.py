@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from broker.demo.serving import serving_in_thread
+from broker.doctor import fetching
 from broker.doctor.examine import examine
 from broker.doctor.fetching import Fetcher
 from broker.doctor.gathering import gather
@@ -47,8 +48,12 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
 
 
 @pytest.fixture
-def front(deployment: Front) -> Iterator[Front]:
-    """The deployment, its proxy well-behaved until told otherwise."""
+def front(deployment: Front, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
+    """The deployment, its proxy well-behaved until told otherwise.
+
+    How long its answers take is the proxy's to say: a machine that stands still is no flaw of it.
+    """
+    monkeypatch.setattr(fetching, "perf_counter", lambda: deployment.proxy.watch)
     deployment.proxy.behave()
     yield deployment
     deployment.proxy.behave()

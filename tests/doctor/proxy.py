@@ -1,6 +1,5 @@
 """A proxy on loopback that stands in front of a broker and misbehaves in one way at a time."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -22,11 +21,13 @@ class BadProxy:
         upstream: the origin behind it.
         flaw: the name of a method `flaw_…` without the prefix, or nothing for none.
         kept: the answers a flaw of caching keeps, by path.
+        watch: what a stopwatch shows, in seconds: it goes on by what the proxy is slow alone.
     """
 
     upstream: str = ""
     flaw: str = ""
     kept: dict[str, Response] = field(default_factory=dict)
+    watch: float = 0.0
 
     def behave(self, flaw: str = "") -> None:
         """Misbehave in this way from now on; an empty name ends it."""
@@ -40,8 +41,6 @@ class BadProxy:
         answer = await self._handed_on(request)
         change: Callable[[Request, Response], Response] | None
         change = getattr(self, f"flaw_{self.flaw}", None)
-        if self.flaw == "slow" and request.url.path.endswith("jwks.json"):
-            await asyncio.sleep(1.05)
         return change(request, answer) if change else answer
 
     async def _handed_on(self, request: Request) -> Response:
@@ -63,7 +62,9 @@ class BadProxy:
     def flaw_caches(self, _: Request, answer: Response) -> Response:
         return answer
 
-    def flaw_slow(self, _: Request, answer: Response) -> Response:
+    def flaw_slow(self, request: Request, answer: Response) -> Response:
+        if request.url.path.endswith("jwks.json"):
+            self.watch += 1.05
         return answer
 
     def flaw_strips_cache_control(self, _: Request, answer: Response) -> Response:
