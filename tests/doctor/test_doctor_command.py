@@ -1,6 +1,7 @@
 """``broker doctor keys`` as an operator runs it."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -96,7 +97,7 @@ def test_watching_through_time(front, run):
     """Goes on for as long as told, and sums up."""
     said = run(front.issuer, "--connections", 1, "--for", "1s").output
     assert "Through time" in said
-    assert "1 look in 1 s, 0 changes of the keys" in said
+    assert re.search(r"1 look in \d+ s, 0 changes of the keys", said)
     document = json.loads(run(front.issuer, "--connections", 1, "--for", "1s", "--json").stdout)
     assert document["checks"][-1]["section"] == "Through time"
 
