@@ -6,9 +6,11 @@ from itertools import count
 import pytest
 
 from broker.stores.redis import RedisStores
+from broker.stores.sql import engine, unit
 from tests.outer import need
 from tests.stores.redis_servers import bundled, cluster, embedded, serving
 from tests.stores.redis_world import World
+from tests.stores.turned import PATIENT, patient
 
 _numbers = count()
 
@@ -57,7 +59,8 @@ def redis_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def stores(redis_url: str) -> AsyncIterator[RedisStores]:
     """Empty stores: every test has a key prefix of its own."""
-    made = RedisStores(await serving(redis_url), prefix=f"t{next(_numbers)}:")
+    prefix = f"t{next(_numbers)}:"
+    made = RedisStores(await serving(redis_url), prefix=prefix, make_steps=patient)
     yield made
     await made.close()
 
@@ -66,3 +69,10 @@ async def stores(redis_url: str) -> AsyncIterator[RedisStores]:
 def world(stores: RedisStores) -> World:
     """An account and a client around empty stores, at a moment that a test moves by hand."""
     return World(stores)
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQL has the time that a busy machine needs; how soon it is given up, others look at."""
+    monkeypatch.setattr(engine, "WAIT", PATIENT)
+    monkeypatch.setattr(unit, "DEADLINE", PATIENT)

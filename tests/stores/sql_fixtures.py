@@ -97,7 +97,9 @@ def clock() -> Hands:
 
 
 @pytest.fixture
-async def another(migrated_url: str, clock: Hands) -> AsyncIterator[Callable[[], SqlStores]]:
+async def another(
+    migrated_url: str, clock: Hands, patience: None
+) -> AsyncIterator[Callable[[], SqlStores]]:
     """A function that opens the same database again, as another process would."""
     opened: list[SqlStores] = []
     seeds = count()

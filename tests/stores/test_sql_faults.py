@@ -45,6 +45,11 @@ from tests.stores.test_sql_clients import following
 __all__ = ["another", "clock", "line", "migrated_url", "stores"]
 
 
+@pytest.fixture
+def patience() -> None:
+    """No more time than in a broker: how soon SQL is given up is what is looked at here."""
+
+
 async def _refused_in_time(call: Awaitable[object]) -> None:
     async with Spent() as spent:
         with pytest.raises(StoreUnavailable) as caught:

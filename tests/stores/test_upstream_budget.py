@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from itertools import count
 
@@ -27,10 +27,10 @@ from broker.core.budget import (
 from broker.stores.redis import RedisStores, connect
 from broker.stores.redis.budget import RedisBudget
 from broker.stores.redis.keys import Names
-from broker.stores.redis.scripts import Steps
 from broker.upstream.budget import ProcessBudget
 from tests.core.helpers import Hands
 from tests.stores.redis_servers import serving
+from tests.stores.turned import patient, turned
 
 CALL = Call("discord", "token", OURS, Urgency.SIGN_IN)
 PERSON = Call("discord", "member", "ab" * 16, Urgency.KEEPING)
@@ -43,21 +43,43 @@ GO = Go(0.0, GATES)
 
 
 class World:
-    """A budget, and time that passes."""
+    """A budget, and time that passes when somebody rests; where many do, when all of them do."""
 
-    def __init__(self, budget: Budget, clock: Hands | None) -> None:
+    def __init__(self, budget: Budget, clock: Hands) -> None:
         self.budget = budget
         self.clock = clock
+        self._resting: list[tuple[float, asyncio.Event]] = []
+        self._many = 0
 
     def now(self) -> float:
-        return self.clock.now() if self.clock else time.time()
+        return self.clock.now()
 
     async def rest(self, seconds: float) -> None:
         """Let time pass."""
-        if self.clock:
-            self.clock.at += seconds
-        else:
-            await asyncio.sleep(seconds)
+        over = asyncio.Event()
+        self._resting.append((self.clock.at + seconds, over))
+        if not self._many:
+            self._go_on()
+        await over.wait()
+
+    def _go_on(self) -> None:
+        """Let it be when the first of those who rest is to go on."""
+        self.clock.at = max(self.clock.at, min(until for until, _ in self._resting))
+        for until, over in self._resting:
+            if until <= self.clock.at:
+                over.set()
+        self._resting = [one for one in self._resting if not one[1].is_set()]
+
+    async def all_of(self, *works: Awaitable[None]) -> None:
+        """Do them at the same time."""
+        tasks = [asyncio.ensure_future(work) for work in works]
+        self._many = len(tasks)
+        while self._many:
+            await asyncio.sleep(0.001)
+            self._many = sum(not task.done() for task in tasks)
+            if self._many and len(self._resting) == self._many:
+                self._go_on()
+        await asyncio.gather(*tasks)
 
     async def ask(
         self, call: Call = CALL, patience: float = 5.0, waited: Go = BEFORE_ALL
@@ -101,12 +123,13 @@ class World:
 )
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """An upstream that nobody has called."""
+    clock = Hands()
     if request.param == "process":
-        clock = Hands()
         yield World(ProcessBudget(clock, FEW), clock)
         return
     client = await serving(request.getfixturevalue(request.param))
-    yield World(RedisBudget(Steps(client), Names(f"b{next(_numbers)}:"), FEW), None)
+    steps = turned(clock)(client, deadline=1.0, replicas=0)
+    yield World(RedisBudget(steps, Names(f"b{next(_numbers)}:"), FEW), clock)
     await client.aclose()
 
 
@@ -374,9 +397,8 @@ async def test_refusals_are_counted(world: World) -> None:
     assert isinstance(declined, Declined)
     assert declined.why == Why.REFUSALS
     assert WINDOW - 60 <= declined.wait <= WINDOW + 60
-    if world.clock:
-        await world.rest(declined.wait + 0.01)
-        assert await world.ask() == GO
+    await world.rest(declined.wait + 0.01)
+    assert await world.ask() == GO
 
 
 async def test_a_dead_token_is_not_tried_again(world: World) -> None:
@@ -416,11 +438,7 @@ async def test_no_window_is_overdrawn(world: World) -> None:
         sent.append(world.now())
 
     began = world.now()
-    if world.clock:
-        for _ in range(20):
-            await one()
-    else:
-        await asyncio.gather(*(one() for _ in range(20)))
+    await world.all_of(*(one() for _ in range(20)))
     for at in sent:
         assert sum(at <= other < at + 0.15 for other in sent) <= 5
     assert sent[-1] - began < 2
@@ -436,7 +454,7 @@ async def test_nonsense_is_no_limit(world: World) -> None:
 async def test_refusals_of_long_ago(bundled_redis_url: str) -> None:
     """Ten minutes later they count no more, and are forgotten."""
     prefix = f"k{next(_numbers)}:"
-    stores = RedisStores(connect(bundled_redis_url), prefix=prefix)
+    stores = RedisStores(connect(bundled_redis_url), prefix=prefix, make_steps=patient)
     await stores.budget.heard(CALL, Heard(answered=True, refusal=True))
     (key,) = [key async for key in stores.client.scan_iter(f"{prefix}*:refusals")]
     ago = int(time.time() // 60) - 11
@@ -453,7 +471,7 @@ async def test_refusals_of_long_ago(bundled_redis_url: str) -> None:
 async def test_what_redis_keeps_ends(bundled_redis_url: str) -> None:
     """Every key of the budget ends by itself, and carries the tag of its upstream."""
     prefix = f"k{next(_numbers)}:"
-    stores = RedisStores(connect(bundled_redis_url), prefix=prefix)
+    stores = RedisStores(connect(bundled_redis_url), prefix=prefix, make_steps=patient)
     for call in (CALL, PERSON):
         await stores.budget.may_send(call, patience=1)
         heard = replace(window(0, 2.0), refusal=True, dead=True, wait=2.0, limited=True)
