@@ -4,6 +4,7 @@ It tells of other users' processes that they listen, and no more.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -26,11 +27,18 @@ def occupant(port: int) -> str | None:
         return None
     for process in PROC.glob("[0-9]*"):
         try:
-            if any(str(file.readlink()) in sockets for file in (process / "fd").iterdir()):
+            if not sockets.isdisjoint(_open_in(process)):
                 return f"process {process.name} ({(process / 'comm').read_text().strip()})"
         except OSError:
             continue  # somebody else's, or gone meanwhile
     return None
+
+
+def _open_in(process: Path) -> Iterator[str]:
+    """Yield what a process has open."""
+    for file in (process / "fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            yield str(file.readlink())
 
 
 def _listening(port: int) -> Iterator[str]:

@@ -135,13 +135,15 @@ def _invite(ports: Any, data_dir: Path) -> None:
     text = (
         f"Sample app          {ports.sample_origin}   ← open this and sign in\n"
         f"Token Broker        {ports.issuer}\n"
-        f"Simulated Discord   {ports.discord_origin}   ← take roles away, deauthorize\n\n"
+        f"Simulated Discord   {ports.discord_origin}   ← take roles away, deauthorize\n"
+        f"Operator console    {ports.issuer}/admin   ← sign in, then see below\n\n"
         f"Discovery           {ports.issuer}/.well-known/openid-configuration\n"
         f"Keys (JWKS)         {ports.issuer}/.well-known/jwks.json\n"
         f"Data                {data_dir}\n\n"
         f"Operate it from another terminal:\n"
         f"  export BROKER_SETTINGS={shlex.quote(str(data_dir / 'settings.toml'))}\n"
-        f"  {_as_typed()} clients edit sample-app --name 'My game'\n\n"
+        f"  {_as_typed()} clients edit sample-app --name 'My game'\n"
+        f"  {_as_typed()} accounts grant-operator ada.lindqvist\n\n"
         "Ctrl-C stops everything."
     )
     Console(highlight=False).print(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from broker.app import logs
+from broker.app.asgi import console
 from broker.app.beforehand import make_ready
 from broker.app.checks import check_serving
 from broker.app.clock import SystemClock
@@ -38,7 +39,7 @@ from broker.demo.run import (
     running,
     sample_client,
 )
-from broker.demo.serving import serving
+from broker.demo.serving import listen, listen_as_localhost, serving_as_localhost
 from broker.stores.sql.facade import SqlStores
 
 DATA_DIR: Final = Path(".broker-demo")
@@ -144,6 +145,7 @@ def _given(ports: DemoPorts, data_dir: Path) -> dict[str, Any]:
         "discord_cdn_url": ports.discord_origin,
         "discord_public_key": discord_application(ports.issuer).verify_key,
         "outbound_allow": [f"{HOST}:{ports.sample}"],
+        "admin": "on",
         "registration": "open",  # nobody but this machine gets here
     }
 
@@ -158,10 +160,10 @@ async def everything(ports: DemoPorts, settings: Settings) -> AsyncIterator[Brok
     """Run Redis, the broker, the simulated Discord and the sample app."""
     with redis_of(settings) as redis_url:
         await make_ready(settings, redis_url)
-        async with compose(settings, redis_url) as broker:
+        async with compose(settings, redis_url, console=console(settings)) as broker:
             await _register_guild(broker)
             await register_sample(broker.stores.sql, ports)
-            async with serving(broker.web, HOST, ports.broker), running(ports) as demo:
+            async with serving_as_localhost(broker.web, ports.broker), running(ports) as demo:
                 await _send_events(demo, f"{ports.issuer}/webhooks/discord")
                 yield broker
 
@@ -236,13 +238,13 @@ def obstacle(port: int) -> str | None:
     Looked at before anything is started, so that whoever starts a second one hears at once.
     """
     for one in astuple(DemoPorts.from_base(port)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, one))
-            except OSError as error:
-                who = occupant(one)
-                return f"port {one}: {error.strerror}" + (f", by {who}" if who else "")
+        try:
+            probes = listen_as_localhost(one) if one == port else [listen(HOST, one)]
+        except OSError as error:
+            who = occupant(one)
+            return f"port {one}: {error.strerror}" + (f", by {who}" if who else "")
+        for probe in probes:
+            probe.close()
     return None
 
 

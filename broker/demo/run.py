@@ -17,6 +17,7 @@ DISCORD_CLIENT_ID = "1130000000000000001"
 DISCORD_CLIENT_SECRET = "simulated-discord-secret"
 CALLBACK_PATH = "/login/discord/callback"
 HOST = "127.0.0.1"
+NAME = "localhost"  # the broker's: an operator's passkey belongs to a host name
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class DemoPorts:
     @property
     def issuer(self) -> str:
         """The broker's issuer."""
-        return f"http://{HOST}:{self.broker}"
+        return f"http://{NAME}:{self.broker}"
 
     @property
     def discord_origin(self) -> str:

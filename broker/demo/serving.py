@@ -1,6 +1,7 @@
 """Run an ASGI application on a loopback port: in this event loop, or in a thread of its own."""
 
 import asyncio
+import errno
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -45,6 +46,24 @@ def listen(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
     return sock
 
 
+def listen_as_localhost(port: int) -> list[socket.socket]:
+    """Open a listening socket on every address that ``localhost`` stands for on this machine.
+
+    Who is sent there asks ::1 first; another's server on it would get what is meant for ours.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    socks = [listen("127.0.0.1", port)]
+    try:
+        socks.append(listen("::1", port))
+    except OSError as error:
+        if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):  # no IPv6 here
+            socks[0].close()
+            raise
+    return socks
+
+
 def origin_of(sock: socket.socket) -> str:
     """Return `http://host:port` of a bound socket."""
     host, port = sock.getsockname()[:2]
@@ -76,15 +95,32 @@ async def serving(app: Any, host: str = "127.0.0.1", port: int = 0) -> AsyncIter
         NotLoopbackError: the host is not a loopback address.
         OSError: the port is taken.
     """
-    sock = listen(host, port)
+    async with _serving(app, [listen(host, port)]) as origin:
+        yield origin
+
+
+@asynccontextmanager
+async def serving_as_localhost(app: Any, port: int) -> AsyncIterator[None]:
+    """Serve the application at ``http://localhost:PORT``, in the running event loop.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    async with _serving(app, listen_as_localhost(port)):
+        yield
+
+
+@asynccontextmanager
+async def _serving(app: Any, socks: list[socket.socket]) -> AsyncIterator[str]:
     server = _server(app)
-    task = asyncio.create_task(server.serve(sockets=[sock]))
+    task = asyncio.create_task(server.serve(sockets=socks))
     try:
-        yield origin_of(sock)
+        yield origin_of(socks[0])
     finally:
         server.should_exit = True
         await task
-        sock.close()
+        for sock in socks:
+            sock.close()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page
 
+from broker.app.data_dir import DEMO_SETTINGS
 from tests.chromium import chromium as headless
 from tests.ports import free_ports
 
@@ -30,7 +31,7 @@ class Stage:
 
     def broker(self, *words: str) -> str:
         """Run the broker command on the demonstration's data; return what it prints."""
-        env = {**os.environ, "BROKER_DATA_DIR": str(self.data_dir), "BROKER_ISSUER": self.issuer}
+        env = {**os.environ, "BROKER_SETTINGS": str(self.data_dir / DEMO_SETTINGS)}
         done = subprocess.run(
             [sys.executable, "-m", "broker", *words],
             env=env,
@@ -57,7 +58,8 @@ def demonstration(data: Path) -> Iterator[Stage]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    made = Stage(*(f"http://127.0.0.1:{port + n}" for n in range(3)), data)
+    beside = (f"http://127.0.0.1:{port + n}" for n in (1, 2))
+    made = Stage(f"http://localhost:{port}", *beside, data)
     try:
         _wait_until_ready(process, made)
         yield made

@@ -1,6 +1,7 @@
 """An operator in Chromium, with an authenticator that is simulated by Chromium itself."""
 
-from collections.abc import AsyncIterator, Iterator
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,6 +24,7 @@ AUTHENTICATOR = {
     "isUserVerified": True,
     "automaticPresenceSimulation": True,
 }
+NAME = "ada.lindqvist"
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +121,31 @@ async def inside(site: Site, context: BrowserContext) -> AsyncIterator[Page]:
     await site.operate(page)
     yield page
     assert refused == []
+
+
+async def be(page: Page, person: str) -> None:
+    """Be one of the simulated Discord's people, and approve."""
+    await page.get_by_text(person).first.click()
+    await page.get_by_role("button", name="Authorize").click()
+
+
+async def become_operator(page: Page, issuer: str, grant: Callable[[], str]) -> None:
+    """Sign in at the door, be let in by the command, make a passkey, come in.
+
+    Args:
+        page: in a browser that nobody has used before.
+        issuer: of the broker.
+        grant: runs ``broker accounts grant-operator`` for ``NAME``; returns its JSON.
+    """
+    await authenticator(page)
+    await page.goto(f"{issuer}/admin")
+    await page.get_by_role("button", name="Sign in").click()
+    await be(page, "Ada Lindqvist")
+    await expect(page.get_by_text("which is no operator")).to_be_visible()
+    code = json.loads(grant())["code"]
+    await page.goto(f"{issuer}/admin")
+    await page.get_by_label("Code").fill(code)
+    await page.get_by_label("What to call this passkey").fill("Laptop")
+    await page.get_by_role("button", name="Make a passkey").click()
+    await page.get_by_role("button", name="Use my passkey").click()
+    await expect(page.get_by_role("heading", name="Overview")).to_be_visible()

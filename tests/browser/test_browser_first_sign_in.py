@@ -1,6 +1,5 @@
 """From an empty machine to the first sign-in: ``broker init`` and the console alone."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -13,7 +12,7 @@ from broker.demo.discord import SimulatedDiscord
 from broker.demo.discord.app import serve_in_thread
 from broker.demo.run import DISCORD_CLIENT_ID, DISCORD_CLIENT_SECRET, discord_application
 from tests.app.served import Served
-from tests.browser.operating import authenticator
+from tests.browser.operating import NAME, be, become_operator
 
 pytestmark = [pytest.mark.chromium, pytest.mark.slow]
 APP = "https://app.example.org/callback"
@@ -54,29 +53,6 @@ def init(machine: Served, folder: Path, issuer: str) -> None:
     assert "broker accounts grant-operator WHO" in done.stdout
 
 
-async def sign_in(page: Page, person: str) -> None:
-    """Be one of the simulated Discord's people, and approve."""
-    await page.get_by_text(person).first.click()
-    await page.get_by_role("button", name="Authorize").click()
-
-
-async def become_operator(page: Page, machine: Served, issuer: str) -> None:
-    """Sign in at the door, be let in by the command, make a passkey, come in."""
-    await authenticator(page)
-    await page.goto(f"{issuer}/admin")
-    await page.get_by_role("button", name="Sign in").click()
-    await sign_in(page, "Ada Lindqvist")
-    await expect(page.get_by_text("which is no operator")).to_be_visible()
-    granted = machine.run("accounts", "grant-operator", "ada.lindqvist", "--json")
-    assert granted.returncode == 0, granted.stderr
-    await page.goto(f"{issuer}/admin")
-    await page.get_by_label("Code").fill(json.loads(granted.stdout)["code"])
-    await page.get_by_label("What to call this passkey").fill("Laptop")
-    await page.get_by_role("button", name="Make a passkey").click()
-    await page.get_by_role("button", name="Use my passkey").click()
-    await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
-
-
 async def register(page: Page, issuer: str) -> None:
     """A single-page app, in the console."""
     await page.get_by_role("link", name="Apps", exact=True).click()
@@ -97,7 +73,9 @@ async def test_from_an_empty_machine_to_the_first_sign_in(
     issuer = f"http://localhost:{machine.port}"
     init(machine, tmp_path, issuer)
     machine.start()
-    await become_operator(page, machine, issuer)
+    await become_operator(
+        page, issuer, lambda: machine.run("accounts", "grant-operator", NAME, "--json").stdout
+    )
     await register(page, issuer)
     context = await chromium.new_context()
     person, arrived = await context.new_page(), []
@@ -111,7 +89,7 @@ async def test_from_an_empty_machine_to_the_first_sign_in(
              "scope": "openid profile", "code_challenge": CHALLENGE,
              "code_challenge_method": "S256"}  # fmt: skip
     await person.goto(f"{issuer}/authorize?{urlencode(asked)}")
-    await sign_in(person, "Ben Okafor")
+    await be(person, "Ben Okafor")
     await person.get_by_role("button", name="Allow").click()
     await expect(person.get_by_text("signed in")).to_be_visible()
     await context.close()

@@ -8,6 +8,8 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.browser.conftest import Stage
+from tests.browser.operating import NAME as OPERATOR
+from tests.browser.operating import become_operator
 from tests.browser.steps import (
     NAME,
     allow,
@@ -168,6 +170,14 @@ async def test_keys_rotate_while_a_person_works(page: Page, stage: Stage) -> Non
         await expect(verified(page).first).to_be_visible()
     assert await page.locator("#log li.bad").count() == 0
     assert len(json.loads(stage.broker("keys", "list", "--json"))) >= len(before)
+
+
+async def test_the_console_of_a_demonstration(page: Page, stage: Stage) -> None:
+    """An operator comes in with a passkey; the sample app is there."""
+    grant = ("accounts", "grant-operator", OPERATOR, "--json")
+    await become_operator(page, stage.issuer, lambda: stage.broker(*grant))
+    await page.get_by_role("link", name="Apps", exact=True).click()
+    await expect(page.get_by_text("Fieldnotes")).to_be_visible()
 
 
 def verified(page: Page) -> Locator:

@@ -41,7 +41,7 @@ async def stage() -> AsyncIterator[Stage]:
         ports = DemoPorts(int(issuer.issuer.rsplit(":", 1)[1]), free_port(), free_port())
         issuer.discord, issuer.audience = ports.discord_origin, ports.audience
         issuer.backchannel = sample_client(ports).backchannel_logout_uri
-        async with running(ports) as demo:
+        async with running(ports, issuer=issuer.issuer) as demo:
             events = f"{issuer.issuer}/webhooks/discord"
             await asyncio.to_thread(demo.discord.send_events, DISCORD_CLIENT_ID, events)
             yield Stage(issuer, demo, [])

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from broker.app.stores import open_stores
 from broker.cli import serve_commands
 from broker.demo.launch import free_ports, obstacle, register_sample, settings_for
 from broker.demo.run import DemoPorts
+from broker.demo.serving import listen_as_localhost
 from broker.stores.sql import schema
 from tests.cli.conftest import cli
 
@@ -56,14 +56,15 @@ def test_the_command_is_shown_as_it_was_typed(tmp_path, monkeypatch, typed: str,
 
 
 def test_a_taken_port_is_told_at_once():
-    """Promise: which it is, and whose, before anything is started."""
+    """Promise: which it is, and whose, before anything is started; ::1 alone counts as well."""
     port = free_ports().broker
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", port))
-        taken.listen()
+    taken = listen_as_localhost(port)
+    while taken:
         found = obstacle(port)
-    assert found is not None
-    assert found.startswith(f"port {port}: Address already in use, by process {os.getpid()} (")
+        taken.pop(0).close()
+        assert found is not None
+        assert found.startswith(f"port {port}: Address already in use, by process {os.getpid()} (")
+    assert obstacle(port) is None
 
 
 def test_commands_operate_it_by_its_settings(tmp_path, cli):
