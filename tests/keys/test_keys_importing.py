@@ -229,6 +229,14 @@ async def test_a_public_key_can_stay_longer_and_not_shorter(store, pair, tool, p
     assert (await held(store, public["kid"])).verifies_until == T + 2 * DAY
 
 
+async def test_a_public_key_that_was_revoked_stays_revoked(store, pair, tool, public):
+    """Nothing that is said of its end brings it back."""
+    await trust(tool, "ES256", public, T, T + DAY)
+    await tool.revoke(public["kid"], "x", T + 1)
+    with pytest.raises(ImportRefused, match="revoked here"):
+        await trust(tool, "ES256", public, T + 2, T + 2 * DAY)
+
+
 async def test_a_key_of_the_line_is_no_outsider(store, pair, tool):
     """Its public half alone does not turn it into a key that only verifies."""
     own = pair[0].public_jwk | {"kid": pair[0].kid}
@@ -262,7 +270,9 @@ async def test_giving_up_brings_no_key_back(store):
     on = Rotation(store, made, POLICY, algorithms=BOTH)
     old = (await on.rotate_now(T + 1, "ES256")).subject
     later = T + 1 + POLICY.overlap - 50
-    await prune(Rotation(store, made, POLICY), later)
+    pruned = await prune(Rotation(store, made, POLICY), later)
+    assert (len(pruned.given_up), pruned.erased) == (3, ())
+    assert pruned.verifies_until == later + POLICY.overlap  # the last of them
     assert (await held(store, old)).verifies_until == T + 1 + POLICY.overlap
     assert rules.state(await held(store, old), await store.all(), later + 50, POLICY) == "gone"
 

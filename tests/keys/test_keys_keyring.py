@@ -8,7 +8,13 @@ from dataclasses import replace
 import pytest
 from keys_helpers import OTHER_SECRET, POLICY, HandClock, KeyDrawer, sealer, vault
 
-from keys.errors import KeyRecordCorrupt, KeyStoreUnavailable, NoSigningKey, StaleKeyring
+from keys.errors import (
+    KeyRecordCorrupt,
+    KeyStoreUnavailable,
+    NoSigningKey,
+    StaleKeyring,
+    VaultUnavailable,
+)
 from keys.jwks import max_age
 from keys.jws import sign_jwt, verify_jwt
 from keys.keyring import Keyring
@@ -305,6 +311,28 @@ async def test_a_revocation_beside_a_corrupt_record_is_obeyed(ring, clock, store
         ring.signer()
 
 
+async def test_an_older_reading_that_comes_late_undoes_nothing(ring, clock, store, tool):
+    """Two passes may cross: what was read later has seen a revocation, and that counts."""
+    whole, held, go = store.all, await store.all(), asyncio.Event()
+
+    async def late():
+        await go.wait()
+        return held
+
+    store.all = late
+    slow = asyncio.create_task(ring.refresh())
+    await asyncio.sleep(0)
+    store.all = whole
+    old = ring.signer().kid
+    await tool.revoke(old, "x", clock.now)
+    clock.now += 1
+    await ring.refresh()
+    go.set()
+    await slow
+    assert ring.signer().kid != old
+    assert old not in ring.verification_keys()
+
+
 async def test_a_store_that_hangs_counts_as_out_of_reach(build, store, monkeypatch):
     """Each pass has a time-out of its own."""
     ring = build(policy=Policy(poll_interval=0.05))
@@ -407,6 +435,16 @@ class TestWitness:
         await self.pass_time(ring, clock, POLICY.grace + 5)
         assert ring.signer()
 
+    async def test_a_successor_that_is_late_does_not_end_it(self, ring, clock, store):
+        """It is known when that begins, so nobody can have taken over before."""
+        waits = ring.records()[1]
+        await damage(store, waits, signs_from=waits.signs_from + 100)
+        await ring.refresh()
+        held, store.down = ring.signer().kid, True
+        clock.now = waits.signs_from + 50
+        await ring.refresh()
+        assert ring.signer().kid == held
+
     async def test_a_period_that_ends_without_a_successor_ends_its_word(self, ring, clock, store):
         """Others may have made a successor meanwhile, which relieves the key we know."""
         store.down = True
@@ -444,6 +482,27 @@ async def test_following_polls_and_maintains_until_told_to_stop(build, store, cl
         "signing keys: told to be out of reach",
         "signing keys: the key store is followed again",
     ]
+
+
+async def test_following_survives_a_vault_that_is_away(store, clock, factory, caplog):
+    """An HSM that does not answer when a key is due is told of, and asked again."""
+    away = False
+
+    async def make(alg):
+        if away:
+            raise VaultUnavailable("told to be away")
+        return await factory(alg)
+
+    ring = Keyring(store, vault(factory=make), Policy(poll_interval=0.02), clock)
+    await ring.load()
+    stop, away = asyncio.Event(), True
+    task = asyncio.create_task(ring.follow(stop))
+    clock.now = ring.records()[1].signs_from
+    await until(lambda: any("told to be away" in r.message for r in caplog.records))
+    away = False
+    await until(lambda: len(ring.records()) == 3)
+    stop.set()
+    await task
 
 
 class KeyDrawerFrom(KeyDrawer):

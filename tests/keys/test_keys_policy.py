@@ -6,7 +6,7 @@ import pytest
 from keys_helpers import POLICY, START
 
 from keys import policy as rules
-from keys.due import due, due_for, tail
+from keys.due import due, due_for, hasten, tail
 from keys.errors import NoSigningKey, PolicyImpossible
 from keys.model import Delete, KeyRecord, Replace, outsider
 from keys.policy import Policy
@@ -198,6 +198,15 @@ def test_a_waiting_key_is_brought_forward_where_nothing_signs():
     waits = replace(B, ready_at=T + 50)
     (change,) = due((dead, waits), "RS256", T + 6, POLICY).changes
     assert change == Replace(waits, replace(waits, signs_from=T + 50))
+
+
+def test_of_several_heirs_the_first_that_caches_know_signs():
+    """Of those they know already, the one that was to sign next, whichever was made first."""
+    dead = replace(A, revoked_at=T + 5, sealed=None)
+    imported = key("i", T + P, "b", ready_at=T + 60)
+    behind = key("b", T + 2 * P, "a", ready_at=T + 50)
+    assert hasten((dead, behind, imported), "RS256", T + 40)["b"].signs_from == T + 50
+    assert hasten((dead, behind, imported), "RS256", T + 70)["i"].signs_from == T + 70
 
 
 def test_a_private_half_is_erased_once_no_process_can_use_it():

@@ -13,6 +13,7 @@ from keys.errors import (
     KeyStoreUnavailable,
     NoSigningKey,
     RotationRefused,
+    VaultUnavailable,
 )
 from keys.importing import adopt
 from keys.making import generate, public_key
@@ -20,6 +21,7 @@ from keys.model import Replace
 from keys.outcome import span
 from keys.rotation import Rotation
 from keys.upkeep import ensure, rewrap
+from keys.vault import SealedVault
 
 T = START
 
@@ -171,6 +173,19 @@ async def test_revoking_a_retired_key_takes_it_out_of_the_jwks(store, pair, tool
     shown = rules.published(await store.all(), T + 110, POLICY)
     assert pair[0].kid not in [r.kid for r in shown]
     assert len(await store.all()) == 3
+
+
+async def test_a_private_half_that_cannot_be_destroyed_now_stops_nothing(
+    store, pair, tool, monkeypatch
+):
+    """What counts is stored: an HSM that is away just then has it swept up later."""
+
+    async def away(_self, records):
+        raise VaultUnavailable(f"{len(records)}")
+
+    monkeypatch.setattr(SealedVault, "discard", away)
+    outcome = await tool.revoke(pair[0].kid, "x", T + 100)
+    assert (outcome.changed, outcome.signing) == (True, pair[1].kid)
 
 
 async def test_revoking_again_changes_nothing(store, pair, tool):
