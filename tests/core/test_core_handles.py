@@ -86,6 +86,13 @@ def test_handles_are_deterministic_and_show_nothing() -> None:
     assert bytes.fromhex(ITEM) not in raw
 
 
+def test_what_an_earlier_release_has_made_opens() -> None:
+    """The form and the derivation are for good: else an update would sign everybody out."""
+    assert (
+        GOOD == "AVAXYcOrbPH00RfVu9XuUk7Oo_3U51Pxtcn5kUp0DUXweBlA-IWuQk6avLFHOwnIQr1lBt5waBTl1DZcfA"
+    )
+
+
 def test_neighbouring_generations_have_nothing_in_common() -> None:
     """Knowing one refresh token tells nothing of the next."""
     following = HANDLES.make(Kind.REFRESH, Handle(ACCOUNT, ITEM, 8))

@@ -166,7 +166,7 @@ def test_every_header_member_is_needed(missing):
     ids=lambda kid: repr(kid)[:20],
 )
 def test_hostile_kids_are_plain_refusals(kid):
-    """A path, SQL, a URL: refused like any unknown one; what is huge or no text is not looked up."""
+    """A path, SQL, a URL: refused like any unknown one; what is huge or no text is not sought."""
     asked = []
     with pytest.raises(InvalidToken, match="kid is"):
         verify_jwt(signed({**GOOD, "kid": kid}), asked.append, typ="at+jwt")

@@ -5,14 +5,18 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from broker.core.community.needs import Needs
 from broker.core.errors import UpstreamRejected, UpstreamUnavailable
-from broker.upstream.oidc.discovery import FRESH, RETRY, STALE
+from broker.upstream.oidc.discovery import FRESH, RETRY, STALE, UnusableDocument, read
+from broker.upstream.oidc.id_token import LATEST, SKEW
+from tests.core.helpers import NOW
 from tests.core.signers import signs
 from tests.protocol.tokens import b64
 from tests.upstream.fake_provider import ADA
 from tests.upstream.far import VERIFIER, far_provider
 
 DISCOVERY = "/.well-known/openid-configuration"
+TELLS_ISSUER = "authorization_response_iss_parameter_supported"
 OTHER = signs("RS256", "other")
 
 
@@ -110,6 +114,25 @@ async def test_hostile_claims(far, name):
     """Well signed, and refused all the same; the log says which claim it was."""
     far.provider.claims, word = HOSTILE[name]
     assert word in await refused(far)
+
+
+TIMES = {
+    "exp": ((NOW - SKEW + 1, True), (NOW - SKEW, False)),
+    "iat": ((NOW + SKEW, True), (NOW + SKEW + 1, False), (NOW - LATEST, True), (NOW - 601, False)),
+    "nbf": ((NOW + SKEW, True), (NOW + SKEW + 1, False)),
+}
+
+
+@pytest.mark.parametrize("name", TIMES)
+async def test_the_ends_of_its_times(far, name):
+    """A minute is what clocks may differ; ten minutes is how old an ID token may be."""
+    assert (SKEW, LATEST) == (60, 600)
+    for moment, good in TIMES[name]:
+        far.provider.claims = {name: moment}
+        if good:
+            await far.fetch()
+        else:
+            await refused(far)
 
 
 async def test_many_audiences_and_we_are_the_party(far):
@@ -214,6 +237,39 @@ async def test_documents_that_nothing_is_built_on(far, name):
     with pytest.raises(UpstreamUnavailable):
         await far.url()
     assert set(far.strange.calls) == {DISCOVERY}
+
+
+HTTPS = {
+    "issuer": "https://corp.example",
+    "authorization_endpoint": "https://corp.example/authorize",
+    "token_endpoint": "https://corp.example/token",
+    "userinfo_endpoint": "https://corp.example/userinfo",
+    "jwks_uri": "https://corp.example/jwks",
+}
+
+
+@pytest.mark.parametrize("endpoint", list(HTTPS)[1:])
+@pytest.mark.parametrize("scheme", ["http", "ftp"])
+def test_a_provider_on_https_is_on_https_everywhere(endpoint, scheme):
+    """Whoever is in between would read our secret, or change the keys or the person's name."""
+    assert read(HTTPS, "https://corp.example").userinfo_endpoint == "https://corp.example/userinfo"
+    with pytest.raises(UnusableDocument, match=endpoint):
+        read(HTTPS | {endpoint: f"{scheme}://corp.example/x"}, "https://corp.example")
+
+
+@pytest.mark.parametrize("announced", ["true", 1, None, "missing"])
+def test_only_a_plain_true_announces_the_issuer_in_answers(announced):
+    """RFC 9207 §3: a boolean. Else answers without ``iss`` would be refused for a misspelling."""
+    said = {} if announced == "missing" else {TELLS_ISSUER: announced}
+    assert not read(HTTPS | said, "https://corp.example").names_itself
+
+
+def test_microsoft_announces_a_time_that_it_does_not_tell():
+    """It tells ``auth_time`` to apps alone that were set up for it, so none is missed there."""
+    claims = {"claims_supported": ["auth_time"]}
+    assert read(HTTPS | claims, "https://corp.example").tells_time
+    theirs = "https://login.microsoftonline.com/common/v2.0"
+    assert not read(HTTPS | claims | {"issuer": theirs}, theirs).tells_time
 
 
 @pytest.mark.parametrize("trouble", ["status 500", "html 200", "huge", "redirect", "text", "drop"])
@@ -362,6 +418,20 @@ async def test_only_a_plain_true_verifies_an_address(far, verified):
         del person["email_verified"]
     far.provider.people["ada"] = person
     assert (await far.fetch()).profile.email_verified is False
+
+
+async def test_an_address_that_was_not_granted_is_not_taken(far):
+    """The answer says what was granted; an ID token or userinfo that tells more is not heard."""
+    far.provider.claims = {"email": "ada@example.com", "email_verified": True}
+    far.provider.userinfo = ADA
+    for told in (None, ("sub",)):
+        far.provider.told = told
+        profile = (await far.fetch(Needs())).profile
+        assert (profile.email, profile.email_verified, profile.email_read) == (None, False, False)
+    # Google's own name of that scope (an answer that names none leaves it to what is told).
+    for scope in ("openid https://www.googleapis.com/auth/userinfo.email", None):
+        far.provider.token = {"scope": scope}
+        assert (await far.fetch()).profile.email == "ada@example.com"
 
 
 async def test_hostile_profiles(far):
