@@ -27,14 +27,26 @@ class Hands:
 
 
 class Ticking:
-    """A clock that goes by itself, and is turned on by hand besides."""
+    """A clock that goes by itself unless it is stopped, and is turned on by hand besides."""
 
     def __init__(self, hands: Hands) -> None:
         self._hands = hands
         self._began = monotonic()
+        self._stopped: float | None = None
 
     def now(self) -> float:
-        return self._hands.at + monotonic() - self._began
+        ends = monotonic() if self._stopped is None else self._stopped
+        return self._hands.at + ends - self._began
+
+    def stop(self) -> None:
+        """Go by the hand alone, however long the machine takes for what follows."""
+        self._stopped = monotonic()
+
+    def go_on(self) -> None:
+        """Go by itself again."""
+        if self._stopped is not None:
+            self._began += monotonic() - self._stopped
+            self._stopped = None
 
 
 @dataclass

@@ -41,7 +41,8 @@ class Far:
 
     def __init__(self):
         self.clock = Hands()
-        self.budget = ProcessBudget(Ticking(self.clock))
+        self.ticking = Ticking(self.clock)
+        self.budget = ProcessBudget(self.ticking)
 
     def wire(self, transport):
         return Wire(transport, self.budget, NoTally())

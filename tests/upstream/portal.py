@@ -54,7 +54,8 @@ class Portal:
         } | changed
         self.settings = DiscordSettings(**settings)
         self.tally = Counting()
-        self.wire = Wire(transport, budget or ProcessBudget(Ticking(self.clock)), self.tally)
+        self.ticking = Ticking(self.clock)
+        self.wire = Wire(transport, budget or ProcessBudget(self.ticking), self.tally)
         self.upstream = Discord(self.settings, self.wire, self.clock)
 
     async def code(self, person="ada.lindqvist", prompt="none", needs=EMAIL, **approval):

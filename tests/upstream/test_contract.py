@@ -114,6 +114,7 @@ async def test_a_refusal_is_a_refusal(far, place):
 async def test_told_to_wait_means_silence(far, place):
     """The person is told how long; nothing more is sent until then."""
     code = await far.code()
+    far.ticking.stop()
     far.fault(place, "limit 30")
     with pytest.raises(UpstreamUnavailable) as caught:
         await far.upstream.fetch(code=code, verifier=VERIFIER)
@@ -123,6 +124,7 @@ async def test_told_to_wait_means_silence(far, place):
 async def test_the_silence_is_kept(far):
     """A limit of the token endpoint silences everybody until it is over."""
     code = await far.code()
+    far.ticking.stop()
     far.fault("token", "limit 30")
     with pytest.raises(UpstreamUnavailable):
         await far.upstream.fetch(code=code, verifier=VERIFIER)
@@ -133,6 +135,7 @@ async def test_the_silence_is_kept(far):
     assert (caught.value.retry_after, far.calls("token")) == (20, asked)
     far.fault("token", None)
     far.clock.at += 21
+    far.ticking.go_on()
     await far.fetch()
 
 

@@ -208,6 +208,7 @@ async def test_what_is_not_needed_may_be_missing(portal, fields):
 async def test_told_to_wait_means_silence(portal):
     """After a 429 nothing is sent until the time is over; the person is told how long."""
     code = await portal.code()
+    portal.ticking.stop()
     portal.state.faults.set(TOKEN, Fault("rate_limited", times=1, seconds=6.5, scope="global"))
     with pytest.raises(UpstreamUnavailable) as caught:
         await portal.upstream.fetch(code=code, verifier=VERIFIER)
@@ -224,6 +225,7 @@ async def test_told_to_wait_means_silence(portal):
 async def test_cloudflares_page_means_silence_too(portal):
     """HTML with 429 has no word on how long: five seconds."""
     code = await portal.code()
+    portal.ticking.stop()
     portal.state.faults.set(TOKEN, Fault("html", status=429, times=1))
     with pytest.raises(UpstreamUnavailable) as caught:
         await portal.upstream.fetch(code=code, verifier=VERIFIER)
@@ -237,6 +239,7 @@ async def test_cloudflares_page_means_silence_too(portal):
 async def test_one_persons_limit_does_not_silence_the_others(portal):
     """Scope ``user`` is about one token."""
     code = await portal.code()
+    portal.ticking.stop()
     portal.state.faults.set(ME, Fault("rate_limited", times=1, seconds=60, scope="user"))
     with pytest.raises(UpstreamUnavailable) as caught:
         await portal.upstream.fetch(code=code, verifier=VERIFIER)

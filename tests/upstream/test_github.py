@@ -101,6 +101,7 @@ async def test_the_prompt(far):
 )
 async def test_its_limits(far, status, headers, seconds):
     """They are told with 403 as well; one person's do not silence the others."""
+    far.ticking.stop()
     far.github.limited = (status, headers)
     with pytest.raises(UpstreamUnavailable) as caught:
         await far.fetch()
