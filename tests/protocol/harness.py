@@ -5,6 +5,7 @@ Requests go through ASGI in this process; Redis, SQLite and the simulated Discor
 
 import asyncio
 import logging
+import math
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +22,7 @@ from redis.asyncio import Redis
 from broker.app.compose import Broker, MakeConsole, compose
 from broker.app.settings import Settings
 from broker.app.watching import Watch
+from broker.core import audit
 from broker.core.model import Client
 from broker.demo.discord import Application, SimulatedDiscord, endpoints
 from broker.demo.discord.app import serve_in_thread
@@ -212,10 +214,14 @@ class World:
         return await self.api.get("/userinfo", headers={"authorization": f"Bearer {token}"})
 
     async def reset(self) -> None:
-        """Forget everybody: Redis and Discord as new, no account and no event in SQL."""
+        """Forget everybody: Redis and Discord as new, no account and no event in SQL.
+
+        A second begins, as if no test before had turned the clock by a part of one.
+        """
+        await audit.settle()  # else what the test before had kept soon would be kept in the next
         await self.close_clients()
         self.api = self._http()
-        missed = max(self.latest - self.clock.at, 0)
+        missed = math.ceil(max(self.latest, self.clock.at)) - self.clock.at
         self.discord.__init__()  # type: ignore[misc]
         callback = f"{ISSUER}/login/discord/callback"
         self.discord.add_application(Application(DISCORD_ID, DISCORD_SECRET, (callback,)))
