@@ -15,6 +15,7 @@ from broker.demo.run import DemoPorts
 from broker.demo.serving import listen_as_localhost
 from broker.stores.sql import schema
 from tests.cli.conftest import cli
+from tests.ports import free_ports as ports_in_a_row
 
 __all__ = ["cli"]
 
@@ -57,7 +58,7 @@ def test_the_command_is_shown_as_it_was_typed(tmp_path, monkeypatch, typed: str,
 
 def test_a_taken_port_is_told_at_once():
     """Promise: which it is, and whose, before anything is started; ::1 alone counts as well."""
-    port = free_ports().broker
+    port = ports_in_a_row(3)
     taken = listen_as_localhost(port)
     while taken:
         found = obstacle(port)
