@@ -10,6 +10,7 @@ import sys
 from keys import policy
 from keys.model import KeyRecord
 from keys.policy import Policy
+from keys.rotation import Rotation
 
 NO_LEAD = "no-lead"
 NO_OVERLAP = "no-overlap"
@@ -30,6 +31,8 @@ def without_successor(
 
 if os.environ.get(RULE) == NO_LEAD:
     Policy.lead = property(lambda _: 0.0)  # type: ignore[method-assign,assignment]
+    # Each change-over counts, one right after another too.
+    Rotation._just_relieved = lambda *_: None  # type: ignore[method-assign]
 if os.environ.get(RULE) == NO_OVERLAP:
     Policy.overlap = property(lambda _: 0.0)  # type: ignore[method-assign,assignment]
 if os.environ.get(RULE) == UNPUBLISHED:
