@@ -32,7 +32,11 @@ class Person:
     def __init__(self, issuer: str, name: str = ADA) -> None:
         self.issuer = issuer
         self.name = name
-        self.http = httpx2.Client(base_url=issuer, timeout=SLOW, trust_env=False, verify=False)
+        # The connection is kept as long as the broker keeps it, whatever is done in between.
+        kept = httpx2.Limits(keepalive_expiry=60.0)
+        self.http = httpx2.Client(
+            base_url=issuer, timeout=SLOW, limits=kept, trust_env=False, verify=False
+        )
         self._outside = httpx2.Client(timeout=SLOW, trust_env=False, verify=False)
 
     def authorize(self, client_id: str = CLIENT.client_id, **more: str) -> httpx2.Response:

