@@ -9,6 +9,7 @@ import pytest
 
 from broker.app.accepting import FULL, PATIENCE, Accepting, Room
 from broker.app.shares import FRESH, Table
+from tests.pace import until
 
 
 class Taker:
@@ -146,7 +147,6 @@ async def test_who_waits_when_all_end_is_let_in(listener: socket.socket, rest: b
         waiting = [socket.create_connection(listener.getsockname()) for _ in range(3)]
         taker.accepting.end(rest=rest)
         assert taker.accepting.open_now() == (3 if rest else 0)
-        await asyncio.sleep(0.05)
-        assert len(taker.transports) == taker.held == (3 if rest else 0)
+        await until(lambda: len(taker.transports) == taker.held == (3 if rest else 0))
         for one in waiting:
             one.close()

@@ -10,6 +10,7 @@ from broker.stores.redis import RedisStores, connect
 from broker.upstream.budget import ProcessBudget
 from broker.upstream.pacing import Outcome
 from tests.core.helpers import Hands
+from tests.stores.turned import patient
 
 CALL = Call("discord", "token", OURS, Urgency.SIGN_IN)
 SILENCE = Heard(answered=True, wait=30.0, reach=Reach.ALL, limited=True, refusal=True)
@@ -22,7 +23,8 @@ def redis(tmp_path):
 
 
 def shared(url):
-    return SharedBudget(RedisStores(connect(url)).budget, ProcessBudget(Hands()))
+    stores = RedisStores(connect(url), make_steps=patient)
+    return SharedBudget(stores.budget, ProcessBudget(Hands()))
 
 
 async def test_one_process_hears_what_another_was_told(redis):
@@ -32,7 +34,7 @@ async def test_one_process_hears_what_another_was_told(redis):
     answer = await other.may_send(CALL, patience=1.0)
     assert isinstance(answer, Declined)
     assert answer.why == Why.QUEUE
-    assert 29 < answer.wait <= 30
+    assert 20 < answer.wait <= 30
 
 
 async def test_without_redis_a_process_keeps_its_own_word(redis):
