@@ -9,11 +9,13 @@ from dataclasses import replace
 import pytest
 import uvicorn
 from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
 
 from broker.core import errors as e
-from broker.core.outcomes import Redirect
+from broker.core.outcomes import ConsentPage, Redirect
 from broker.web.app import build
 from tests.chromium import chromium
+from tests.pace import until
 from tests.web import fakes
 
 pytestmark = pytest.mark.chromium
@@ -65,8 +67,13 @@ async def test_pages_are_accessible_and_fit() -> None:
             await context.close()
 
 
-async def landed(core: fakes.Core, outcome) -> str:
-    """Press "Allow" on a consent page whose answer leads to another origin; say where one ends."""
+@asynccontextmanager
+async def allowed(core: fakes.Core, outcome) -> AsyncIterator[tuple[Page, list[str]]]:
+    """Press "Allow" on a consent page whose answer leads to another origin.
+
+    Yields the page, on its way there, and what is said in its console.
+    """
+    said: list[str] = []
 
     async def elsewhere(scope, receive, send) -> None:
         headers = [(b"content-type", b"text/plain")]
@@ -79,21 +86,26 @@ async def landed(core: fakes.Core, outcome) -> str:
         chromium() as browser,
     ):
         page = await browser.new_page()
+        page.on("console", lambda message: said.append(message.text))
         core.outcome = outcome(theirs)
         await page.goto(f"{ours}/interaction")
         core.outcome = Redirect(f"{theirs}/callback?code=c")
         await page.get_by_role("button", name="Allow").click()
-        await page.wait_for_timeout(300)
-        return await page.evaluate("document.body.innerText")
+        yield page, said
 
 
 async def test_consent_leads_to_the_registered_origin() -> None:
     """The redirect after the form reaches the validated origin under our own policy."""
-    text = await landed(fakes.Core(), lambda origin: replace(fakes.CONSENT, redirect_origin=origin))
-    assert text == "arrived"
+
+    def consent(origin: str) -> ConsentPage:
+        return replace(fakes.CONSENT, redirect_origin=origin)
+
+    async with allowed(fakes.Core(), consent) as (page, _):
+        await expect(page.locator("body")).to_have_text("arrived")
 
 
 async def test_consent_leads_nowhere_else() -> None:
     """A form answered with a redirect to any other origin is stopped by the policy."""
-    text = await landed(fakes.Core(), lambda _: fakes.CONSENT)
-    assert "arrived" not in text
+    async with allowed(fakes.Core(), lambda _: fakes.CONSENT) as (page, said):
+        await until(lambda: any("form-action" in one for one in said))
+        assert "arrived" not in await page.locator("body").inner_text()
