@@ -1,13 +1,14 @@
 """The whole demonstration in one process: simulated Discord, sample app and a real broker."""
 
 import asyncio
+import errno
 import json
 import os
 import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -43,6 +44,7 @@ from broker.demo.serving import listen, listen_as_localhost, serving_as_localhos
 from broker.stores.sql.facade import SqlStores
 
 DATA_DIR: Final = Path(".broker-demo")
+TRIES: Final = 3  # to get free ports
 
 # What of the sample app's registration depends on its port.
 _ADDRESSES: Final = (
@@ -103,12 +105,25 @@ def run_check(data_dir: Path | None, report: Report) -> bool:
 
     own = Path(tempfile.mkdtemp(prefix="broker-demo-")) if data_dir is None else None
     try:
-        ports = free_ports()
-        with settings_for(ports, data_dir or own or DATA_DIR) as settings:
-            return asyncio.run(work(ports, settings))
+        return _on_free_ports(data_dir or own or DATA_DIR, work)
     finally:
         if own is not None:
             shutil.rmtree(own, ignore_errors=True)
+
+
+def _on_free_ports(
+    folder: Path, work: Callable[[DemoPorts, Settings], Coroutine[Any, Any, bool]]
+) -> bool:
+    """Do it; on others where somebody was given one of them before we listened there."""
+    tries = 0
+    while True:
+        tries, ports = tries + 1, free_ports()
+        try:
+            with settings_for(ports, folder) as settings:
+                return asyncio.run(work(ports, settings))
+        except OSError as error:
+            if tries == TRIES or error.errno != errno.EADDRINUSE:
+                raise
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from playwright.async_api import BrowserContext, CDPSession, Page, expect
 from broker.admin.console import console_of
 from broker.core.operators import CODE_LIFETIME, new_code
 from broker.demo.discord import Application
-from broker.demo.serving import listen, origin_of, serving
+from broker.demo.serving import serving
 from tests.core.helpers import Counted
+from tests.ports import free_port
 from tests.protocol.harness import Shelf, World, begin, shelf
 from tests.protocol.known import ADA, DISCORD_ID, DISCORD_SECRET
 
@@ -95,8 +96,7 @@ async def authenticator(page: Page, **changes: bool) -> CDPSession:
 @asynccontextmanager
 async def opened(shared: Shelf, folder: Path) -> AsyncIterator[Site]:
     """Serve a broker with its console under a host name, as passkeys need one."""
-    with listen() as probe:
-        port = int(origin_of(probe).rpartition(":")[2])
+    port = free_port()
     address = f"http://localhost:{port}"
     async with begin(shared, folder, console=console_of, issuer=address, admin="on") as world:
         callback = f"{address}/login/discord/callback"

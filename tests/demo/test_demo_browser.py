@@ -9,10 +9,11 @@ from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from broker.demo.community import FRESH_SECONDS
 from broker.demo.discord.cast import BEN, CHIYO, LIGHTHOUSE
-from broker.demo.launch import everything, free_ports, settings_for
+from broker.demo.launch import everything, settings_for
 from broker.demo.run import DemoPorts
 from tests.chromium import chromium
 from tests.demo.test_sample_browser import accessible
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.chromium
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.chromium
 @pytest.fixture
 async def demo(tmp_path) -> AsyncIterator[DemoPorts]:
     """The demonstration as `broker demo` runs it, on free ports."""
-    ports = free_ports()
+    ports = DemoPorts.from_base(free_ports(3))
     with settings_for(ports, tmp_path / "demo") as settings:
         async with everything(ports, settings):
             yield ports

@@ -2,29 +2,39 @@
 
 import asyncio
 import os
+import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
 from broker.app.clock import SystemClock, SystemEntropy
+from broker.app.settings import Settings
 from broker.app.stores import open_stores
 from broker.cli import serve_commands
-from broker.demo.launch import free_ports, obstacle, register_sample, settings_for
-from broker.demo.run import DemoPorts
-from broker.demo.serving import listen_as_localhost
+from broker.demo import launch
+from broker.demo.launch import obstacle, register_sample, run_check, settings_for
+from broker.demo.run import HOST, DemoPorts
+from broker.demo.serving import listen, listen_as_localhost
 from broker.stores.sql import schema
 from tests.cli.conftest import cli
-from tests.ports import free_ports as ports_in_a_row
+from tests.ports import free_ports
 
 __all__ = ["cli"]
+
+
+def some_ports() -> DemoPorts:
+    """Three that nobody listens on."""
+    return DemoPorts.from_base(free_ports(3))
 
 
 @pytest.mark.parametrize(("log", "level"), [(False, "warning"), (True, "info")])
 def test_settings_are_its_own(tmp_path, monkeypatch, log: bool, level: str):
     """Promise: a real broker's are put out of sight; apps may register; the log is as asked for."""
     monkeypatch.setenv("BROKER_DATABASE_URL", "postgresql://db/real")
-    with settings_for(free_ports(), tmp_path / "demo", log=log) as settings:
+    with settings_for(some_ports(), tmp_path / "demo", log=log) as settings:
         assert not settings.database_url
         assert settings.loopback
         assert settings.registration == "open"
@@ -58,7 +68,7 @@ def test_the_command_is_shown_as_it_was_typed(tmp_path, monkeypatch, typed: str,
 
 def test_a_taken_port_is_told_at_once():
     """Promise: which it is, and whose, before anything is started; ::1 alone counts as well."""
-    port = ports_in_a_row(3)
+    port = free_ports(3)
     taken = listen_as_localhost(port)
     while taken:
         found = obstacle(port)
@@ -68,9 +78,34 @@ def test_a_taken_port_is_told_at_once():
     assert obstacle(port) is None
 
 
+@pytest.mark.parametrize("lost", [2, 3])
+def test_a_check_takes_other_ports_where_one_was_lost(monkeypatch, lost: int):
+    """Promise: whoever connects meanwhile may be given one of them; in the end that is told."""
+    begun: list[DemoPorts] = []
+
+    @asynccontextmanager
+    async def everything(ports: DemoPorts, _settings: Settings) -> AsyncIterator[None]:
+        begun.append(ports)
+        with socket.create_server((HOST, 0)) as server, socket.socket() as stranger:
+            if len(begun) <= lost:
+                stranger.bind((HOST, ports.sample))
+                stranger.connect(server.getsockname())
+            listen(port=ports.sample).close()
+            yield
+
+    async def check(*_: object, **__: object) -> bool:
+        return True
+
+    monkeypatch.setattr(launch, "everything", everything)
+    monkeypatch.setattr(launch, "check", check)
+    with pytest.raises(OSError, match="in use") if lost == 3 else nullcontext():
+        assert run_check(None, print)
+    assert len(set(begun)) == 3
+
+
 def test_commands_operate_it_by_its_settings(tmp_path, cli):
     """Promise: what is shown to copy works, edits too; its directory alone is refused, with why."""
-    ports, folder = free_ports(), tmp_path / "demo"
+    ports, folder = some_ports(), tmp_path / "demo"
     with settings_for(ports, folder):
         pass
     register(ports, folder)
