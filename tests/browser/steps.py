@@ -67,6 +67,7 @@ async def look(page: Page, name: str) -> None:
 
     Pages of the console, whose looks are a library's, are checked in the dark too.
     """
+    await page.wait_for_load_state()
     for scheme in ("dark", "light") if name.startswith("console") else ("light",):
         # Colours change at once, so that none is looked at on its way.
         await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]

@@ -102,7 +102,8 @@ def newly(shown: set[str]) -> Callable[[], bool]:
 
 
 async def fits(page: Page, name: str) -> None:
-    """Check that a page has a title, and is no wider than a small phone."""
+    """Check that a page, once it is whole, has a title, and is no wider than a small phone."""
+    await page.wait_for_load_state()
     await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     assert await page.evaluate(WIDER) <= 0, f"{name} is wider than a phone"
     assert await page.title()

@@ -12,7 +12,8 @@ pytestmark = pytest.mark.chromium
 
 
 async def accessible(page: Page) -> None:
-    """Fail on any violation axe finds on the page as it stands."""
+    """Fail on any violation axe finds on the page as it stands once it is whole."""
+    await page.wait_for_load_state()
     found = await Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
 

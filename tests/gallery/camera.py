@@ -35,6 +35,7 @@ class Camera:
         """Photograph a page as it stands, whole, on each device and in each light."""
         if not self.wants(name):
             return
+        await page.wait_for_load_state()
         for device, (width, height) in DEVICES.items():
             await page.set_viewport_size({"width": width, "height": height})
             for scheme in SCHEMES:
