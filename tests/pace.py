@@ -63,6 +63,16 @@ async def until(holds: Callable[[], T], seconds: float = 10.0) -> T:
     return found
 
 
+def stood(seconds: float) -> None:
+    """Have the event loop find that its process has just stood still for so long.
+
+    All of its timers are due by then, and it has not seen what arrived; it costs no time.
+    """
+    loop = asyncio.get_running_loop()
+    before = loop.time
+    loop.time = lambda: before() + seconds  # type: ignore[method-assign]
+
+
 class Machine:
     """What the machine took from whoever was to go on, meanwhile, in ``with``.
 

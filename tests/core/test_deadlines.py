@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from broker.core import deadlines
-from broker.core.deadlines import SHARE, STOOD, Deadline, TookTooLong
+from broker.core.deadlines import SHARE, STOOD, Deadline, Span, TookTooLong
+from tests.pace import stood
 
 TIME = 0.2
 
@@ -249,3 +250,77 @@ def test_what_a_closed_event_loop_left_behind_is_nobodys():
     asyncio.run(slow())
     assert not left.done()
     left._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+# ── one's own ──────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_span_is_for_all_that_is_done_in_it():
+    """What is done first takes from what is left for the next, and after the end nothing is."""
+    span, began = Span(2 * TIME), time.monotonic()
+    assert await span.within(asyncio.sleep(TIME, "done")) == "done"
+    assert 0 < span.left <= TIME
+    for _ in range(2):
+        with pytest.raises(TookTooLong):
+            await span.within(asyncio.sleep(60))
+    assert 2 * TIME - 0.005 < time.monotonic() - began < 2 * TIME + 1
+    assert span.left < 0
+
+
+async def test_some_may_go_on_after_the_end_of_a_span():
+    """Each of several at once has the end, or what it may take besides, whoever began first."""
+    span, ended = Span(TIME), []
+
+    async def one(more: float) -> None:
+        with pytest.raises(TookTooLong):
+            await span.within(asyncio.sleep(60), more)
+        ended.append(more)
+
+    began = time.monotonic()
+    await asyncio.gather(*(one(more) for more in (4 * TIME, 0.0, 2 * TIME)))
+    assert ended == [0.0, 2 * TIME, 4 * TIME]
+    assert time.monotonic() - began > 5 * TIME - 0.005
+
+
+async def test_a_span_ends_later_where_the_process_stood_still():
+    """What was in the way of the first of several things does not take the next one's time."""
+    span, answer = Span(8.0), asyncio.Event()
+
+    async def asked() -> None:
+        stood(100.0)
+        asyncio.get_running_loop().call_later(0.02, answer.set)  # there, as soon as it is read
+        await answer.wait()
+        answer.clear()
+
+    for _ in range(2):
+        await span.within(asked())
+        assert 7 < span.left <= 8
+
+
+async def test_who_hangs_in_a_span_is_given_up_after_the_process_stood_still():
+    """When the time that it had is over, and not later."""
+    span, loop = Span(0.6), asyncio.get_running_loop()
+    loop.call_later(0.3, stood, 100.0)
+    began = loop.time()
+    with pytest.raises(TookTooLong):
+        await span.within(asyncio.sleep(600))
+    assert 100.5 < loop.time() - began < 102
+
+
+async def test_what_is_done_at_the_very_end_of_a_span_has_a_turn_and_the_next_too():
+    """Of one turn, that is: where a process stands still again and again, a span ends as well."""
+    span = Span(8.0)
+    stood(7.9)  # while nothing was under way: that is taken for time that was used
+    for least in (1.0, 0.0):
+        task = asyncio.create_task(span.within(asyncio.sleep(0.05)))
+        await asyncio.sleep(0.01)
+        stood(1.0)
+        await task
+        assert least < span.left < 2.7
+    with pytest.raises(TookTooLong):
+        async with asyncio.timeout(60):
+            while True:
+                task = asyncio.create_task(span.within(asyncio.sleep(0.05)))
+                await asyncio.sleep(0.01)
+                stood(1.0)
+                await task
