@@ -97,7 +97,7 @@ class DiscordCalls:
             redirect_uri=settings.redirect_uri,
             code_challenge_method="S256",
             transport=PacedTransport(self._wire, replace(self._errand, **changes)),
-            timeout=settings.timeout,
+            timeout=None,  # the errand has one for all
             trust_env=False,
             headers={"user-agent": "token-broker", "accept": "application/json"},
         )

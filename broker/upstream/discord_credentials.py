@@ -1,11 +1,10 @@
 """Whether Discord knows our application: tried without anybody signing in."""
 
-import asyncio
-
 import httpx2
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
+from broker.core.deadlines import Span
 from broker.core.errors import UpstreamUnavailable
 from broker.upstream.base import BoundedTransport
 from broker.upstream.discord import DiscordSettings
@@ -25,14 +24,14 @@ async def credentials_fault(settings: DiscordSettings, transport: BoundedTranspo
         client_secret=settings.client_secret,
         scope="identify",
         transport=transport,
-        timeout=settings.timeout,
+        timeout=None,
         trust_env=False,
     )
     try:
-        async with asyncio.timeout(settings.timeout):
-            await client.fetch_token(
-                f"{settings.api_url}/oauth2/token", grant_type="client_credentials"
-            )
+        asked = client.fetch_token(
+            f"{settings.api_url}/oauth2/token", grant_type="client_credentials"
+        )
+        await Span(settings.timeout).within(asked)
     except OAuthError as error:
         if error.error in {"invalid_client", "unauthorized_client"}:
             return "Discord does not know this client id with this secret"

@@ -108,16 +108,18 @@ class GitHub:
             UpstreamRejected: the code is not good, the account is no person's, or the answer makes
                 no sense.
         """
-        async with self._line.bounded():
-            client = self._client()
-            token_url = f"{self._settings.site}/login/oauth/access_token"
-            answer = await self._line.exchange(client, token_url, code=code, verifier=verifier)
-            user = await self._read(client, "/user")
-            profile = self._profile(read_object(user, f"{self.name}: /user"))
-            if self.lacks(_scopes(answer.get("scope")), Needs(email=True)):
-                return SignedIn(profile)
-            listed = await self._read(client, "/user/emails?per_page=100")
-            email = _primary(read_json(listed, f"{self.name}: /user/emails"))
+        return await self._line.bounded(self._fetch(code, verifier))
+
+    async def _fetch(self, code: str, verifier: str) -> SignedIn:
+        client = self._client()
+        token_url = f"{self._settings.site}/login/oauth/access_token"
+        answer = await self._line.exchange(client, token_url, code=code, verifier=verifier)
+        user = await self._read(client, "/user")
+        profile = self._profile(read_object(user, f"{self.name}: /user"))
+        if self.lacks(_scopes(answer.get("scope")), Needs(email=True)):
+            return SignedIn(profile)
+        listed = await self._read(client, "/user/emails?per_page=100")
+        email = _primary(read_json(listed, f"{self.name}: /user/emails"))
         seen = replace(profile, email=email, email_verified=email is not None, email_read=True)
         return SignedIn(seen)
 

@@ -1,18 +1,17 @@
 """A line to one upstream that speaks OAuth 2.0: bounded calls, and the exchange of a code."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from dataclasses import replace
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import httpx2
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from broker.core.budget import Heard, Urgency
+from broker.core.deadlines import Span
 from broker.core.errors import UpstreamRejected, UpstreamUnavailable
 from broker.core.ports import Clock
 from broker.upstream import fields
@@ -20,8 +19,11 @@ from broker.upstream.base import read_object
 from broker.upstream.pacing import Errand, PacedTransport, Wire
 
 MAX_CODE: Final = 4096
+ENDING: Final = 0.25  # seconds that a call which was given up has to say so
 # Their error says that our own credentials are wrong (RFC 6749 §5.2; GitHub has words of its own).
 _OURS: Final = frozenset(("invalid_client", "unauthorized_client", "incorrect_client_credentials"))
+
+T = TypeVar("T")
 
 
 class Line:
@@ -54,16 +56,14 @@ class Line:
         line._errand = replace(self._errand, hear=hear)  # noqa: SLF001 - it is one of us
         return line
 
-    @asynccontextmanager
-    async def bounded(self) -> AsyncIterator[None]:
+    async def bounded(self, calls: Awaitable[T]) -> T:
         """Hold calls to the time limit, and say in one way what became of them.
 
         Raises:
             UpstreamUnavailable: no answer in time.
         """
         try:
-            async with asyncio.timeout(self._timeout):
-                yield
+            return await Span(self._timeout + ENDING).within(calls)
         except TimeoutError:
             raise UpstreamUnavailable(private=f"{self.name}: no answer in time") from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
@@ -81,7 +81,7 @@ class Line:
     def _bounds(self) -> dict[str, Any]:
         return {
             "transport": PacedTransport(self._wire, self._errand),
-            "timeout": self._timeout,
+            "timeout": None,  # the errand has one for all
             "trust_env": False,
             "headers": {"user-agent": "token-broker", "accept": "application/json"},
         }

@@ -24,6 +24,7 @@ from broker.core.budget import (
     Urgency,
     Why,
 )
+from broker.core.deadlines import Span, TookTooLong
 from broker.core.errors import AuthorizationLost, UpstreamUnavailable
 from broker.upstream.base import BoundedTransport
 from broker.upstream.hearing import MAX_WAIT, heard_of
@@ -129,8 +130,7 @@ class PacedTransport(httpx2.AsyncBaseTransport):
     def __init__(self, wire: Wire, errand: Errand) -> None:
         self._wire = wire
         self._errand = errand
-        self._loop = asyncio.get_running_loop()
-        self._ends = self._loop.time() + errand.seconds
+        self._time = Span(errand.seconds)
         self._paid = 0
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -140,7 +140,7 @@ class PacedTransport(httpx2.AsyncBaseTransport):
             UpstreamUnavailable: no sound answer in time, or no turn.
             AuthorizationLost: the request's token was refused a short while ago.
         """
-        errand, began = self._errand, self._loop.time()
+        errand, began = self._errand, self._time.left
         call = Call(
             errand.upstream,
             errand.route(request),
@@ -170,25 +170,31 @@ class PacedTransport(httpx2.AsyncBaseTransport):
     async def _once(
         self, call: Call, request: httpx2.Request, began: float
     ) -> tuple[httpx2.Response, Heard]:
-        await self._wait(call, began)
-        ends = self._ends + min(self._loop.time() - began, self._errand.queue)
         try:
-            return await self._sent(call, request, ends)
+            await self._time.within(self._wait(call, began), self._errand.queue)
+        except TookTooLong:
+            self._wire.tally.declined(call.upstream, Why.QUEUE)
+            raise self._unavailable(call, "no turn in time") from None
+        try:
+            return await self._sent(call, request, self._queued(began))
         finally:
             self._wire.pool.slots.release()
 
     async def _sent(
-        self, call: Call, request: httpx2.Request, ends: float
+        self, call: Call, request: httpx2.Request, queued: float
     ) -> tuple[httpx2.Response, Heard]:
         """Send the request, and hand in what came of it."""
         try:
-            async with asyncio.timeout_at(ends):
-                answer = await self._read(request)
+            answer = await self._time.within(self._read(request), queued)
         except (TimeoutError, *BROKEN) as error:
             await self._wire.budget.heard(call, UNANSWERED)
             self._wire.tally.called(call.upstream, call.route, Outcome.UNANSWERED)
             # The class name alone: messages may quote addresses.
             raise self._unavailable(call, type(error).__name__) from None
+        except asyncio.CancelledError:
+            # Nobody waits for it any more: so it must not hold others back.
+            await self._wire.budget.heard(call, UNANSWERED)
+            raise
         heard = self._errand.hear(answer)
         outcome = Outcome.LIMITED if heard.limited else _outcome(answer)
         await self._wire.budget.heard(call, heard)
@@ -202,9 +208,9 @@ class PacedTransport(httpx2.AsyncBaseTransport):
 
         The slot is there first: a turn that was given and not used would be out of date.
         """
-        slots, asked, waited = self._wire.pool.slots, self._loop.time(), BEFORE_ALL
+        slots, asked, waited = self._wire.pool.slots, self._time.left, BEFORE_ALL
         while True:
-            await self._slot(call)
+            await slots.acquire()
             given = None
             try:
                 given = await self._given(call, waited, began)
@@ -216,15 +222,11 @@ class PacedTransport(httpx2.AsyncBaseTransport):
             waited = given
             await asyncio.sleep(given.wait)
         if waited is not BEFORE_ALL:
-            self._wire.tally.waited(call.upstream, self._loop.time() - asked)
+            self._wire.tally.waited(call.upstream, asked - self._time.left)
 
-    async def _slot(self, call: Call) -> None:
-        try:
-            async with asyncio.timeout_at(self._ends + self._errand.queue):
-                await self._wire.pool.slots.acquire()
-        except TimeoutError:
-            self._wire.tally.declined(call.upstream, Why.QUEUE)
-            raise self._unavailable(call, "no connection in time") from None
+    def _queued(self, began: float) -> float:
+        """Return the seconds of waiting that lengthen the call's time, which began with so many."""
+        return min(began - self._time.left, self._errand.queue)
 
     async def _given(self, call: Call, waited: Go, began: float) -> Go:
         """Return the turn that the budget gives.
@@ -233,9 +235,8 @@ class PacedTransport(httpx2.AsyncBaseTransport):
             UpstreamUnavailable: it gives none.
             AuthorizationLost: it gives none, as the call's token was refused a short while ago.
         """
-        now, errand = self._loop.time(), self._errand
-        queued = min(now - began, errand.queue)
-        left = max(self._ends + queued - now, 0) * errand.patience + errand.queue - queued
+        errand, queued = self._errand, self._queued(began)
+        left = max(self._time.left + queued, 0) * errand.patience + errand.queue - queued
         given = await self._wire.budget.may_send(call, patience=left, waited=waited)
         if isinstance(given, Go):
             return given

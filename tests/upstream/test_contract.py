@@ -10,6 +10,8 @@ import pytest
 
 from broker.core.community.needs import Needs
 from broker.core.errors import UpstreamRejected, UpstreamUnavailable
+from broker.upstream.gates import PROBES
+from tests.pace import Spent, stood, until
 from tests.upstream.far import FARS, STATE, VERIFIER, callback
 from tests.upstream.strange import TROUBLE
 
@@ -148,6 +150,38 @@ async def test_a_slow_one_is_unavailable_in_time(kind, transport):
         with pytest.raises(UpstreamUnavailable):
             await far.upstream.fetch(code=code, verifier=VERIFIER)
         assert time.monotonic() - began < 3
+
+
+async def test_what_arrived_while_the_process_stood_still_is_taken(far):
+    """Its time was over long ago; no call is said to be unanswered, nor the person sent away."""
+    for place in ("token", "profile"):
+        code, before = await far.code(), far.calls(place)
+        far.fault(place, "slow 0.2")
+        task = asyncio.create_task(far.upstream.fetch(code=code, verifier=VERIFIER))
+        while far.calls(place) == before:
+            await asyncio.sleep(0.005)
+        stood(60.0)
+        assert (await task).profile.display_name == "Ada Lindqvist"
+        far.fault(place, None)
+
+
+async def test_calls_that_nobody_waits_for_any_more_hold_nobody_back(kind, transport):
+    """More of them than are let through until one is answered; the upstream is well again."""
+    async with FARS[kind](transport) as far:
+        codes = [await far.code() for _ in range(PROBES + 1)]
+        far.fault("token", "slow 1")
+        tasks = [
+            asyncio.create_task(far.upstream.fetch(code=code, verifier=VERIFIER))
+            for code in codes[:PROBES]
+        ]
+        await until(lambda: far.calls("token") == PROBES)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        far.fault("token", None)
+        async with Spent() as spent:
+            await far.upstream.fetch(code=codes[-1], verifier=VERIFIER)
+        assert spent.seconds < 2
 
 
 async def test_many_at_once_do_not_mix(far):

@@ -12,6 +12,7 @@ from broker.upstream.outbound import Calls, Outbound
 from broker.upstream.outbound.addresses import is_public
 from broker.upstream.outbound.names import THREADS, Resolver
 from tests.certificates import certified
+from tests.pace import stood
 from tests.upstream import receiving as server
 from tests.upstream.receiving import HOST, answer, receiving
 
@@ -423,3 +424,22 @@ async def test_name_servers_that_never_answer_hold_up_nobody_else(monkeypatch):
         assert all(isinstance(each, OutboundFailed) for each in ended)
     finally:
         let_go.set()
+
+
+async def test_what_arrived_while_the_process_stood_still_is_taken():
+    """Connecting, sending and reading; an answer is not thrown away because its time was over."""
+    asked = asyncio.Event()
+
+    async def late(writer):
+        asked.set()
+        await asyncio.sleep(0.05)
+        writer.write(answer(b"[1]"))
+
+    async with receiving(late) as (port, _):
+        task = asyncio.create_task(loopback().get_json(f"http://{HOST}:{port}/", limit=10))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        stood(60.0)
+        await asked.wait()
+        stood(60.0)
+        assert (await task).value == [1]

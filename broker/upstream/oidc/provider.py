@@ -88,8 +88,7 @@ class OpenIdProvider:
         Raises:
             UpstreamUnavailable: it was never read, and cannot be now.
         """
-        async with self._line.bounded():
-            return await self._discovery.provider()
+        return await self._line.bounded(self._discovery.provider())
 
     async def authorization_url(
         self, *, state: str, verifier: str, prompt: str, login_hint: str, needs: Needs
@@ -140,8 +139,7 @@ class OpenIdProvider:
             UpstreamRejected: the code is not good, or the answer is not what it should be.
         """
         try:
-            async with self._line.bounded():
-                return await self._fetch(code, verifier)
+            return await self._line.bounded(self._fetch(code, verifier))
         except BadJwt as error:
             raise UpstreamRejected(private=f"{self.name}: ID token: {error}") from None
 
@@ -228,8 +226,8 @@ class OpenIdProvider:
             raise OutboundFailed(private=error.private) from None
 
     async def _get(self, address: str) -> Any:
-        async with self._line.bounded(), self._line.plain() as client:
-            answer = await client.get(address)
+        async with self._line.plain() as client:
+            answer = await self._line.bounded(client.get(address))
         self._line.judge(answer, urlsplit(address).path)
         return answer
 

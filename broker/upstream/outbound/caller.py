@@ -4,14 +4,15 @@ import asyncio
 import json
 import re
 import ssl
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlencode
 
 import httpx2
 
+from broker.core.deadlines import Deadline, TookTooLong
 from broker.core.errors import OutboundFailed, OutboundRefused
 from broker.core.ports import Fetched
 from broker.upstream.outbound import targets
@@ -23,6 +24,8 @@ TRIED: Final = 3  # addresses of one host
 
 _MAX_AGE: Final = re.compile(r'(?:^|[\s,])max-age\s*=\s*"?(\d{1,10})', re.IGNORECASE)
 _UNCACHED: Final = re.compile(r"(?:^|[\s,])no-(?:store|cache)\b", re.IGNORECASE)
+T = TypeVar("T")
+
 _BROKEN: Final = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError)
 
 
@@ -32,7 +35,7 @@ class Calls:
 
     Attributes:
         deadline: seconds for a whole call, finding the host and waiting for a turn included.
-        connect: seconds for connecting to one address.
+        connect: seconds for connecting to an address, while the host has another.
         at_once: how many calls may be under way.
         trust: certificate authorities to accept; those of the machine unless given.
         resolve: finds the addresses of a name; the machine's way unless given.
@@ -64,6 +67,7 @@ class Outbound:
         self._resolve = self._calls.resolve or Resolver()
         self._trust = self._calls.trust
         self._turns = asyncio.Semaphore(self._calls.at_once)
+        self._time = Deadline(self._calls.deadline)
 
     def check(self, url: str) -> None:
         """Refuse an address that would never be called; nothing is resolved or sent.
@@ -84,7 +88,10 @@ class Outbound:
             OutboundRefused: the address may not be called; nothing was sent.
             OutboundFailed: no answer in time, another status than 200, too large, or no JSON.
         """
-        async with self._bounded(url), self._answer("GET", url) as answer:
+        return await self._bounded(url, self._got(url, limit))
+
+    async def _got(self, url: str, limit: int) -> Fetched:
+        async with self._turns, self._answer("GET", url) as answer:
             if answer.status_code != 200:
                 raise OutboundFailed(private=f"{url}: {answer.status_code}")
             return Fetched(_json(url, await _body(url, answer, limit)), _max_age(answer))
@@ -96,16 +103,17 @@ class Outbound:
             OutboundRefused: the address may not be called; nothing was sent.
             OutboundFailed: no answer in time; it is not known whether the form arrived.
         """
-        async with self._bounded(url), self._answer("POST", url, fields) as answer:
+        return await self._bounded(url, self._posted(url, fields))
+
+    async def _posted(self, url: str, fields: Mapping[str, str]) -> int:
+        async with self._turns, self._answer("POST", url, fields) as answer:
             return answer.status_code
 
-    @asynccontextmanager
-    async def _bounded(self, url: str) -> AsyncIterator[None]:
-        """Hold the block to its deadline and its turn, and say one kind of thing of all faults."""
+    async def _bounded(self, url: str, call: Awaitable[T]) -> T:
+        """Hold a call to its deadline, and say one kind of thing of all faults."""
         try:
-            async with asyncio.timeout(self._calls.deadline), self._turns:
-                yield
-        except TimeoutError:
+            return await self._time.within(call)
+        except TookTooLong:
             raise OutboundFailed(private=f"{url}: no answer in time") from None
         except _BROKEN as error:
             raise OutboundFailed(private=f"{url}: {type(error).__name__}: {error}") from None
@@ -141,12 +149,14 @@ class Outbound:
         *others, last = addresses[:TRIED]
         for address in others:
             request = self._request(method, target, address, fields)
+            request.extensions["timeout"] = {"connect": self._calls.connect}
             with suppress(httpx2.ConnectError, httpx2.ConnectTimeout):
                 return await transport.handle_async_request(request)
         return await transport.handle_async_request(self._request(method, target, last, fields))
 
+    @staticmethod
     def _request(
-        self, method: str, target: Target, address: IPAddress, fields: Mapping[str, str] | None
+        method: str, target: Target, address: IPAddress, fields: Mapping[str, str] | None
     ) -> httpx2.Request:
         headers = {
             "host": target.authority,
@@ -157,16 +167,12 @@ class Outbound:
         }
         if fields is not None:
             headers["content-type"] = "application/x-www-form-urlencoded"
-        whole, connect = self._calls.deadline, self._calls.connect
         return httpx2.Request(
             method,
             target.at(str(address)),
             headers=headers,
             content=None if fields is None else urlencode(fields).encode(),
-            extensions={
-                "sni_hostname": target.host,
-                "timeout": {"connect": connect, "read": whole, "write": whole, "pool": whole},
-            },
+            extensions={"sni_hostname": target.host},  # the deadline is the only time-out but one
         )
 
     def _target(self, url: str) -> Target:
