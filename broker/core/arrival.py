@@ -3,13 +3,13 @@
 Everything is read before anything is written.
 """
 
-import asyncio
 from dataclasses import dataclass, replace
 from typing import Final
 
 from broker.core import trips
 from broker.core.audit import note
 from broker.core.community.model import Community
+from broker.core.deadlines import Span, TookTooLong
 from broker.core.desk import Desk
 from broker.core.device.approval import deny
 from broker.core.errors import (
@@ -64,9 +64,8 @@ async def arrived(desk: Desk, pending: PendingRequest, params: Parameters) -> Ar
         raise BadCallback(private="neither code nor error")
     client = await desk.clients.find(pending.request.client_id)
     try:
-        async with asyncio.timeout(LONGEST):
-            return await _read(desk, pending, code, client or _NOBODYS)
-    except TimeoutError as error:
+        return await Span(LONGEST).within(_read(desk, pending, code, client or _NOBODYS))
+    except TookTooLong as error:
         slow = UpstreamUnavailable(private="upstream: too slow")
         raise trips.unavailable(desk, pending, slow) from error
     except UpstreamUnavailable as error:

@@ -9,7 +9,7 @@ from broker.core.community.needs import Needs
 from broker.core.community.recheck import Outcome
 from broker.core.errors import AuthorizationLost, StoreUnavailable, UpstreamUnavailable
 from tests.core.communities import HALL, LOST, NEEDS, YARD, Place, authorization
-from tests.pace import until
+from tests.pace import stood, until
 
 DOWN = UpstreamUnavailable(retry_after=20)
 
@@ -89,6 +89,7 @@ async def test_upstream_hangs(place: Place, monkeypatch: pytest.MonkeyPatch) -> 
     """A request waits for a moment only; what arrives later is there for the next."""
     await place.know()
     monkeypatch.setattr(recheck, "PATIENCE", 0.05)
+    monkeypatch.setattr(recheck, "ENDING", 0.0)
     place.far.pause = 0.15
     place.later(601)
     before = place.clock.now() - 601
@@ -98,6 +99,33 @@ async def test_upstream_hangs(place: Place, monkeypatch: pytest.MonkeyPatch) -> 
         while (await place.know()).standings[HALL].read_at != place.clock.now():
             await asyncio.sleep(0.01)
     assert len(place.far.asked) == 2
+
+
+async def test_who_waited_while_the_process_stood_still_has_what_was_read(place: Place) -> None:
+    """Their patience was over before the process went on; the reading was not given up either."""
+    await place.know()
+    place.later(601)
+    place.far.pause = 0.1
+    task = asyncio.create_task(place.know())
+    await until(lambda: len(place.far.asked) == 2)
+    stood(60.0)
+    place.far.pause = 0.0
+    assert (await task).standings[HALL].read_at == place.clock.now()
+    assert place.outcomes == [Outcome.READ] * 2
+
+
+async def test_who_reads_as_long_as_it_is_waited_for_hears_why_it_was_not(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reading knows when upstream may be asked again; whoever comes next hears the same."""
+    monkeypatch.setattr(recheck, "PATIENCE", 0.1)
+    place.far.pause = 0.1
+    place.far.fails["access-1"] = UpstreamUnavailable()
+    for _ in range(2):
+        with pytest.raises(UpstreamUnavailable) as caught:
+            await place.know()
+        assert caught.value.retry_after == recheck.LEAST_REST
+    assert len(place.far.asked) == 1
 
 
 async def test_the_authorization_is_lost(place: Place) -> None:

@@ -1,8 +1,11 @@
 """A sign-in asks Discord for the least that the app needs, reads it, and keeps what it must."""
 
+import asyncio
+
 import pytest
 
 from broker.demo.discord import Fault
+from tests.pace import stood, until
 from tests.protocol.actors import App, Browser
 from tests.protocol.checks import answered, is_page, is_refusal, query_of
 from tests.protocol.communities import (
@@ -275,6 +278,22 @@ async def test_discord_is_down_while_a_session_lives(world: World, browser: Brow
     answered(await browser.authorize(plain), plain)
     await discord_is_well(world)
     answered(await browser.authorize(app, scope=SCOPE), app)
+
+
+async def test_a_process_that_stood_still_meanwhile_takes_the_answers(
+    world: World, browser: Browser
+) -> None:
+    """A code is good once: whose time was over when the process went on would begin anew."""
+    app, calls = await hall(world), world.discord.calls
+    task = asyncio.create_task(browser.tokens(app, scope=SCOPE))
+    for route in (TOKEN_ROUTE, MEMBER_ROUTE):
+        world.discord.misbehave(route, Fault("delay", seconds=0.2))
+        before = calls[route]
+        await until(lambda route=route, before=before: calls[route] > before)  # type: ignore[misc]
+        stood(60.0)
+    tokens = await task
+    await discord_is_well(world)
+    assert claims_of(tokens["id_token"])["roles"]
 
 
 async def test_a_trip_that_leads_nowhere_does_not_lead_round_in_circles(

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from broker.core.deadlines import Span, TookTooLong
 from broker.core.errors import StoreUnavailable
 from broker.core.federation import Authorizations, CommunityUpstream, Upstream
 from broker.core.identities import Identities
@@ -50,6 +51,6 @@ class Holdings:
     @staticmethod
     async def give_back(held: Held) -> None:
         """Revoke tokens upstream (RFC 7009), all at once, as far as that can be done now."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                await asyncio.gather(*(upstream.revoke(token) for upstream, token in held))
+        given_back = asyncio.gather(*(upstream.revoke(token) for upstream, token in held))
+        with suppress(TookTooLong):
+            await Span(PATIENCE).within(given_back)

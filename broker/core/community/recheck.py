@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from broker.core.community.model import Community, GuildList, Standing
 from broker.core.community.needs import Needs
 from broker.core.community.turns import Turns
+from broker.core.deadlines import Span, TookTooLong
 from broker.core.errors import (
     AuthorizationLost,
     StoreUnavailable,
@@ -31,6 +32,7 @@ from broker.log import structlog
 
 TURN: Final = 30.0  # seconds a turn lasts, should its holder die
 PATIENCE: Final = 3.0  # seconds that one request waits for what is read
+ENDING: Final = 0.4  # and for why it was not, where upstream is given just as long
 PAUSE: Final = 0.05  # seconds between two looks at another's turn
 LEAST_REST: Final = 5.0  # seconds for which upstream is not asked after it did not answer
 LONGEST_REST: Final = 60.0
@@ -184,9 +186,9 @@ class Recheck:
         """
         wanted = account_id, needs
         try:
-            async with asyncio.timeout(PATIENCE):
-                await self._together.do(wanted, lambda: self._turns(*wanted))
-        except TimeoutError:
+            read = self._together.do(wanted, lambda: self._turns(*wanted))
+            await Span(PATIENCE).within(read, ENDING)
+        except TookTooLong:
             raise UpstreamUnavailable(private="communities: not read in time") from None
         except StoreUnavailable as error:
             raise UpstreamUnavailable(error.public, error.private, error.retry_after) from error
@@ -211,6 +213,7 @@ class Recheck:
             await self._renew(account_id, needs, turn.known)
         except Unavailable as error:
             rest = min(max(error.retry_after, LEAST_REST), LONGEST_REST)
+            error.retry_after = max(error.retry_after, math.ceil(rest))  # as others are told
             raise
         finally:
             await turns.give_back(account_id, holder, now=self._clock.now(), rest=rest)
