@@ -3,7 +3,6 @@
 Sources: RFC 6749 §3.1 and Appendix B (form encoding), RFC 6750 §2 (bearer tokens).
 """
 
-import asyncio
 import re
 from collections.abc import Sequence
 from functools import partial
@@ -13,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 from starlette.requests import Request
 from starlette.types import Message
 
+from broker.core.deadlines import Span, TookTooLong
 from broker.core.dpop import Presented
 from broker.core.errors import InvalidDpopProof, InvalidRequest, MissingToken
 from broker.core.parameters import Parameters
@@ -113,13 +113,17 @@ async def read_body(request: Request, config: EdgeConfig) -> bytes:
 async def _read_on(message: Message, request: Request, config: EdgeConfig) -> bytes:
     body = bytearray(_part(message, 0, config.body_limit))
     try:
-        async with asyncio.timeout(config.body_timeout):
-            while message.get("more_body", False):
-                message = await request.receive()
-                body += _part(message, len(body), config.body_limit)
-    except TimeoutError:
+        await Span(config.body_timeout).within(_rest_of(body, request, config))
+    except TookTooLong:
         raise BodyTooSlow from None
     return bytes(body)
+
+
+async def _rest_of(body: bytearray, request: Request, config: EdgeConfig) -> None:
+    message: Message = {"more_body": True}
+    while message.get("more_body", False):
+        message = await request.receive()
+        body += _part(message, len(body), config.body_limit)
 
 
 def _part(message: Message, before: int, limit: int) -> bytes:

@@ -16,7 +16,7 @@ from broker.stores.redis import RedisStores, connect, health
 from broker.stores.redis.scripts import Script, Steps
 from keys.errors import KeyStoreUnavailable
 from tests.outer import need
-from tests.pace import Spent, until
+from tests.pace import Spent, stood, until
 from tests.ports import free_port
 from tests.stores.redis_servers import ask, bundled, plain, sentinel, wait_for
 from tests.stores.redis_world import ACCOUNT, CLIENT, SID, Announced, World
@@ -60,6 +60,18 @@ async def test_nobody_listens(scheme) -> None:
     world = World(RedisStores(client))
     await fails_quickly(world)
     await world.stores.close()
+
+
+async def test_a_process_that_stood_still_does_not_call_redis_away(tmp_path: Path) -> None:
+    """Its own time was over; whoever asks whether it is ready is not sent elsewhere for that."""
+    with EmbeddedRedis(tmp_path, binary=bundled()).start() as server:
+        client = connect(server.url)
+        for _ in range(2):  # while it connects, and while it asks
+            task = asyncio.create_task(health(client))
+            await asyncio.sleep(0)
+            stood(5.0)
+            assert await task is None
+        await client.aclose()
 
 
 async def test_redis_hangs_and_recovers(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from broker.stores.sql.drain import drain, drain_once
 from broker.stores.sql.facade import SqlStores
 from broker.stores.sql.records import OutboxItem
 from broker.stores.sql.unit import Units
-from tests.pace import Spent
+from tests.pace import Spent, stood
 from tests.postgresql import Cluster
 from tests.stores.sql_fixtures import (
     ADA,
@@ -121,6 +121,16 @@ async def test_who_waited_while_the_process_stood_still_is_answered(stores: SqlS
     calls.append(asyncio.create_task(stores.audit.record(AuditEvent("x.y", NOW, "system"))))
     asyncio.get_running_loop().call_soon(time.sleep, 2.0)
     await asyncio.gather(*calls)
+
+
+async def test_a_lookup_goes_on_where_the_process_stood_still(stores: SqlStores) -> None:
+    """Whoever asks for a client that is not kept is not told that too many are asked for."""
+    await stores.clients.add(APP, now=NOW)
+    task = asyncio.create_task(stores.followed_clients.find(APP.client_id))
+    for _ in range(4):
+        await asyncio.sleep(0)
+    stood(60.0)
+    assert await task == APP
 
 
 async def test_a_full_pool_is_a_refusal_in_time(stores: SqlStores) -> None:

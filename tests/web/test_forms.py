@@ -6,11 +6,14 @@ from urllib.parse import parse_qsl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
 
 from broker.core.errors import InvalidRequest, InvalidToken
 from broker.core.outcomes import Redirect
 from broker.web.app import build
-from broker.web.forms import _parse
+from broker.web.forms import _parse, read_body
+from broker.web.trace import begin
+from tests.pace import stood
 from tests.web import fakes
 from tests.web.client import FORM, edge, part, raw
 
@@ -115,6 +118,20 @@ async def test_slow_bodies(pieces: list) -> None:
     sent, _ = await asyncio.wait_for(raw(edge_app, pieces), 2)
     assert sent[0]["status"] == 408
     assert (b"connection", b"close") in sent[0]["headers"]
+
+
+async def test_a_body_that_came_while_the_process_stood_still_is_read() -> None:
+    """Its parts lay in the socket when the time for them was over."""
+
+    async def receive() -> dict:
+        stood(60.0)
+        await asyncio.sleep(0)
+        return next(pieces)
+
+    pieces = iter((part(b"a=1", more=True), part(b"&b=", more=True), part(b"2")))
+    scope = {"type": "http", "method": "POST", "headers": []}
+    begin(scope, "of this test")
+    assert await read_body(Request(scope, receive), fakes.config()) == b"a=1&b=2"
 
 
 async def test_a_slow_body_harms_nobody_else() -> None:

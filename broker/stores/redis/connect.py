@@ -24,6 +24,7 @@ FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """What goes wrong with a client."""
 
 SENTINEL: Final = ("redis+sentinel", "rediss+sentinel")
+BEHIND: Final = 4.0  # time-outs behind the deadline, which knows when the process stood still
 HANGING: Final = 0.6  # of the time-out for connecting, after which a cluster's node is given up
 SILENT: Final = 0.3  # of that, after which a Sentinel is
 CLUSTER: Final = ("redis+cluster", "rediss+cluster")
@@ -49,9 +50,9 @@ def connect(url: str, *, pool_size: int = 64, timeout: float = 1.5) -> Client:
             to Sentinels too, by the same ``ssl_…`` words; ``sentinel_ssl=no`` where those do not.
             ``sentinel_user`` and ``sentinel_password`` are theirs, none but those are shown them.
         pool_size: connections at the most (to each node of a cluster).
-        timeout: seconds for connecting and for a free connection. Answers have no time-out of
-            their own, but for those of a cluster (it would cost a task each): ``Steps`` and
-            ``health`` bring one deadline for all of a step.
+        timeout: seconds for connecting. Answers have no time-out of their own, but for those of
+            a cluster (it would cost a task each): ``Steps`` and ``health`` bring one deadline for
+            all of a step, and where there is one server alone it is that for connecting, too.
 
     Raises:
         ValueError: for an address of another kind, one without a host, or with a word about TLS
@@ -64,8 +65,9 @@ def connect(url: str, *, pool_size: int = 64, timeout: float = 1.5) -> Client:
     if parts.scheme in CLUSTER:
         return _cluster(parts, options, pool_size)
     if parts.scheme in SINGLE:
+        options["socket_connect_timeout"] *= BEHIND
         pool = BlockingConnectionPool.from_url(
-            url, max_connections=pool_size, timeout=timeout, **options
+            url, max_connections=pool_size, timeout=timeout * BEHIND, **options
         )
         return Redis.from_pool(pool)
     kinds = ", ".join((*SINGLE, *SENTINEL, *CLUSTER))

@@ -1,11 +1,11 @@
 """Whether a Redis can be trusted with what is kept in it."""
 
-import asyncio
 from typing import Any
 
 from redis.asyncio import RedisCluster
 from redis.exceptions import NoPermissionError, ResponseError
 
+from broker.core.deadlines import Span
 from broker.stores.redis.connect import FAILURES, Client
 
 KEEPS = "noeviction"
@@ -18,11 +18,14 @@ async def health(client: Client, *, deadline: float = 1.5) -> str | None:
     is short would drop sessions, and the marks that keep disabled accounts out.
     """
     try:
-        async with asyncio.timeout(deadline):
-            await client.execute_command("PING")
-            return await _evicts(client) or await _read_only(client)
+        return await Span(deadline).within(_fault(client))
     except FAILURES as error:
         return f"Redis does not answer ({type(error).__name__})"
+
+
+async def _fault(client: Client) -> str | None:
+    await client.execute_command("PING")
+    return await _evicts(client) or await _read_only(client)
 
 
 async def _evicts(client: Client) -> str | None:

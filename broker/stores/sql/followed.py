@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+from broker.core.deadlines import Deadline, TookTooLong
 from broker.core.errors import StoreUnavailable
 from broker.core.model import Client
 from broker.core.ports import Clock
@@ -17,6 +18,7 @@ from broker.stores.sql.followed_register import (
     FollowedApis,
     FollowedGuilds,
 )
+from broker.stores.sql.records import ClientRecord
 
 UNKNOWN_FOR: Final = 3.0  # seconds
 LONGEST_ID: Final = 255  # characters, as in the table
@@ -81,6 +83,7 @@ class FollowedClients:
         self._unknown: OrderedDict[str, float] = OrderedDict()
         self._lookups: dict[str, asyncio.Task[Client | None]] = {}
         self._turns = asyncio.Semaphore(LOOKUPS)
+        self._time = Deadline(TURN)
         self._compared_at = float("-inf")
         self._following = 0
 
@@ -159,12 +162,8 @@ class FollowedClients:
     async def _read(self, client_id: str) -> Client | None:
         begun = self._clock.now()
         try:
-            async with asyncio.timeout(TURN), self._turns:
-                record = await self._clients.get(client_id)
-                if record is not None:
-                    await self._apis.know(record.client.targets)
-                    await self._guilds.know(record.client.guilds)
-        except TimeoutError as error:
+            record = await self._time.within(self._in_turn(client_id))
+        except TookTooLong as error:
             raise StoreUnavailable(private="too many unknown clients are asked for") from error
         if record is None:
             self._known.pop(client_id, None)
@@ -175,6 +174,14 @@ class FollowedClients:
         self._known.move_to_end(client_id)
         _trim(self._known, self._size)
         return record.client
+
+    async def _in_turn(self, client_id: str) -> ClientRecord | None:
+        async with self._turns:
+            record = await self._clients.get(client_id)
+            if record is not None:
+                await self._apis.know(record.client.targets)
+                await self._guilds.know(record.client.guilds)
+        return record
 
 
 def _trim(cache: OrderedDict[str, _Entry] | OrderedDict[str, float], size: int) -> None:
