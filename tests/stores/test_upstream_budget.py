@@ -195,6 +195,16 @@ async def test_a_window_that_ends_later_than_expected(world: World) -> None:
     assert await world.ask(waited=again) == GO
 
 
+async def test_who_comes_at_the_very_end_of_a_window(world: World) -> None:
+    """On its way the call could fall into the next one, and be one too many there: it waits."""
+    await world.made(heard=window(3, 10.0))
+    world.clock.at += 9.85
+    assert await world.ask() == GO
+    world.clock.at += 0.1
+    answer, _ = await world.turn()
+    assert answer.wait == pytest.approx(0.05, abs=1e-3)
+
+
 async def test_a_window_ends_when_answers_say_so(world: World) -> None:
     """Even a little later than it was expected: nobody comes too early for the next one."""
     await world.made(heard=window(left=0, reset=0.6, limit=1))

@@ -1,5 +1,6 @@
 """An OpenID provider over real HTTP, honest and hostile: what is believed, and what is not."""
 
+import asyncio
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
@@ -257,6 +258,24 @@ def test_a_provider_on_https_is_on_https_everywhere(endpoint, scheme):
         read(HTTPS | {endpoint: f"{scheme}://corp.example/x"}, "https://corp.example")
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://corp.example:99999/token",
+        "https://corp.example:x/token",
+        "https:///token",
+        "https://[::1/token",
+        "https://cörp.example/token",
+        "https://corp.example/to\nken",
+        ["https://corp.example/token"],
+    ],
+)
+def test_an_endpoint_that_is_no_address(address):
+    """What two readers could read in two ways, or nobody can, is called by none of ours."""
+    with pytest.raises(UnusableDocument, match="token_endpoint"):
+        read(HTTPS | {"token_endpoint": address}, "https://corp.example")
+
+
 @pytest.mark.parametrize("announced", ["true", 1, None, "missing"])
 def test_only_a_plain_true_announces_the_issuer_in_answers(announced):
     """RFC 9207 §3: a boolean. Else answers without ``iss`` would be refused for a misspelling."""
@@ -283,6 +302,24 @@ async def test_a_document_out_of_reach(far, trouble):
     far.strange.faults = {}
     far.clock.at += RETRY
     await far.url()
+
+
+async def test_many_who_need_the_document_at_once(far):
+    """One reads it, and all have it."""
+    far.strange.faults = {DISCOVERY: "slow 0.05"}
+    await asyncio.gather(*(far.url() for _ in range(5)))
+    assert far.strange.calls[DISCOVERY] == 1
+
+
+async def test_an_issuer_that_ends_in_a_slash(transport):
+    """Discovery §4: it is left out before the path is put behind, and stays in the name."""
+    async with far_provider(transport) as far:
+        far.settings = replace(far.settings, issuer=f"{far.provider.origin}/")
+        far.provider.document = {"issuer": far.settings.issuer}
+        far.again()
+        far.provider.claims = {"iss": far.settings.issuer}
+        assert (await far.fetch()).profile.raw == {"iss": far.settings.issuer}
+        assert set(far.strange.calls) >= {DISCOVERY, "/token"}
 
 
 async def test_the_document_is_kept(far):
@@ -340,6 +377,12 @@ async def test_the_prompt(far):
     assert await prompt("consent") == ["login"]
     far.provider.document = {"prompt_values_supported": ["none", "consent", "select_account"]}
     assert await prompt("consent") == ["select_account"]
+    far.provider.document = {"prompt_values_supported": ["none"]}
+    assert await prompt("consent") == ["login"]
+    google = "https://accounts.google.com"  # refuses words it does not know, and announces none
+    assert far.upstream._asking(read(HTTPS | {"issuer": google}, google)) == {
+        "prompt": "select_account"
+    }
 
 
 async def test_when_somebody_authenticated(far):
@@ -386,6 +429,11 @@ async def test_a_secret_that_basic_would_garble(transport):
         far.provider.method, far.provider.document = "post", BOTH_METHODS
         far.provider.secret = "a+b/c=:%"
         await far.fetch()
+        far.settings = replace(far.settings, client_secret="a/b=c")
+        far.provider.method, far.provider.document = "basic", {}
+        far.provider.secret = "a/b=c"
+        far.again()
+        await far.fetch()  # where nothing but Basic is taken it goes by that
 
 
 async def test_a_wrong_secret_names_the_setting_to_the_operator_alone(far):
