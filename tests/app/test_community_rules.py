@@ -29,6 +29,9 @@ def problems(client: Client) -> list[str]:
     return []
 
 
+SIX = tuple(str(n) for n in range(1, 7))
+
+
 def test_what_is_sound() -> None:
     """Guilds, a mapping of roles there, a policy about those and others."""
     client = replace(
@@ -40,6 +43,8 @@ def test_what_is_sound() -> None:
     )
     assert problems(client) == []
     assert problems(replace(WEB, policy={}, role_mapping={})) == []
+    every = {str(n): ["a"] for n in range(1, 251)} | {"*": ["member"]}
+    assert problems(replace(WEB, guilds=(LIGHTHOUSE,), role_mapping={LIGHTHOUSE: every})) == []
 
 
 @pytest.mark.parametrize(
@@ -64,6 +69,10 @@ def test_what_is_sound() -> None:
             f'--map-role: {LIGHTHOUSE}.*[1]: " b" is no name of 1 to 100 printable characters'),
         ({"role_mapping": {LIGHTHOUSE: {"*": [1]}}},
             f"--map-role: {LIGHTHOUSE}.*[0]: 1 is no name of 1 to 100 printable characters"),
+        ({"role_mapping": {LIGHTHOUSE: {str(n): ["a"] for n in range(1, 253)}}},
+            f"--map-role: {LIGHTHOUSE}: more than 250 roles"),
+        ({"guilds": SIX, "role_mapping": {one: {"*": ["a"]} for one in SIX}},
+            "--map-role: more than 5 guilds: Discord cannot be asked about so many"),
         ({"policy": {"guilds": [{"id": "12x"}]}},
             '--policy: guilds[0].id: "12x" is no Discord id'),
         ({"policy": {"acount_age": 1}},

@@ -8,7 +8,7 @@ from broker.core.community import recheck
 from broker.core.community.needs import Needs
 from broker.core.community.recheck import Outcome
 from broker.core.errors import AuthorizationLost, StoreUnavailable, UpstreamUnavailable
-from tests.core.communities import HALL, LOST, NEEDS, YARD, Place, authorization
+from tests.core.communities import ACCOUNT, HALL, LOST, NEEDS, YARD, Place, authorization
 from tests.pace import stood, until
 
 DOWN = UpstreamUnavailable(retry_after=20)
@@ -40,6 +40,18 @@ async def test_only_what_is_too_old_is_read(place: Place) -> None:
     both = Needs(standings=(HALL, YARD))
     await place.know(needs=both)
     assert place.far.asked[-1] == ("access-1", Needs(standings=(YARD,)))
+
+
+async def test_a_step_that_knows_nothing_of_what_was_read(place: Place) -> None:
+    """A store that loses what it is given lets nobody in, and has upstream asked no further."""
+
+    async def take(_: float) -> None:
+        return None
+
+    with pytest.raises(UpstreamUnavailable):
+        await place.recheck.fresh(ACCOUNT, NEEDS, take)
+    assert place.outcomes == [Outcome.UNAVAILABLE]
+    assert len(place.far.asked) == 1
 
 
 async def test_many_at_once_in_several_processes(place: Place) -> None:
