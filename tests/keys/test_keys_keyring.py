@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 
 import pytest
+from joserfc.jwk import RSAKey
 from keys_helpers import OTHER_SECRET, POLICY, HandClock, KeyDrawer, sealer, vault
 
 from keys.errors import (
@@ -15,6 +16,7 @@ from keys.errors import (
     StaleKeyring,
     VaultUnavailable,
 )
+from keys.importing import trust
 from keys.jwks import max_age
 from keys.jws import sign_jwt, verify_jwt
 from keys.keyring import Keyring
@@ -184,6 +186,37 @@ async def test_a_revocation_is_followed_at_the_next_poll(ring, clock, tool):
     assert old not in ring.verification_keys()
     assert ring.key_for(old) is None
     assert ring.hint_key_for(old) is None
+
+
+async def test_keys_that_never_sign_are_not_opened(ring, build, clock, store, tool):
+    """A successor that was revoked, a key that only verifies: no private half is missing.
+
+    Neither here nor at a start; not even by a clock that is behind.
+    """
+    await tool.revoke(ring.records()[1].kid, "x", clock.now)
+    other = (await KeyDrawerFrom(10)("RS256")).public_jwk
+    named = {"kid": RSAKey.import_key(other).thumbprint()}
+    await trust(tool, "RS256", other | named, clock.now + 30, clock.now + 900)
+    for one in (ring, build()):
+        await (one.refresh() if one is ring else one.load())
+        assert one.ready() is None
+        assert named["kid"] in one.verification_keys()
+
+
+async def test_an_algorithm_that_was_just_switched_on_is_waited_for(ring, store, clock, factory):
+    """Its first keys wait for the caches, and the process serves; later it has to sign."""
+    both = Keyring(store, vault(factory=factory), POLICY, clock, algorithms=("RS256", "ES256"))
+    await both.load()
+    assert both.ready() is None
+    clock.now += POLICY.lead
+    await both.refresh()
+    assert both.ready() is None
+    tool = Rotation(store, vault(factory=factory), POLICY, algorithms=("RS256", "ES256"))
+    for record in both.records():
+        if record.alg == "ES256":
+            await tool.revoke(record.kid, "x", clock.now)
+    await both.refresh()
+    assert "no key may sign" in both.ready()
 
 
 async def test_hints_of_retired_keys_are_still_judged(ring, clock, tool):
