@@ -50,12 +50,13 @@ def patience() -> None:
     """No more time than in a broker: how soon SQL is given up is what is looked at here."""
 
 
-async def _refused_in_time(call: Awaitable[object]) -> None:
+async def _refused_in_time(call: Awaitable[object]) -> str:
     async with Spent() as spent:
         with pytest.raises(StoreUnavailable) as caught:
             await call
     assert spent.seconds < 2.0
     assert "://" not in caught.value.private
+    return caught.value.private
 
 
 def _calls(stores: SqlStores) -> list[Callable[[], Awaitable[object]]]:
@@ -129,15 +130,25 @@ async def test_a_lookup_goes_on_where_the_process_stood_still(stores: SqlStores)
     task = asyncio.create_task(stores.followed_clients.find(APP.client_id))
     for _ in range(4):
         await asyncio.sleep(0)
-    stood(60.0)
+    stood(5.0)
     assert await task == APP
+
+
+async def test_the_library_gives_nobody_up_for_it_either(stores: SqlStores) -> None:
+    """Its time-outs for a connection and for an answer know nothing of it."""
+    for _ in range(3):
+        task = asyncio.create_task(stores.audit.record(AuditEvent("x.y", NOW, "system")))
+        await asyncio.sleep(0.002)
+        stood(5.0)
+        await task
 
 
 async def test_a_full_pool_is_a_refusal_in_time(stores: SqlStores) -> None:
     """When others hold every connection a call is refused in time; then all is well again."""
     size = stores.engine.pool.size()
     held = [await stores.engine.connect() for _ in range(size)]
-    await asyncio.gather(*(_refused_in_time(stores.ping()) for _ in range(10)))
+    told = await asyncio.gather(*(_refused_in_time(stores.ping()) for _ in range(10)))
+    assert all(f"{size} of {size} connections in use" in one for one in told)
     for connection in held:
         await connection.close()
     await asyncio.gather(*(stores.ping() for _ in range(10)))

@@ -1,6 +1,7 @@
 """Engines: one address, the right driver, limits on every wait.
 
-A caller waits ``unit.DEADLINE`` seconds at the most; the limits here end the work underneath.
+A caller waits ``unit.DEADLINE`` seconds at the most, in which the process has not stood still. The
+server ends the work underneath before that; the limits of its client are behind it.
 Errors name the statement without its parameters, which are people's profiles.
 """
 
@@ -18,7 +19,8 @@ from sqlalchemy.pool import NullPool
 if TYPE_CHECKING:
     import aiosqlite
 
-WAIT: Final = 1.2  # seconds for a connection, a lock or a statement
+WAIT: Final = 1.2  # seconds for a lock or a statement, by the server's own clock
+BEHIND: Final = 10.0  # for a connection or an answer, should nobody's deadline have ended it
 PATIENT: Final = 120.0  # the same, while a schema is being changed
 LONGEST: Final = 6 * 3600.0  # but for an index that is built beside those who use its table
 DRIVERS: Final = {
@@ -79,16 +81,16 @@ def create(address: str | URL, *, pool_size: int = 8) -> AsyncEngine:
     url = normalise(address)
     if url.drivername.startswith("sqlite"):
         limits: dict[str, Any] = {"pool_size": min(pool_size, 4)}
-        return _sqlite(url, WAIT, max_overflow=0, pool_timeout=WAIT, **limits)
+        return _sqlite(url, WAIT, max_overflow=0, pool_timeout=BEHIND, **limits)
     url, tls = _tls(url)
     return create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=WAIT,
+        pool_timeout=BEHIND,
         pool_recycle=1800,
         pool_pre_ping=True,  # a server that restarted costs one round trip, not one failed sign-in
-        connect_args=_asyncpg_arguments(WAIT) | tls,
+        connect_args=_asyncpg_arguments(WAIT, BEHIND) | tls,
         hide_parameters=True,
     )
 
@@ -103,16 +105,16 @@ def create_patient(address: str | URL) -> AsyncEngine:
     if url.drivername.startswith("sqlite"):
         return _sqlite(url, PATIENT, foreign_keys=False, begin="EXCLUSIVE", poolclass=NullPool)
     url, tls = _tls(url)
-    arguments = _asyncpg_arguments(PATIENT) | {"command_timeout": LONGEST} | tls
+    arguments = _asyncpg_arguments(PATIENT, PATIENT) | {"command_timeout": LONGEST} | tls
     return create_async_engine(
         url, poolclass=NullPool, connect_args=arguments, hide_parameters=True
     )
 
 
-def _asyncpg_arguments(wait: float) -> dict[str, Any]:
+def _asyncpg_arguments(wait: float, behind: float) -> dict[str, Any]:
     return {
-        "timeout": wait,
-        "command_timeout": wait,
+        "timeout": behind,
+        "command_timeout": behind,
         "server_settings": {
             "application_name": "token-broker",
             "statement_timeout": f"{wait * 1000:.0f}",

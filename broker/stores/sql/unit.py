@@ -23,6 +23,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import QueuePool
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from broker.core.deadlines import Deadline, TookTooLong
@@ -97,7 +98,14 @@ class Units:
             await self._callers.within(asyncio.wait({task}))
             if not task.cancelled():
                 return task.result()
-        raise StoreUnavailable(private=f"SQL did not answer within {DEADLINE} s")
+        raise StoreUnavailable(private=f"SQL did not answer within {DEADLINE} s{self._used()}")
+
+    def _used(self) -> str:
+        """Return how many connections are in use: where that is all, there may be too few."""
+        pool = self._reader.pool
+        if not isinstance(pool, QueuePool):
+            return ""
+        return f", {pool.checkedout()} of {pool.size()} connections in use"
 
     def _forget(self, ended: asyncio.Task[T]) -> None:
         """Let the task go, and see its error even if nobody waits for it."""
