@@ -18,6 +18,7 @@ from playwright.async_api import Browser, BrowserContext, Page
 from broker.app.data_dir import DEMO_SETTINGS
 from tests.chromium import chromium as headless
 from tests.ports import free_ports
+from tests.running import START_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Stage:
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -102,7 +103,7 @@ async def page(context: BrowserContext) -> Page:
 
 
 def _wait_until_ready(process: "subprocess.Popen[str]", stage: Stage) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
             assert process.stdout is not None
@@ -114,4 +115,4 @@ def _wait_until_ready(process: "subprocess.Popen[str]", stage: Stage) -> None:
                         return
         except OSError:
             select.select([], [], [], 0.1)
-    pytest.fail("broker demo did not become ready within 30 s")
+    pytest.fail(f"broker demo did not become ready within {START_SECONDS:g} s")

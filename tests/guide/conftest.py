@@ -20,13 +20,12 @@ from tests.faults.people import CALLBACK, CLIENT, Person
 from tests.faults.waiting import eventually
 from tests.ports import free_port
 from tests.readme.snippets import AUDIENCE, ISSUER
-from tests.running import ROOT, RunningBroker
+from tests.running import ROOT, START_SECONDS, RunningBroker
 
 GUIDE: Final = ROOT / "deploy" / "downstream.md"
 HERE: Final = Path(__file__).parent
 API: Final = "http://127.0.0.1:9/orders"
 FRAMEWORKS: Final = ("fastapi", "starlette", "flask", "django", "express")
-START_SECONDS: Final = 20.0
 
 
 def examples() -> dict[str, str]:
@@ -45,6 +44,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
             "clients", "add", "Front", "--client-id", CLIENT.client_id, "--public",
             "--first-party", "--redirect-uri", CALLBACK, "--audience", API,
             "--scope", "openid profile orders:read",
+            # As long as all services need to start and to be asked, one after the other.
+            "--access-token-lifetime", "1h", "--id-token-lifetime", "1h",
         )  # fmt: skip
         yield running
 

@@ -21,12 +21,11 @@ import httpx2
 from broker.demo.run import DISCORD_CLIENT_ID
 from broker.web.docs.render import snippets
 from tests.ports import free_port
-from tests.running import RunningBroker
+from tests.running import START_SECONDS, RunningBroker
 
 HERE: Final = Path(__file__).parent / "stacks"
 NODE_FILES: Final = ("site.mjs", "auth.js", "provider.js", "activity_server.mjs")
 API: Final = "http://127.0.0.1:9/orders"
-START_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)

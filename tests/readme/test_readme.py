@@ -56,7 +56,7 @@ def test_every_command_it_names_exists(words: tuple[str, ...]) -> None:
         text=True,
         check=False,
         cwd=ROOT,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
 
