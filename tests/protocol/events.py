@@ -1,12 +1,17 @@
 """Events as Discord sends them, signed with the simulated Discord's own key."""
 
+import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import httpx2
+import pytest
 
 from broker.demo.discord.events import Signed
+from broker.upstream.base import BoundedTransport
 from tests.protocol.harness import World
 from tests.protocol.known import ADA, DISCORD_ID
 
@@ -64,3 +69,39 @@ async def withdrawn(world: World, person: str = ADA, at: float | None = None) ->
     """Tell of a withdrawal; the broker has taken it when this returns."""
     answer = await send(world, withdrawal(world, person, at))
     assert (answer.status_code, answer.content) == (204, b""), answer.text
+
+
+class Held:
+    """An answer of Discord's that is on its way for as long as a test wants."""
+
+    def __init__(self) -> None:
+        self._given, self._let_go = asyncio.Event(), asyncio.Event()
+
+    async def given(self) -> None:
+        """Wait until Discord has answered."""
+        await asyncio.wait_for(self._given.wait(), 10)
+
+    def let_go(self) -> None:
+        """Have it arrive."""
+        self._let_go.set()
+
+    async def hold(self) -> None:
+        """Keep it."""
+        self._given.set()
+        await self._let_go.wait()
+
+
+@contextmanager
+def held_back(route: str) -> Iterator[Held]:
+    """Keep what Discord answers on a route from arriving, as a slow network does."""
+    held, call = Held(), BoundedTransport.handle_async_request
+
+    async def slowly(self: BoundedTransport, request: httpx2.Request) -> httpx2.Response:
+        answer = await call(self, request)
+        if request.url.path.endswith(route):
+            await held.hold()
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BoundedTransport, "handle_async_request", slowly)
+        yield held

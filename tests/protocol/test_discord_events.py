@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from broker.demo.discord import Fault
 from tests.protocol.actors import App, Browser
 from tests.protocol.checks import is_challenge, is_refusal, is_token_error
 from tests.protocol.events import (
     PATH,
     body,
+    held_back,
     ping,
     send,
     signed,
@@ -228,17 +228,15 @@ async def test_a_sign_in_that_is_under_way(world: World, browser: Browser) -> No
     """Discord has answered the code, and is slow with the profile: what begins then is dead."""
     app = world.app(BACK)
     await world.browser().tokens(app)
-    world.discord.misbehave(PROFILE, Fault("delay", seconds=1.5))
-    calls = world.discord.calls[PROFILE]
-    under_way = asyncio.create_task(browser.arrive(app))
-    while world.discord.calls[PROFILE] == calls:
-        await asyncio.sleep(0.01)
-    world.clock.at += 1
-    await withdrawn(world)
-    world.clock.at += 1
-    assert (await under_way).status_code == 403
+    with held_back(PROFILE) as held:
+        under_way = asyncio.create_task(browser.arrive(app))
+        await held.given()
+        world.clock.at += 1
+        await withdrawn(world)
+        world.clock.at += 1
+        held.let_go()
+        assert (await under_way).status_code == 403
     assert not browser.session
-    world.discord.behave()
     assert await world.browser().tokens(app)
 
 

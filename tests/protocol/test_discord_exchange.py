@@ -11,7 +11,7 @@ from broker.demo.discord import Application, Fault
 from broker.stores.redis.guesses import OFFERS_PER_ADDRESS
 from tests.protocol.actors import Browser
 from tests.protocol.checks import is_token_error
-from tests.protocol.events import withdrawn
+from tests.protocol.events import held_back, withdrawn
 from tests.protocol.harness import World
 from tests.protocol.known import ADA, API, BACK, BEN, DISCORD_ID, FRONT, ORIGIN, OTHER_API
 from tests.protocol.offering import activity, bot, discord_token, given, offer
@@ -285,15 +285,14 @@ async def test_one_that_is_withdrawn_while_discord_answers(world: World) -> None
     """What begins with a dead authorization is dead: it began when Discord was asked."""
     app, token = await activity(world), discord_token(world)
     await given(app, token)
-    world.discord.misbehave(PROFILE, Fault("delay", seconds=1.5))
-    calls = world.discord.calls[PROFILE]
-    under_way = asyncio.create_task(offer(app, token))
-    while world.discord.calls[PROFILE] == calls:
-        await asyncio.sleep(0.01)
-    world.clock.at += 1
-    await withdrawn(world)
-    world.clock.at += 1
-    unusable(await under_way)
+    with held_back(PROFILE) as held:
+        under_way = asyncio.create_task(offer(app, token))
+        await held.given()
+        world.clock.at += 1
+        await withdrawn(world)
+        world.clock.at += 1
+        held.let_go()
+        unusable(await under_way)
 
 
 # ── who may, and how it is asked ───────────────────────────────────────────────────────────
