@@ -67,8 +67,9 @@ async def test_429_is_waited_out_and_shared(world: World, browser: Browser, app:
     callback = await browser.at_discord(await browser.authorize(app))
     answer = await browser.http.get(callback)
     text = is_page(answer, 503)
-    assert answer.headers["retry-after"] == "30"
-    assert "30 seconds" in text
+    wait = int(answer.headers["retry-after"])
+    assert 20 < wait <= 30  # it is kept in Redis' own time, which goes on meanwhile
+    assert f"{wait} seconds" in text
     world.discord.behave()
     asked = world.discord.calls.copy()
     other = world.browser()
