@@ -12,7 +12,7 @@ from broker.upstream.outbound import Calls, Outbound
 from broker.upstream.outbound.addresses import is_public
 from broker.upstream.outbound.names import THREADS, Resolver
 from tests.certificates import certified
-from tests.pace import stood
+from tests.pace import stood, until
 from tests.upstream import receiving as server
 from tests.upstream.receiving import HOST, answer, receiving
 
@@ -302,7 +302,7 @@ async def test_a_form_is_sent_and_its_status_told():
     assert "application/x-www-form-urlencoded" in head
     assert body == "logout_token=a%2Bb%2Fc%3D"
     async with receiving(server.drip) as (port, _):
-        assert await loopback(deadline=FAST).post_form(f"http://{HOST}:{port}/", {}) == 200
+        assert await loopback().post_form(f"http://{HOST}:{port}/", {}) == 200
 
 
 @pytest.mark.parametrize("reply", [server.drip, server.silence, server.headers, server.flood])
@@ -392,11 +392,12 @@ async def test_the_proxy_of_the_environment_is_left_aside(monkeypatch):
 
 async def test_calls_under_way_are_bounded():
     """Slow hosts hold up no more than the calls that may be under way, until their deadline."""
-    outbound = loopback(deadline=FAST, at_once=2)
+    outbound = loopback(deadline=2.0, at_once=2)
     async with receiving(server.silence) as (slow, seen), receiving(answer(b"1")) as (port, _):
         calls = [outbound.post_form(f"http://{HOST}:{slow}/", {}) for _ in range(5)]
         running = asyncio.gather(*calls, return_exceptions=True)
-        await asyncio.sleep(FAST * 0.8)
+        await until(lambda: len(seen) >= 2)
+        await asyncio.sleep(0.2)
         assert len(seen) == 2  # and whoever waited gets a turn when the time of these is over
         assert all(isinstance(each, OutboundFailed) for each in await running)
         assert (await outbound.get_json(f"http://{HOST}:{port}/", limit=9)).value == 1
