@@ -28,6 +28,7 @@ from broker.demo.discord import Application, SimulatedDiscord, endpoints
 from broker.demo.discord.app import serve_in_thread
 from broker.stores.embedded import find_binary
 from broker.stores.redis import connect
+from broker.stores.redis.scripts import FOLDER, script
 from broker.stores.sql import engine as sql_engine
 from broker.stores.sql import schema
 from broker.stores.sql.drain import drain_once
@@ -244,6 +245,11 @@ class World:
         if missed:
             await self.advance(missed)
 
+    async def know_scripts(self) -> None:
+        """Have Redis know every step, as one that has served for a while does."""
+        for path in FOLDER.glob("*.lua"):
+            await self.redis.script_load(script(path.stem).text)
+
     async def close_clients(self) -> None:
         """Close every HTTP client."""
         while self._open:
@@ -289,6 +295,7 @@ async def begin(
     async with made as broker:
         structlog.configure(**before)
         world = World(shelf, broker, clock, url)
+        await world.know_scripts()
         await world.reset()
         try:
             yield world
