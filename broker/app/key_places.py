@@ -12,11 +12,11 @@ from broker.app.problems import Problem, Refused
 from broker.app.settings import Settings
 from broker.app.sources import variable
 from broker.core.ports import Clock, Entropy
+from broker.stores.sql.signing_keys import PromptKeyStore
 from keys.errors import VaultMisconfigured
 from keys.sealing import Sealer
 from keys.stores import KeyStore
 from keys.stores.directory import DirectoryKeyStore
-from keys.stores.sql import SqlKeyStore
 from keys.vault import SealedVault, Vault
 
 # what a device finds wrong → the setting to change
@@ -38,7 +38,7 @@ def key_store(settings: Settings, engine: AsyncEngine, entropy: Entropy) -> KeyS
     """
     if settings.keys_dir is not None:
         return DirectoryKeyStore(settings.keys_dir.absolute(), entropy.token)
-    return SqlKeyStore(engine)
+    return PromptKeyStore(engine)
 
 
 @contextmanager

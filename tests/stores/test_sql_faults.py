@@ -17,11 +17,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from broker.core.apis import Api
 from broker.core.errors import StoreUnavailable
 from broker.core.model import AuditEvent
-from broker.stores.sql import engine
+from broker.stores.sql import engine, schema
 from broker.stores.sql.drain import drain, drain_once
 from broker.stores.sql.facade import SqlStores
 from broker.stores.sql.records import OutboxItem
+from broker.stores.sql.signing_keys import PromptKeyStore
 from broker.stores.sql.unit import Units
+from keys.errors import KeyStoreUnavailable
 from tests.pace import Spent, stood
 from tests.postgresql import Cluster
 from tests.stores.sql_fixtures import (
@@ -59,6 +61,14 @@ async def _refused_in_time(call: Awaitable[object]) -> str:
     return caught.value.private
 
 
+async def _keys(stores: SqlStores) -> None:
+    """As the ring of signing keys asks."""
+    try:
+        await PromptKeyStore(stores.engine).all()
+    except KeyStoreUnavailable as error:
+        raise StoreUnavailable(private=str(error)) from error
+
+
 def _calls(stores: SqlStores) -> list[Callable[[], Awaitable[object]]]:
     accounts = stores.accounts
     return [
@@ -71,6 +81,8 @@ def _calls(stores: SqlStores) -> list[Callable[[], Awaitable[object]]]:
         lambda: stores.authorizations.lease("0" * 32, "discord", version=1, now=NOW, seconds=1),
         lambda: stores.audit.record(AuditEvent("x.y", NOW, "system")),
         lambda: stores.outbox.claim(1, NOW),
+        lambda: schema.status(stores.engine),
+        lambda: _keys(stores),
         stores.ping,
     ]
 

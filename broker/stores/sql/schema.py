@@ -17,7 +17,7 @@ from broker.stores.sql import stepping
 from broker.stores.sql.engine import create_patient
 from broker.stores.sql.errors import SchemaOutdated, SchemaTooNew
 from broker.stores.sql.tables import SchemaCompatibilityRow
-from broker.stores.sql.unit import describe
+from broker.stores.sql.unit import Units, describe
 
 # Alembic costs 10 MB and a quarter of a second: it is loaded only where there is work for it.
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ async def status(engine: AsyncEngine) -> SchemaStatus:
     Raises:
         StoreUnavailable: SQL does not answer.
     """
-    return await _on(engine, _status)
+    return await Units(engine).run(_on(engine, _status))
 
 
 async def check(engine: AsyncEngine, before: str | None = None) -> SchemaStatus:

@@ -62,7 +62,7 @@ class Units:
         Raises:
             StoreUnavailable: SQL is out of reach, or did not answer in time.
         """
-        return await self._run(_transaction(self._reader, work))
+        return await self.run(_transaction(self._reader, work))
 
     async def write(self, work: Work[T]) -> T:
         """Run ``work`` in a transaction and commit it.
@@ -75,7 +75,7 @@ class Units:
                 it may still have been committed.
             IntegrityError: the constraint refuses it each time.
         """
-        return await self._run(_persist(self._writer, work))
+        return await self.run(_persist(self._writer, work))
 
     async def ping(self) -> None:
         """Return if SQL answers.
@@ -90,7 +90,12 @@ class Units:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DEADLINE)
 
-    async def _run(self, work: Coroutine[Any, Any, T]) -> T:
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do what has a transaction of its own, in the time that others have.
+
+        Raises:
+            StoreUnavailable: SQL did not answer in time.
+        """
         task = asyncio.create_task(self._work.within(work))
         self._tasks.add(task)
         task.add_done_callback(self._forget)
