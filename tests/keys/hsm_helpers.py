@@ -1,14 +1,14 @@
 """What the tests of keys in an HSM share: a vault on a token, and looking into the token."""
 
-import asyncio
 import os
 from collections.abc import Callable
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from keys_helpers import SECRET, HandClock, sealer
 from pkcs11 import Attribute, ObjectClass
 
+from keys.errors import SigningFailed
 from keys.pkcs11 import Pkcs11Vault, TokenDevice
 from tests.softhsm import Token
 
@@ -70,6 +70,10 @@ def opened(token: Token, clock: HandClock | None = None, **device):
         hsm.device.close()
 
 
-async def settle() -> None:
-    """Let what was asked behind the scenes come to an end."""
-    await asyncio.sleep(0.3)
+def well(signer: Any) -> bool:
+    """Whether a signer's device is known to answer; where not, it is asked for the next time."""
+    try:
+        signer.check()
+    except SigningFailed:
+        return False
+    return True

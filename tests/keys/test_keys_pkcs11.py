@@ -14,7 +14,7 @@ from keys_helpers import OTHER_SECRET, POLICY, START, HandClock, MemoryKeyStore,
 
 pytest.importorskip("pkcs11", reason="left out: softhsm: there is no python-pkcs11")
 
-from hsm_helpers import Hsm, opened, settle
+from hsm_helpers import Hsm, opened, well
 from pkcs11 import Attribute
 from pkcs11.exceptions import AttributeSensitive
 
@@ -30,6 +30,7 @@ from keys.rotation import Rotation
 from keys.signer import LocalSigner
 from keys.upkeep import ensure
 from keys.vault import SealedVault
+from tests.pace import until
 from tests.running import ROOT
 
 pytestmark = pytest.mark.softhsm
@@ -337,8 +338,7 @@ async def test_a_token_that_is_removed_and_put_back(hsm, softhsm, store):
     await asyncio.sleep(0.06)
     with pytest.raises(SigningFailed):
         signer.check()  # what was known; it is asked behind the scenes
-    await settle()
-    signer.check()
+    await until(lambda: well(signer))
     await signer.sign(b"x")
 
 
@@ -376,9 +376,7 @@ async def test_a_ring_whose_hsm_is_away(hsm, softhsm, store):
         await fresh.load()
     away.rename(place)
     await asyncio.sleep(0.06)
-    ring.ready()
-    await settle()
-    assert ring.ready() is None
+    await until(lambda: ring.ready() is None)
     await fresh.refresh()
     assert fresh.ready() is None
 
@@ -395,9 +393,10 @@ def test_a_device_that_does_not_sign_is_a_quick_503():
 async def test_a_stuck_device_holds_nobody(token, clock, store):
     """One call that never returns costs the deadline once; then all is refused at once."""
     release = threading.Event()
-    with opened(token, clock, deadline=0.3) as hsm:
+    with opened(token, clock) as hsm:
         first, _ = await pair(hsm, store)
         signer = await hsm.vault().open(first)
+        patient, hsm.device.deadline = hsm.device.deadline, 0.3
         with pytest.raises(VaultUnavailable, match=r"within 0\.3 s"):
             await hsm.device.call(lambda _: release.wait())
         await asyncio.sleep(0.2)  # its own time runs from when it began, which may be later
@@ -409,7 +408,8 @@ async def test_a_stuck_device_holds_nobody(token, clock, store):
                 signer.check()
         assert time.monotonic() - began < 30  # and not a thousand times the deadline
         release.set()
-        await settle()
+        hsm.device.deadline = patient
+        await until(lambda: well(signer))
         await signer.sign(b"x")
         signer.check()
 
@@ -419,7 +419,8 @@ async def test_calls_wait_in_a_bounded_queue():
     release, ran = threading.Event(), []
     thread = SingleThread("the device", waiting=2)
     busy = asyncio.ensure_future(thread.run(release.wait, 30))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0)
+    await until(thread._calls.empty)
     late = [asyncio.ensure_future(thread.run(lambda: ran.append(1), 0.2)) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(VaultUnavailable, match="too many"):
@@ -430,7 +431,7 @@ async def test_calls_wait_in_a_bounded_queue():
     )
     release.set()
     await busy
-    await asyncio.sleep(0.1)  # the queue is emptied of what nobody waits for
+    await until(thread._calls.empty)  # of what nobody waits for
     assert await thread.run(lambda: 5, 1) == 5
     assert ran == []
     assert thread.stop(1)

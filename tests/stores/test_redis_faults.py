@@ -94,7 +94,8 @@ async def test_redis_hangs_and_recovers(tmp_path: Path) -> None:
 async def test_the_pool_exhausted(tmp_path: Path) -> None:
     """More requests than connections wait their turn; on a hanging server they fail quickly."""
     with EmbeddedRedis(tmp_path, binary=bundled()).start() as server:
-        world = World(RedisStores(connect(server.url, pool_size=2), deadline=0.5))
+        client = connect(server.url, pool_size=2)
+        world, hasty = World(RedisStores(client)), World(RedisStores(client, deadline=0.5))
         await world.sign_in()
         gid = await world.grant()
         assert all(
@@ -105,7 +106,7 @@ async def test_the_pool_exhausted(tmp_path: Path) -> None:
         os.kill(server.pid, signal.SIGSTOP)
         async with Spent() as spent:
             answers = await asyncio.gather(
-                *(world.look(gid) for _ in range(20)), return_exceptions=True
+                *(hasty.look(gid) for _ in range(20)), return_exceptions=True
             )
         os.kill(server.pid, signal.SIGCONT)
         assert spent.seconds < 1
