@@ -18,6 +18,7 @@ from tests.stores.redis_servers import ask, wait_for
 
 NODE_TIMEOUT: Final = 1000  # milliseconds after which a node counts as gone
 DOWN_AFTER: Final = 500  # milliseconds, for Sentinels
+PATIENT: Final = 20_000  # milliseconds, for both: no node of a busy machine is given up
 KEPT: Final = (
     "--appendonly", "yes", "--appendfsync", "always", "--save", "",
     "--repl-diskless-sync-delay", "0",
@@ -108,6 +109,12 @@ class Cluster:
         _manage("create", *nodes, "--cluster-replicas", "1", "--cluster-yes")
         wait_for(self.whole, 30)
 
+    def give_up_after(self, milliseconds: int = NODE_TIMEOUT) -> None:
+        """Have a node count as gone that has said nothing for so long."""
+        for one in self.servers:
+            if one._process:
+                one.say("CONFIG", "SET", "cluster-node-timeout", str(milliseconds))
+
     def join(self) -> Server:
         """Start one more node, which serves nothing yet."""
         joined, first = self._node(len(self.servers)), self.servers[0]
@@ -189,7 +196,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
 
 
 class Sentinels:
-    """A primary, two replicas, and three Sentinels that watch them.
+    """A primary, two replicas, and three Sentinels that watch them, with patience at first.
 
     Args:
         folder: where their data are.
@@ -214,9 +221,14 @@ class Sentinels:
         for one in self.watchers:
             one.start()
             one.say("SENTINEL", "MONITOR", "tokens", "127.0.0.1", str(self.servers[0].port), "2")
-            one.say("SENTINEL", "SET", "tokens", "down-after-milliseconds", str(DOWN_AFTER))
             one.say("SENTINEL", "SET", "tokens", "failover-timeout", "3000")
+        self.give_up_after(PATIENT)
         wait_for(self._agreed, 30)
+
+    def give_up_after(self, milliseconds: int = DOWN_AFTER) -> None:
+        """Have a server count as gone that has said nothing for so long."""
+        for one in self.watchers:
+            one.say("SENTINEL", "SET", "tokens", "down-after-milliseconds", str(milliseconds))
 
     def primary(self) -> Server:
         """The one that Sentinels name."""

@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.conftest import Make
 from tests.faults.people import ADA, BEN, Load, Person, lines
-from tests.faults.redis_groups import Cluster, Sentinels, cluster, sentinels
+from tests.faults.redis_groups import PATIENT, Cluster, Sentinels, cluster, sentinels
 from tests.faults.waiting import eventually
 from tests.running import RunningBroker
 
@@ -19,10 +19,18 @@ PEOPLE = (ADA, BEN, "chiyo", "dmitri7")
 
 
 @pytest.fixture(scope="module")
-def six(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Three primaries, three replicas."""
     with cluster(tmp_path_factory.mktemp("cluster")) as found:
         yield found
+
+
+@pytest.fixture
+def six(nodes: Cluster) -> Cluster:
+    """They have patience with each other, until a test takes it away."""
+    eventually(nodes.whole)
+    nodes.give_up_after(PATIENT)
+    return nodes
 
 
 @pytest.fixture
@@ -72,6 +80,7 @@ async def test_a_primary_of_the_cluster_is_killed(make: Make, six: Cluster) -> N
     victim = six.owner(account)
     async with Load(broker.issuer, held) as load:
         await load.reaches(5)
+        six.give_up_after()
         victim.kill()
         await load.reaches(10, 40)
         victim.start()
@@ -88,6 +97,7 @@ async def test_a_primary_of_the_cluster_hangs(make: Make, six: Cluster) -> None:
     victim = six.owner(broker.cli("accounts", "show", PEOPLE[0])["account_id"])
     async with Load(broker.issuer, held) as load:
         await load.reaches(5)
+        six.give_up_after()
         victim.hang()
         try:
             await load.reaches(5, 40)
@@ -126,6 +136,7 @@ async def test_sentinels_name_another_primary(make: Make, watched: Sentinels) ->
     first = watched.primary()
     async with Load(broker.issuer, held) as load:
         await load.reaches(5)
+        watched.give_up_after()
         first.kill()
         await load.reaches(10, 60)
         await asyncio.to_thread(eventually, lambda: watched.primary() is not first)
@@ -140,6 +151,7 @@ async def test_a_primary_under_sentinels_hangs(make: Make, watched: Sentinels) -
     first = watched.primary()
     async with Load(broker.issuer, held) as load:
         await load.reaches(5)
+        watched.give_up_after()
         first.hang()
         try:
             await load.reaches(5, 60)
@@ -157,6 +169,7 @@ async def test_an_acknowledged_ending_survives_a_fail_over(make: Make, watched: 
     person = Person(broker.issuer)
     tokens, others = person.tokens(), Person(broker.issuer, BEN).tokens()
     assert person.revoke(tokens["refresh_token"]).status_code == 200
+    watched.give_up_after()
     watched.primary().kill()
 
     def answered() -> httpx2.Response | None:
