@@ -241,8 +241,10 @@ async function refresh() {
 
 async function revoke() {
   const fields = { client_id: client, token: tokens.refresh_token };
-  const { figures } = await ask("POST", provider.revocation_endpoint, { fields });
-  step("Revocation", "The grant is over: nothing of it refreshes, and userinfo refuses its access tokens.", ...figures);
+  const { figures, said, ok } = await ask("POST", provider.revocation_endpoint, { fields });
+  const over = "The grant is over: nothing of it refreshes, and userinfo refuses its access tokens.";
+  step("Revocation", ok ? over : "The broker did not do it: they can be given back once more.", ...figures);
+  if (!ok) throw new Error(`${said.error}: ${said.error_description ?? ""}`);
   await userinfo();
   tokens = {};
   document.getElementById("more").hidden = true;
