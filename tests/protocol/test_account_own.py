@@ -19,6 +19,8 @@ from tests.core.helpers import Hands
 from tests.protocol.actors import Browser
 from tests.protocol.checks import answered, hidden, is_challenge, is_page, is_token_error
 from tests.protocol.communities import HALL, SCOPE, hall
+from tests.protocol.devices import begin as begin_device
+from tests.protocol.devices import consent_page
 from tests.protocol.harness import Shelf, World, begin, settings_for
 from tests.protocol.known import ADA, BACK, BEN, FRONT, THIRD
 from tests.protocol.test_languages import in_korean
@@ -336,9 +338,18 @@ async def test_saying_no_to_keeping_it(world: World) -> None:
     page = await browser.arrive(app)
     refused = await browser.decide(page, "leave")
     assert "error=access_denied" in refused.headers["location"]
+    is_page(await browser.decide(page, "keep"), 400)  # what was said is said
     assert await world.audit("account.kept") == []
     page = await browser.go_on(await browser.http.get("/account"))
     assert (await browser.decide(page, "leave")).headers["location"] == "/"
+
+
+async def test_a_device_hears_that_its_person_stays_away(world: World) -> None:
+    """As it hears any other no: it does not ask until its code ends."""
+    await left(await signed_in(world))
+    browser, device = world.browser(), await begin_device(world)
+    await browser.decide(await consent_page(browser, device), "leave")
+    is_token_error(await device.poll_in_time(), "access_denied")
 
 
 async def test_saying_no_to_an_app_that_has_moved(world: World) -> None:

@@ -1,7 +1,10 @@
 """The console's door without a browser: answers that no authenticator gives."""
 
+from typing import Any
+
 import pytest
 
+from broker.admin.door import Door
 from tests.protocol.checks import hidden, is_page
 from tests.protocol.known import BEN, FRONT
 from tests.protocol.operating import Desk
@@ -19,6 +22,18 @@ async def test_what_is_no_answer_of_a_passkey(desk: Desk, action: str, answer: s
     told = is_page(await desk.http.post(DOOR, data=fields), 200)
     assert "no answer of a passkey of yours" in told
     assert len(await desk.world.audit("operator.refused")) == 1
+
+
+async def test_the_cookie_of_the_console() -> None:
+    """It goes nowhere else: no script, no other site, no plain http; and it can be taken back."""
+    unused: Any = None
+    door = Door(unused, unused, unused, "__Host-broker_console", secure=True)
+    name, value = door.cookie("v")
+    assert name == b"set-cookie"
+    assert value == b"__Host-broker_console=v; Path=/; HttpOnly; SameSite=Strict; Secure"
+    assert door.cookie("")[1].endswith(b"; Secure; Max-Age=0")
+    local = Door(unused, unused, unused, "broker_console", secure=False)
+    assert b"Secure" not in local.cookie("v")[1]
 
 
 async def test_nobody_fills_the_audit_log_by_being_refused(desk: Desk) -> None:

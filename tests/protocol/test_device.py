@@ -13,6 +13,7 @@ from tests.protocol.devices import (
     FORM,
     GRANTS,
     HANDLES,
+    Device,
     again,
     allow,
     begin,
@@ -22,7 +23,7 @@ from tests.protocol.devices import (
     is_page_200,
 )
 from tests.protocol.harness import World
-from tests.protocol.known import ADA, API, BACK, FRONT, ISSUER
+from tests.protocol.known import ADA, API, BACK, FRONT, ISSUER, OTHER_API
 from tests.protocol.test_private_key_jwt import SIGNS, proof
 from tests.protocol.tokens import claims_of
 from tests.protocol.watching import round_trips, statements
@@ -147,6 +148,19 @@ async def test_a_confidential_client_too(world: World, browser: Browser) -> None
     device.app.secret = right
     tokens = (await device.poll()).json()
     assert "id_token" not in tokens
+    assert claims_of(tokens["access_token"])["aud"] == API
+
+
+async def test_a_poll_may_ask_for_less(world: World, browser: Browser) -> None:
+    """For part of what was allowed (RFC 8707 §2.2); more is refused, and nothing spent."""
+    first = await begin(world, BACK, scope="profile", resource=API)
+    await allow(browser, first)
+    is_token_error(await first.poll(resource=OTHER_API), "invalid_target")
+    assert claims_of((await first.poll_in_time()).json()["access_token"])["aud"] == API
+    asked: dict[str, Any] = {"scope": "profile", "resource": [API, OTHER_API]}
+    both = Device(first.app, (await first.app.post("/device_authorization", **asked)).json())
+    await allow(browser, both)
+    tokens = (await both.poll(resource=API)).json()
     assert claims_of(tokens["access_token"])["aud"] == API
 
 

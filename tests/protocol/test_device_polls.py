@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from broker.core import vocabulary as v
+from broker.core.errors import StoreUnavailable
 from broker.core.handles import Kind
 from tests.protocol.actors import Browser
 from tests.protocol.checks import is_page, is_token_error
@@ -189,6 +190,22 @@ async def test_a_crash_after_the_code_was_redeemed(world: World, browser: Browse
     is_token_error(await device.poll_in_time(), "invalid_grant")
     refreshed = await device.app.refresh(second["refresh_token"])
     assert refreshed.status_code == 200, "a poll after all that revokes nothing"
+
+
+async def test_a_store_that_goes_away_after_the_grant_was_made(
+    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device is answered all the same: its code is spent, and no poll makes a second grant."""
+    device = await begin(world)
+    await allow(browser, device)
+
+    async def away(_self: object, _device_id: str) -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(type(world.broker.stores.redis.devices), "used", away)
+    tokens = (await device.poll()).json()
+    assert (await device.app.refresh(tokens["refresh_token"])).status_code == 200
+    is_token_error(await device.poll_in_time(), "invalid_grant")
 
 
 async def unmark(world: World, device: Device) -> None:
