@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from html import unescape
 from ipaddress import ip_address
 from itertools import count
-from time import perf_counter
 from typing import Any, Final
 from urllib.parse import quote_plus, unquote, unquote_to_bytes
 
@@ -16,6 +15,7 @@ from redis.client import NEVER_DECODE
 
 from broker.upstream.outbound import Outbound
 from broker.web.routes import ROUTES, Cache
+from tests.pace import Spent
 from tests.protocol.harness import World
 from tests.protocol.known import DISCORD_SECRET, ISSUER, OPERATOR_SECRET, SECRET
 
@@ -115,9 +115,9 @@ class Judge:
 
     async def __call__(self, shot: Shot) -> httpx2.Response:
         """Fire; AssertionError where the answer is none that may be given."""
-        begun = perf_counter()
-        answer = await fire(self.world, shot)
-        took = perf_counter() - begun
+        async with Spent() as spent:
+            answer = await fire(self.world, shot)
+        took = spent.seconds
         self.slowest = max(self.slowest, took)
         self.statuses[answer.status_code] = self.statuses.get(answer.status_code, 0) + 1
         assert took < SLOW, took
