@@ -9,7 +9,7 @@ import asyncio
 import operator
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, delete, func, insert
 from sqlmodel import col, select
@@ -24,6 +24,9 @@ from broker.stores.sql.unit import Units
 
 BATCH = 1000
 TOGETHER = 100  # callers whose events are written in one transaction
+
+# For a connection to execute: a session would look at every row first.
+_ADDED: Final = insert(AuditEventRow).inline()
 
 Told = tuple[tuple[AuditEvent, ...], "asyncio.Future[None]"]  # events, and whether they are kept
 
@@ -111,7 +114,7 @@ class SqlAudit:
         rows = [columns_of(event) for event in events]
 
         async def work(session: AsyncSession) -> None:
-            await session.exec(insert(AuditEventRow), params=rows)
+            await (await session.connection()).execute(_ADDED, rows)
 
         await self._units.write(work)
 
