@@ -80,7 +80,7 @@ class Cluster:
         """Stop the server at once, cutting every connection; its data stays."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
-            self._process.wait(10)
+            self._process.wait(30)
             self._process = None
 
     def remove(self) -> None:
@@ -115,14 +115,14 @@ class Cluster:
         return self.url(name)
 
     async def _execute(self, sql: str) -> None:
-        connection = await asyncpg.connect(self.url().replace("+asyncpg", ""), timeout=5)
+        connection = await asyncpg.connect(self.url().replace("+asyncpg", ""), timeout=20)
         try:
             await connection.execute(sql)
         finally:
             await connection.close()
 
     def _wait(self) -> None:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             try:
                 run_aside(self._execute("SELECT 1"))

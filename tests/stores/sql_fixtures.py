@@ -15,6 +15,7 @@ from broker.core.model import Client, Profile
 from broker.stores.sql import engine, schema
 from broker.stores.sql.facade import SqlStores
 from tests.core.helpers import Counted
+from tests.ports import free_port
 from tests.postgresql import Cluster, run_aside
 
 NOW = 1_700_000_000.0
@@ -135,11 +136,10 @@ class Line:
         self._open.set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
-        self.port = 0
+        self.port = free_port()  # nobody takes it while the line is cut
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
         if self._server is not None:

@@ -97,7 +97,7 @@ async def following(stores: SqlStores):
         await task
 
 
-async def _eventually(check, seconds: float = 2.0) -> None:
+async def _eventually(check, seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
         while not await check():
             await asyncio.sleep(0.02)

@@ -76,7 +76,7 @@ async def test_edits_of_other_processes_are_followed(
     task = asyncio.create_task(one.followed_guilds.follow(stop))
 
     async def until(wanted: dict[str, Guild]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             while await one.followed_guilds.registered() != wanted:
                 await asyncio.sleep(0.01)
 
