@@ -393,7 +393,8 @@ async def test_an_address_that_registers_too_often_waits(world: World) -> None:
 async def test_a_sector_document_lists_every_redirect_uri(world: World) -> None:
     """Dynamic Registration §5: fetched once, at the registration; else refused."""
     uris = WANTED["redirect_uris"]
-    for listed, good in ((uris, True), ([], False), ({"uris": uris}, False), ("no json", False)):
+    cases = ((uris, True), ([], False), ({uris[0]: 1}, False), ("no json", False))
+    for listed, good in cases:
         body = listed.encode() if isinstance(listed, str) else json.dumps(listed).encode()
         async with receiving(http(body)) as (port, seen):
             address = f"http://127.0.0.1:{port}/hosts.json"
@@ -403,6 +404,25 @@ async def test_a_sector_document_lists_every_redirect_uri(world: World) -> None:
         if not good:
             assert answer.json()["error"] == "invalid_client_metadata"
             assert answer.json()["error_description"].startswith("sector_identifier_uri: ")
+
+
+async def test_a_sector_document_is_asked_again_at_an_edit(world: World) -> None:
+    """Where sector or redirect URIs change: nobody moves into a sector that does not know them."""
+    uris = [*WANTED["redirect_uris"], "https://lantern.example/other"]
+    async with receiving(http(json.dumps(uris).encode())) as (port, seen):
+        address = f"http://127.0.0.1:{port}/hosts.json"
+        told = await registered(world, sector_identifier_uri=address)
+        assert (await edit(world, told, client_name="Lamp")).status_code == 200
+        assert len(seen) == 1
+        assert (await edit(world, told, redirect_uris=uris)).status_code == 200
+        elsewhere, unknown = f"{address}?v=2", [uris[0], "https://lantern.example/unknown"]
+        for changes in (
+            {"redirect_uris": unknown},
+            {"sector_identifier_uri": elsewhere, "redirect_uris": unknown},
+        ):
+            answer = await edit(world, told, **changes)
+            assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
+        assert len(seen) == 4
 
 
 async def test_a_sector_document_that_may_not_be_fetched(world: World) -> None:

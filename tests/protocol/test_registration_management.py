@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import httpx2
@@ -10,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from broker.app.compose import compose
+from broker.core.client import ClientSecret
 from broker.core.clients import digest
 from broker.stores.sql.followed_register import INTERVAL
 from tests.core.helpers import Counted
@@ -106,6 +108,20 @@ async def test_a_client_cannot_choose_its_secret(world: World) -> None:
     for other in ("mine", told["client_secret"][:-1], "\u00e9", 5, ["x"]):
         answer = await edit(world, told, client_secret=other)
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
+
+
+async def test_which_secret_is_current(world: World) -> None:
+    """One that an operator has replaced may be repeated until it ends; it is said when it does."""
+    told, now = await registered(world), world.clock.now()
+    (mine,) = (await kept(world, told)).secrets
+    ending = replace(mine, expires_at=now + 100)
+    await operator(world, told, secrets=(ending, ClientSecret(digest("new"), now)))
+    answer = await edit(world, told, client_secret=told["client_secret"])
+    assert answer.status_code == 200
+    assert answer.json()["client_secret_expires_at"] == int(now + 100)
+    await world.advance(100)
+    for secret, status in ((told["client_secret"], 400), ("new", 200)):
+        assert (await edit(world, told, client_secret=secret)).status_code == status
 
 
 @pytest.mark.parametrize(
@@ -226,6 +242,23 @@ async def test_an_edit_meets_an_operator_s(world: World, monkeypatch) -> None:
     client = await kept(world, told)
     assert beaten
     assert (client.name, client.audience) == ("Lamp", "https://api.example")
+
+
+async def test_a_client_that_is_changed_all_the_time(world: World, monkeypatch) -> None:
+    """It is told to come again, and nothing of its edit counts."""
+    told, edited, numbers = await registered(world), world.sql.clients.edit, count()
+
+    async def beaten(client, **more):
+        record = await world.sql.clients.get(told["client_id"])
+        other = replace(record.client, audience=f"https://api.example/{next(numbers)}")
+        await edited(other, version=record.version, now=world.clock.now())
+        return await edited(client, **more)
+
+    monkeypatch.setattr(world.sql.clients, "edit", beaten)
+    answer = await edit(world, told, client_name="Lamp")
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+    assert (await kept(world, told)).name == "Lantern"
 
 
 async def test_a_body_is_read_only_from_who_may_edit(world: World) -> None:
