@@ -74,6 +74,17 @@ async def test_a_process_that_stood_still_does_not_call_redis_away(tmp_path: Pat
         await client.aclose()
 
 
+async def test_what_redis_answered_while_the_process_stood_still_is_taken(world: World) -> None:
+    """At whatever moment of a step; a node of a cluster is not taken for one that hangs."""
+    await world.sign_in()
+    for moment in range(3, 18):
+        task = asyncio.create_task(world.stores.requests.get("0" * 32))
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        stood(5.0)
+        assert await task is None
+
+
 async def test_redis_hangs_and_recovers(tmp_path: Path) -> None:
     """A Redis that is stopped in mid-air fails quickly, and works again once it goes on."""
     with EmbeddedRedis(tmp_path, binary=bundled()).start() as server:

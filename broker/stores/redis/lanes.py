@@ -5,6 +5,7 @@ read for many of them, where a client would take a connection for each. Nothing 
 """
 
 import asyncio
+import math
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
@@ -175,7 +176,8 @@ async def disturbed(connection: Any) -> bool:
 
 async def _receive(connection: Any, answer: "asyncio.Future[Any]") -> None:
     try:
-        found = await connection.read_response()
+        # A time-out of the connection's own knows nothing of a process that stood still.
+        found = await connection.read_response(timeout=math.inf)
     except ResponseError as error:
         if not answer.done():
             answer.set_exception(error)

@@ -12,7 +12,7 @@ from redis.asyncio.cluster import ClusterNode
 from redis.exceptions import ClusterDownError, ResponseError, SlotNotCoveredError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from broker.stores.redis.connect import FAILURES
+from broker.stores.redis.connect import FAILURES, HANGING
 from broker.stores.redis.lanes import Lanes, disturbed, packed
 from broker.stores.redis.redirects import follow
 
@@ -25,7 +25,8 @@ class ClusterLanes:
 
     Args:
         client: of a cluster.
-        deadline: seconds in which a batch is answered or fails.
+        deadline: seconds in which a step is answered or fails. A node has a part of it for a batch,
+            so that there is time to hear who serves its slots now.
     """
 
     def __init__(self, client: RedisCluster, deadline: float) -> None:
@@ -69,7 +70,7 @@ class ClusterLanes:
         """Return the lanes to a node."""
         known, lanes = self._lanes.get(node.name, (None, None))
         if lanes is None or known is not node:
-            lanes = Lanes(_Node(self._client, node), self._deadline)
+            lanes = Lanes(_Node(self._client, node), self._deadline * HANGING)
             self._lanes[node.name] = node, lanes
         return lanes
 
