@@ -147,8 +147,17 @@ async def test_sweeping_leaves_the_keys_of_others(hsm, store):
     await hsm.vault(OTHER_SECRET).make(ALG)
     await hsm.look(lambda s: s.generate_keypair(KeyType.RSA, 1024, store=True, label="mail"))
     await hsm.look(lambda s: s.generate_keypair(KeyType.RSA, 1024, store=True, label="", id=b"7"))
+    copy = f"{hsm.vault()._label(ALG)} copy"  # which an operator has put aside
+    await hsm.look(lambda s: s.generate_keypair(KeyType.RSA, 1024, store=True, label=copy, id=b"8"))
     assert await hsm.vault().sweep((), START + 2 * HOUR) == 0
-    assert await hsm.object_count() == 6
+    assert await hsm.object_count() == 8
+
+
+async def test_what_cannot_be_read_is_passed_over(hsm, store):
+    """Nobody can say what a damaged record named; the others' objects are destroyed."""
+    first, second = await pair(hsm, store)
+    await hsm.vault().discard([replace(first, sealed=b"damaged"), second])
+    assert await hsm.private_keys() == {reference_of(first).object_id}
 
 
 async def test_nothing_is_swept_while_a_record_cannot_be_read(hsm, store):
