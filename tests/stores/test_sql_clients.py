@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import event
 
 from broker.core.model import Client, ClientSecret
+from broker.stores.sql import followed
 from broker.stores.sql.audit import AuditFilter
 from broker.stores.sql.errors import AlreadyExists, EditConflict, NotFound
 from broker.stores.sql.facade import SqlStores
+from broker.stores.sql.followed import FollowedClients
 from tests.stores.sql_fixtures import APP, NOW, Hands, another, clock, migrated_url, stores
 
 __all__ = ["another", "clock", "migrated_url", "stores"]
@@ -251,6 +253,27 @@ async def test_a_flood_of_unknown_clients_drives_no_real_one_out(stores: SqlStor
     seen = Statements(stores)
     assert await followed.find("app") == APP
     assert seen.texts == []
+
+
+async def test_lookups_that_were_given_up_still_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their connections are others' only when SQL is done with them: never more than three."""
+    monkeypatch.setattr(followed, "TURN", 0.1)
+    asked: list[str] = []
+    done = asyncio.Event()
+
+    class Slow:
+        async def get(self, client_id: str) -> None:
+            asked.append(client_id)
+            await done.wait()
+
+    lookups = FollowedClients(Slow(), Hands(), None, None)  # type: ignore[arg-type]
+    for start in range(0, 9, 3):
+        flood = [lookups.find(f"unknown-{n}") for n in range(start, start + 3)]
+        answers = await asyncio.gather(*flood, return_exceptions=True)
+        assert {type(answer).__name__ for answer in answers} == {"StoreUnavailable"}
+    assert asked == ["unknown-0", "unknown-1", "unknown-2"]
+    done.set()
+    assert await lookups.find("unknown-9") is None
 
 
 async def test_one_lookup_serves_all_who_wait(stores: SqlStores) -> None:

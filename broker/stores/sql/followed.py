@@ -176,12 +176,26 @@ class FollowedClients:
         return record.client
 
     async def _in_turn(self, client_id: str) -> ClientRecord | None:
-        async with self._turns:
-            record = await self._clients.get(client_id)
-            if record is not None:
-                await self._apis.know(record.client.targets)
-                await self._guilds.know(record.client.guilds)
+        """Ask SQL when the turn has come, which lasts for as long as it takes a connection.
+
+        Whoever waits for the answer may have given up before that.
+        """
+        await self._turns.acquire()
+        asking = asyncio.create_task(self._asked(client_id))
+        asking.add_done_callback(self._turn_ended)
+        return await asyncio.shield(asking)
+
+    async def _asked(self, client_id: str) -> ClientRecord | None:
+        record = await self._clients.get(client_id)
+        if record is not None:
+            await self._apis.know(record.client.targets)
+            await self._guilds.know(record.client.guilds)
         return record
+
+    def _turn_ended(self, asking: asyncio.Task[ClientRecord | None]) -> None:
+        self._turns.release()
+        if not asking.cancelled():
+            asking.exception()  # seen, even if nobody waits for it
 
 
 def _trim(cache: OrderedDict[str, _Entry] | OrderedDict[str, float], size: int) -> None:
