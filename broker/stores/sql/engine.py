@@ -186,9 +186,9 @@ async def _opened(*words: Any, **named: Any) -> "aiosqlite.Connection":
     aiosqlite tells the thread of a connection that failed to end, and does not wait for it: one
     that has the last word after the loop was closed writes a traceback to standard error.
     """
-    from broker.stores.sql import sqlite  # noqa: PLC0415 - PostgreSQL needs none of it
+    import aiosqlite  # noqa: PLC0415 - PostgreSQL needs none of it
 
-    connection = sqlite.connect(*words, **named)
+    connection = aiosqlite.connect(*words, **named)
     thread = connection._thread  # noqa: SLF001 - there is no other way to it
     thread.daemon = True
     try:
