@@ -180,11 +180,13 @@ def exchanged(given: Given) -> Any:
 
     async def work() -> None:
         client = client_of(given)
-        async with LINE.bounded():
-            await LINE.exchange(client, f"{ISSUER}/token", code="c", verifier="v" * 43)
-            await client.get(f"{ISSUER}/user")
+        await LINE.exchange(client, f"{ISSUER}/token", code="c", verifier="v" * 43)
+        await client.get(f"{ISSUER}/user")
 
-    ran(work())
+    async def bounded() -> None:
+        await LINE.bounded(work())
+
+    ran(bounded())
 
 
 def exchanged_at_discord(given: Given) -> Any:
