@@ -222,11 +222,18 @@ class PacedTransport(httpx2.AsyncBaseTransport):
             waited = given
             await asyncio.sleep(given.wait)
         if waited is not BEFORE_ALL:
-            self._wire.tally.waited(call.upstream, asked - self._time.left)
+            self._wire.tally.waited(call.upstream, self._gone_since(asked))
+
+    def _gone_since(self, left: float) -> float:
+        """Return the seconds gone since so many were left.
+
+        None, where more are left now: the process stood still near the end, and there is a turn.
+        """
+        return max(left - self._time.left, 0.0)
 
     def _queued(self, began: float) -> float:
         """Return the seconds of waiting that lengthen the call's time, which began with so many."""
-        return min(began - self._time.left, self._errand.queue)
+        return min(self._gone_since(began), self._errand.queue)
 
     async def _given(self, call: Call, waited: Go, began: float) -> Go:
         """Return the turn that the budget gives.

@@ -1,12 +1,20 @@
 """People in guilds, and what outlives a sign-in, over real HTTP."""
 
+import asyncio
+from dataclasses import replace
+
+import httpx2
 import pytest
 
+from broker.core.budget import BEFORE_ALL, Go, Urgency
 from broker.core.community.model import Community, GuildList, ListedGuild
 from broker.core.community.needs import Needs
 from broker.core.errors import AuthorizationLost, UpstreamRejected, UpstreamUnavailable
 from broker.core.federation import CommunityUpstream
 from broker.demo.discord import Fault, Limit
+from broker.upstream.budget import ProcessBudget
+from broker.upstream.pacing import Errand, PacedTransport
+from tests.pace import stood
 from tests.upstream.portal import SECRET, VERIFIER, opened
 
 LIGHTHOUSE, GREENHOUSE = "613425648685547541", "697138785317814292"
@@ -259,6 +267,27 @@ async def test_a_limit_that_passes_is_waited_out():
             await portal.upstream.community(token, STANDING)
         assert portal.state.calls[MEMBER] == 6
         assert ("member", "limited") not in portal.tally.calls
+
+
+class Pausing(ProcessBudget):
+    """Gives each call its turn after a moment in which the process stands still."""
+
+    async def may_send(self, call, *, patience, waited=BEFORE_ALL):
+        if waited is not BEFORE_ALL:
+            return await super().may_send(call, patience=patience)
+        asyncio.get_running_loop().call_later(0.01, stood, 1.0)
+        return Go(0.05, 1)
+
+
+async def test_no_less_than_nothing_was_waited_where_the_process_stood_still(portal):
+    """Near the end of an errand that leaves it a turn, which is more than there was before."""
+    wire = replace(portal.wire, budget=Pausing(portal.ticking))
+    paced = PacedTransport(wire, Errand("discord", lambda _: "profile", 8.0, Urgency.KEEPING))
+    stood(7.0)
+    async with httpx2.AsyncClient(transport=paced, timeout=None, trust_env=False) as client:
+        answer = await client.get(f"{portal.settings.api_url}/users/@me")
+    assert answer.status_code == 401
+    assert portal.tally.waits == [0.0]
 
 
 # --- tokens --------------------------------------------------------------------------------------
