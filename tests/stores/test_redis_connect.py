@@ -1,5 +1,7 @@
 """Addresses of Redis."""
 
+from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -8,8 +10,11 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.sentinel import SentinelConnectionPool
 
-from broker.stores.redis import connect
+from broker.demo.serving import listen
+from broker.stores.redis import RedisStores, connect
+from tests.certificates import certified
 from tests.outer import need
+from tests.pace import Spent
 from tests.stores.redis_servers import cluster, plain
 
 
@@ -129,3 +134,28 @@ async def test_a_connection_opens_with_one_command(start, scheme) -> None:
         assert plainly.info("stats")["total_error_replies"] == before
         await client.aclose()
         plainly.close()
+
+
+async def test_a_server_that_hangs_is_left(tmp_path: Path) -> None:
+    """Over TLS a connection is closed when both have said so; whoever goes does not wait."""
+    tls, _, file = certified(tmp_path, "127.0.0.1")
+    gone = Event()
+
+    def serve() -> None:
+        with listener.accept()[0] as raw, tls.wrap_socket(raw, server_side=True) as spoken:
+            for answer in (b"%1\r\n+proto\r\n:3\r\n", b"+PONG\r\n"):
+                spoken.recv(4096)
+                spoken.sendall(answer)
+            gone.wait(30)
+
+    with listen() as listener:
+        server = Thread(target=serve, daemon=True)
+        server.start()
+        port = listener.getsockname()[1]
+        stores = RedisStores(connect(f"rediss://127.0.0.1:{port}?ssl_ca_certs={file}"))
+        assert await stores.client.execute_command("PING")
+        async with Spent() as spent:
+            await stores.close()
+        gone.set()
+        server.join()
+    assert spent.seconds < 2

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from broker.core.deadlines import Span
 from broker.core.limits import Kind
 from broker.core.ports import Clock
 from broker.stores.redis.accounts import RedisAccountStates
 from broker.stores.redis.budget import RedisBudget
-from broker.stores.redis.connect import Client
+from broker.stores.redis.connect import FAILURES, Client
 from broker.stores.redis.consoles import RedisConsoles
 from broker.stores.redis.devices import RedisDevices
 from broker.stores.redis.grants import RedisGrants
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from broker.stores.redis.limits import RedisLimits
 
 BUDGET_DEADLINE = 0.5  # seconds; a process knows a budget of its own
+CLOSING = 1.0  # seconds that servers have for their farewell, which they say over TLS
 
 
 class RedisStores:
@@ -123,5 +126,6 @@ class RedisStores:
         return {"primary": pool.follow} if isinstance(pool, Primary) else {}
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self.client.aclose()
+        """Close every connection; nobody waits for long for a server that hangs."""
+        with suppress(*FAILURES):
+            await Span(CLOSING).within(self.client.aclose())
