@@ -127,6 +127,17 @@ async def test_postgresql_silent_is_a_refusal_in_time(over_line: SqlStores, line
         await call()
 
 
+@pytest.mark.postgresql
+async def test_who_closes_does_not_wait_for_postgresql(over_line: SqlStores, line: Line) -> None:
+    """However many connections there are to a server that says nothing any more."""
+    await asyncio.gather(*(over_line.ping() for _ in range(4)))
+    line.freeze()
+    async with Spent() as spent:
+        await over_line.close()
+    line.thaw()
+    assert spent.seconds < 3
+
+
 async def test_who_waited_while_the_process_stood_still_is_answered(stores: SqlStores) -> None:
     """Stopped for longer than a call may take, the process goes on, and takes what has arrived."""
     await stores.ping()

@@ -1,10 +1,13 @@
 """All that SQL keeps, over one engine."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
+from broker.core.deadlines import Span, TookTooLong
 from broker.core.ports import Clock, Entropy
 from broker.stores.sql.account_import import SqlAccountImport
 from broker.stores.sql.accounts import SqlAccounts
@@ -27,6 +30,8 @@ from broker.stores.sql.outbox import SqlOutbox
 from broker.stores.sql.overview import SqlOverview
 from broker.stores.sql.own import SqlOwnAccounts
 from broker.stores.sql.unit import Units
+
+CLOSING: Final = 2.0  # seconds for all connections, which are closed one after the other
 
 
 class SqlStores:
@@ -121,7 +126,8 @@ class SqlStores:
         await self._units.ping()
 
     async def close(self) -> None:
-        """Let unfinished writes end, then close every connection."""
+        """Let unfinished writes end, then close every connection; a server that hangs is left."""
         await self.audit.settle()
         await self._units.settle()
-        await self.engine.dispose()
+        with suppress(TookTooLong):
+            await Span(CLOSING).within(self.engine.dispose())
