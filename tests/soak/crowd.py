@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 
 from broker.core.handles import Handles, Kind
+from tests.clients.rotation.people import max_age
 from tests.faults.people import CLIENT, SECRET, Person, generation
 from tests.faults.waiting import kid_of
 from tests.soak.history import History, Outcome, Record, What
@@ -48,9 +49,7 @@ class Verifier:
             self._history.add(failed)
             return False
         self._history.add(Record(What.JWKS, Outcome.OK, asked, time.time()))
-        control = answer.headers["cache-control"]
-        age = int(control.partition("max-age=")[2].partition(",")[0])
-        self._kids, self._until = kids, asked + age
+        self._kids, self._until = kids, asked + max_age(answer)
         return True
 
 
