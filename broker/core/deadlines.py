@@ -27,8 +27,8 @@ class TookTooLong(TimeoutError):
 class Deadline:
     """Gives up what takes too long.
 
-    All have the same time, so whoever began first is due first; the timer runs only while somebody
-    is under way. Time in which the process stood still is nobody's: each is due later by as much,
+    All have the same time, but for what one is given besides; the timer runs only while somebody is
+    under way. Time in which the process stood still is nobody's: each is due later by as much,
     and the first time after ``TURN`` of the time at the soonest. What the event loop's own work
     takes counts, or a busy process would give up nothing.
 

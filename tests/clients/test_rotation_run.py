@@ -31,7 +31,7 @@ def tally(tmp_path_factory: pytest.TempPathFactory, node_folder: Path) -> Tally:
 def test_nobody_notices(tally: Tally) -> None:
     """No request fails, and no verifier refuses a token of a live key, whatever happens."""
     assert tally.failures == []
-    assert tally.requests > 10 * PLAN.seconds  # as many as a busy machine answers, too
+    assert tally.requests > 0.5 * PLAN.rate * PLAN.seconds
 
 
 def test_keys_changed_all_the_while(tally: Tally) -> None:
@@ -52,7 +52,7 @@ def test_copies_were_kept_to_their_end(tally: Tally) -> None:
         assert max(judge.ages) > 0.9 * CACHE
         assert sorted(judge.ages)[len(judge.ages) // 2] > 0.35 * CACHE
         assert judge.accepted > 2 * tally.requests
-        assert judge.late < 0.5 * judge.accepted  # a third of the last looks came in time
+        assert judge.late < 0.2 * judge.accepted
 
 
 def test_a_killed_worker_is_replaced(tally: Tally) -> None:
